@@ -1,0 +1,38 @@
+"""Messages that say what, where, why and what to do now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class TraceError(ValueError):
+    """A model can't be followed as one graph; names the layer."""
+
+
+class PlanError(ValueError):
+    """A pruning plan is impossible or removes nothing."""
+
+
+class VerifyError(RuntimeError):
+    """Two forms of one network disagree; names window, operation and difference."""
+
+
+class ArtifactError(ValueError):
+    """A saved network or artifact is incomplete, edited or of another version."""
+
+
+class AuditError(RuntimeError):
+    """A stage saw windows of the sealed test set before the final evaluation."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Message for a misspelt name: the nearest legal one, then all legal ones.
+
+    >>> unknown("saliency", "l3", ["l1", "l2"])
+    "unknown saliency 'l3'; did you mean 'l1'? Known: l1, l2"
+    """
+    names = sorted(known)
+    near = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}"

@@ -1,0 +1,81 @@
+"""Recordings, windows, features, folds and their audit."""
+
+from trimcap.data.audit import Audit, Finding, audit
+from trimcap.data.baseline import linear_baseline
+from trimcap.data.check import check_signal
+from trimcap.data.crop import crop
+from trimcap.data.cut import cut
+from trimcap.data.eegmat import read_eegmat
+from trimcap.data.electrodes import TEN_TWENTY, canonical, positions
+from trimcap.data.features import BANDS, DELTA, POWER_BANDS, band_power, differential_entropy, to_grid
+from trimcap.data.folds import Fold, Sealed, make_fold
+from trimcap.data.ledger import STAGES, Ledger
+from trimcap.data.montage import Grid, grid
+from trimcap.data.npz import read_npz, write_npz
+from trimcap.data.protocols import (
+    PROTOCOLS,
+    k_fold_subjects,
+    leaky_windows,
+    leaky_within_trial,
+    leave_one_subject_out,
+    leave_sessions_out,
+    leave_trials_out,
+    split,
+)
+from trimcap.data.readers import from_arrays, from_epochs, from_raw
+from trimcap.data.recording import Recording
+from trimcap.data.regions import Region, region
+from trimcap.data.resample import resample
+from trimcap.data.scaling import Scaler, fit_scaler, z_score_per_subject
+from trimcap.data.synthetic import make_fingerprint, make_synthetic
+from trimcap.data.windows import Windows
+
+__all__ = [
+    "BANDS",
+    "DELTA",
+    "POWER_BANDS",
+    "PROTOCOLS",
+    "STAGES",
+    "TEN_TWENTY",
+    "Audit",
+    "Finding",
+    "Fold",
+    "Grid",
+    "Ledger",
+    "Recording",
+    "Region",
+    "Scaler",
+    "Sealed",
+    "Windows",
+    "audit",
+    "band_power",
+    "canonical",
+    "check_signal",
+    "crop",
+    "cut",
+    "differential_entropy",
+    "fit_scaler",
+    "from_arrays",
+    "from_epochs",
+    "from_raw",
+    "grid",
+    "k_fold_subjects",
+    "leaky_windows",
+    "leaky_within_trial",
+    "leave_one_subject_out",
+    "leave_sessions_out",
+    "leave_trials_out",
+    "linear_baseline",
+    "make_fingerprint",
+    "make_fold",
+    "make_synthetic",
+    "positions",
+    "read_eegmat",
+    "read_npz",
+    "region",
+    "resample",
+    "split",
+    "to_grid",
+    "write_npz",
+    "z_score_per_subject",
+]

@@ -1,0 +1,85 @@
+"""Windows: what a model is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+#: columns that every metadata table has; `start` is in seconds from the start of the recording
+COLUMNS = ("subject", "session", "trial", "start")
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Model input with labels and where each row comes from (the MOABB triple `X, y, metadata`).
+
+    Parameters
+    ----------
+    X : float32 array, shape (n, n_channels, n_times) in µV, or (n, n_channels, n_bands) features,
+        or (n, n_bands, rows, columns) grids
+    y : int64 array, shape (n,), index into `classes`
+    metadata : DataFrame with n rows, columns subject, session, trial (str) and start (s)
+    channels : electrode names
+    rate : sampling rate of the underlying signal, Hz
+    classes : class names
+    duration : length of a window, s
+    unit : unit of `X`: "µV", "nat" (differential entropy) or "z" (standardised)
+    steps : what was done to `X` so far, in order, in words
+    """
+
+    X: NDArray[np.float32]
+    y: NDArray[np.int64]
+    metadata: pd.DataFrame
+    channels: tuple[str, ...]
+    rate: float
+    classes: tuple[str, ...]
+    duration: float
+    unit: str = "µV"
+    steps: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        missing = [c for c in COLUMNS if c not in self.metadata.columns]
+        if missing:
+            raise ValueError(f"windows: metadata lacks the columns {missing}; it needs {list(COLUMNS)}")
+        if not len(self.X) == len(self.y) == len(self.metadata):
+            raise ValueError(
+                f"windows: X has {len(self.X)} rows, y {len(self.y)}, metadata {len(self.metadata)}; they must agree"
+            )
+        if len(self.y) and not (0 <= self.y.min() and self.y.max() < len(self.classes)):
+            raise ValueError(f"windows: labels {np.unique(self.y)} do not index the classes {self.classes}")
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one window, without the batch dimension."""
+        return tuple(self.X.shape[1:])
+
+    @cached_property
+    def ids(self) -> NDArray[np.str_]:
+        """A unique name of every window: `subject/session/trial@start`."""
+        m = self.metadata
+        names = m.subject.astype(str) + "/" + m.session.astype(str) + "/" + m.trial.astype(str)
+        return np.asarray([f"{n}@{s:.4f}" for n, s in zip(names, m.start, strict=True)], dtype=np.str_)
+
+    def take(self, rows: Sequence[int] | NDArray[Any]) -> Windows:
+        """The given rows (indices or a boolean mask), in that order."""
+        index = np.asarray(rows)
+        if index.dtype == bool:
+            index = np.flatnonzero(index)
+        return replace(
+            self, X=self.X[index], y=self.y[index], metadata=self.metadata.iloc[index].reset_index(drop=True)
+        )
+
+    def with_X(self, X: NDArray[np.float32], *, step: str, unit: str | None = None) -> Windows:
+        """The same windows with other content; `step` says in words what was done."""
+        return replace(
+            self, X=np.ascontiguousarray(X, dtype=np.float32), unit=unit or self.unit, steps=(*self.steps, step)
+        )

@@ -1,0 +1,151 @@
+"""From `torch.export` nodes to ours: shapes for one window, plain arguments, no operations that do nothing."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import fx
+from torch.export import ExportedProgram
+
+from trimcap._errors import TraceError
+from trimcap.graph.network import Network, Node, Ref, map_refs
+
+_RESHAPES = {"view", "reshape", "_unsafe_view", "flatten", "unflatten", "unsqueeze", "squeeze"}
+_IDENTITIES = {"contiguous", "clone", "alias", "detach", "lift_fresh_copy", "_to_copy", "to", "detach_"}
+_DROPPED_KWARGS = {"device", "pin_memory", "layout", "memory_format"}
+
+
+def nodes_of(
+    program: ExportedProgram, names: Mapping[str, str]
+) -> tuple[tuple[Node, ...], tuple[str, ...], tuple[str, ...]]:
+    """Nodes, input names and output names of an exported program; `names` maps placeholders to tensor names."""
+    nodes: list[Node] = []
+    inputs: list[str] = []
+    outputs: tuple[str, ...] = ()
+    for node in program.graph.nodes:
+        if node.op == "placeholder":
+            if node.name not in names:
+                inputs.append(node.name)
+        elif node.op == "output":
+            outputs = tuple(names.get(n.name, n.name) for n in node.args[0] if isinstance(n, fx.Node))
+        elif node.op == "call_function":
+            nodes.append(_node(node, names))
+        elif node.op != "get_attr":
+            raise TraceError(f"cannot follow a node of kind {node.op} ('{node.name}')")
+    return tuple(nodes), tuple(inputs), outputs
+
+
+def _node(node: fx.Node, names: Mapping[str, str]) -> Node:
+    value = node.meta.get("val")
+    op = _op_name(node.target)
+    args = tuple(_plain(a, names) for a in node.args)
+    kwargs = {k: _plain(v, names) for k, v in node.kwargs.items() if k not in _DROPPED_KWARGS and v is not None}
+    result = Node(node.name, op, args, kwargs, _shape(value), _layer(node))
+    if result.kind in _RESHAPES and isinstance(value, torch.Tensor):
+        sizes = _sizes(value)
+        if sizes is not None:
+            return replace(result, op="aten.reshape.default", args=(args[0], sizes), kwargs={})
+    return result
+
+
+def _op_name(target: Any) -> str:
+    if target is operator.getitem:
+        return "getitem"
+    if isinstance(target, torch._ops.OpOverload):
+        packet, overload = str(target).split(".")[1:]
+        # tracing makes later readers use the result, so the in-place form is the plain one
+        functional = packet[:-1] if packet.endswith("_") and not packet.endswith("__") else packet
+        if functional != packet and not hasattr(getattr(torch.ops.aten, functional, None), overload):
+            functional = packet
+        return f"aten.{functional}.{overload}"
+    name = getattr(target, "__name__", "")
+    if getattr(operator, name, None) is target or name in {"add", "mul", "sub", "floordiv"}:
+        return f"sym.{name}"
+    raise TraceError(f"cannot follow {target}: only ATen operations are understood")
+
+
+def _plain(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, fx.Node):
+        return Ref(names.get(value.name, value.name))
+    if isinstance(value, list | tuple):
+        return tuple(_plain(v, names) for v in value)
+    if isinstance(value, torch.dtype):
+        return str(value).removeprefix("torch.")
+    return value
+
+
+def _one_window(size: Any) -> int:
+    """A size for a batch of one window."""
+    if isinstance(size, int):
+        return size
+    expression = size.node.expr
+    return int(expression.subs(dict.fromkeys(expression.free_symbols, 1)))
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return tuple(_one_window(s) for s in value.shape)
+    if isinstance(value, list | tuple):
+        return tuple(_shape(v) for v in value)
+    return ()
+
+
+def _sizes(value: torch.Tensor) -> tuple[int, ...] | None:
+    """Sizes for `reshape` with −1 where the batch is, or None when the batch is in several places."""
+    batched = [not isinstance(s, int) for s in value.shape]
+    if sum(batched) > 1:
+        return None
+    return tuple(-1 if b else int(s) for s, b in zip(value.shape, batched, strict=True))
+
+
+def _layer(node: fx.Node) -> str:
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    path = str(stack[-1][0]) if stack else ""
+    return path.removeprefix("L['self'].").removeprefix("L__self___")
+
+
+def simplify(network: Network) -> Network:
+    """Drop operations that do nothing (contiguous, full slices, …) and results that nobody reads."""
+    renamed: dict[str, str] = {}
+    nodes = []
+    for node in network.nodes:
+        args = map_refs(node.args, lambda name: Ref(renamed.get(name, name)))
+        kwargs = {k: map_refs(v, lambda name: Ref(renamed.get(name, name))) for k, v in node.kwargs.items()}
+        node = replace(node, args=args, kwargs=kwargs)
+        if _does_nothing(node, network):
+            renamed[node.name] = node.inputs[0]
+        else:
+            nodes.append(node)
+    output = renamed.get(network.output, network.output)
+    return _drop_unused(replace(network, nodes=tuple(nodes), output=output))
+
+
+def _does_nothing(node: Node, network: Network) -> bool:
+    if node.kind in _IDENTITIES:
+        return "dtype" not in node.kwargs and len(node.args) < 2
+    if node.kind == "slice":
+        start, end, step = node.arg(2), node.arg(3), node.arg(4, 1)
+        size = network.shape_of(node.inputs[0])[node.arg(1, 0)]
+        return not start and step == 1 and (end is None or (isinstance(end, int) and end >= max(size, 2**31)))
+    return False
+
+
+def _drop_unused(network: Network) -> Network:
+    needed = {network.output}
+    kept = []
+    for node in reversed(network.nodes):
+        if node.name in needed:
+            kept.append(node)
+            needed.update(node.inputs)
+    tensors = {name: t for name, t in network.tensors.items() if name in needed}
+    return replace(
+        network,
+        nodes=tuple(reversed(kept)),
+        tensors=tensors,
+        trainable=network.trainable & set(tensors),
+        constraints=tuple(c for c in network.constraints if c.tensor in tensors),
+    )

@@ -1,0 +1,143 @@
+"""Run and train a Network: an `nn.Module` that executes its nodes."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from trimcap.graph.network import Network, Node, Ref, map_refs
+
+#: position of the "are we training" argument, by operation
+_TRAINING_ARGUMENT = {
+    "batch_norm": 5,
+    "dropout": 2,
+    "feature_dropout": 2,
+    "alpha_dropout": 2,
+    "feature_alpha_dropout": 2,
+    "gru": 6,
+    "lstm": 6,
+    "rnn_tanh": 6,
+    "rnn_relu": 6,
+}
+
+_CREATED = {"zeros", "ones", "full", "empty", "arange", "eye", "scalar_tensor"}
+
+
+def _dtype(name: str | None, like: Tensor) -> torch.dtype:
+    """float32 in the graph means the precision the network runs in; other types stay."""
+    return like.dtype if name in (None, "float32") else getattr(torch, name)
+
+
+def operation(name: str) -> Callable[..., Any]:
+    """The function behind "aten.conv2d.default" or "getitem"."""
+    if name == "getitem":
+        return operator.getitem
+    if name.startswith("sym."):
+        function: Callable[..., Any] = getattr(operator, name[4:])
+        return function
+    packet, overload = name.split(".")[1:]
+    return getattr(getattr(torch.ops.aten, packet), overload)  # type: ignore[no-any-return]
+
+
+class NetworkModule(nn.Module):
+    """A Network as an ordinary module: `state_dict` has the names of the original model.
+
+    `project()` re-imposes max-norm constraints; `fit` calls it after every step. Weight-normalised tensors are
+    parametrized again, so that they train as magnitude and direction.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        for name, tensor in network.tensors.items():
+            owner, leaf = self._owner(name)
+            copy = tensor.detach().clone()
+            if name in network.trainable:
+                owner.register_parameter(leaf, nn.Parameter(copy))
+            else:
+                owner.register_buffer(leaf, copy)
+        for rule in network.constraints:
+            if rule.kind == "weight_norm":
+                owner, leaf = self._owner(rule.tensor)
+                weight_norm(owner, leaf, dim=rule.dim)
+        self._steps = [(node, operation(node.op)) for node in network.nodes]
+        self._last_use = _last_use(network)
+
+    def _owner(self, name: str) -> tuple[nn.Module, str]:
+        """The (nested, created on demand) module that holds tensor `name`, and its leaf name."""
+        *path, leaf = name.split(".")
+        owner: nn.Module = self
+        for part in path:
+            # not add_module: a layer may be called like an attribute of nn.Module ("train")
+            owner = owner._modules.setdefault(part, nn.Module()) or owner
+        return owner, leaf
+
+    def tensor(self, name: str) -> Tensor:
+        """The current value of tensor `name`."""
+        owner, leaf = self._owner(name)
+        value: Tensor = getattr(owner, leaf)
+        return value
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Logits, shape (n, n_classes)."""
+        return self.run(*inputs)[self.network.output]  # type: ignore[no-any-return]
+
+    def run(self, *inputs: Tensor, keep: bool = False) -> dict[str, Any]:
+        """Execute all nodes; with `keep` every intermediate result is returned, else only what is alive."""
+        env: dict[str, Any] = dict(zip(self.network.inputs, inputs, strict=True))
+        env.update({name: self.tensor(name) for name in self.network.tensors})
+        device = inputs[0].device
+        for node, function in self._steps:
+            args = map_refs(node.args, env.__getitem__)
+            kwargs = {k: map_refs(v, env.__getitem__) for k, v in node.kwargs.items()}
+            if node.kind in _CREATED:
+                kwargs = {**kwargs, "dtype": _dtype(kwargs.get("dtype"), inputs[0]), "device": device}
+            elif "dtype" in kwargs:
+                kwargs["dtype"] = _dtype(kwargs["dtype"], inputs[0])
+            env[node.name] = function(*_for_mode(node, args, self.training), **kwargs)
+            if not keep:
+                for name in self._last_use.get(node.name, ()):
+                    del env[name]
+        return env
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """Re-impose the max-norm constraints: w ← w · min(1, c / ‖w‖₂) per slice."""
+        for rule in self.network.constraints:
+            if rule.kind == "max_norm":
+                weight = self.tensor(rule.tensor)
+                weight.copy_(torch.renorm(weight, p=2, dim=rule.dim, maxnorm=rule.value))
+
+    def extract(self) -> Network:
+        """The Network with the current values of the tensors."""
+        return self.network.with_tensors({name: self.tensor(name) for name in self.network.tensors})
+
+
+def _for_mode(node: Node, args: tuple[Any, ...], training: bool) -> tuple[Any, ...]:
+    position = _TRAINING_ARGUMENT.get(node.kind)
+    if position is None or len(args) <= position:
+        return args
+    return (*args[:position], training, *args[position + 1 :])
+
+
+def _last_use(network: Network) -> dict[str, tuple[str, ...]]:
+    """Results that nobody needs after a node: freed there, so that evaluation stays small."""
+    last: dict[str, str] = {}
+    results = set(network.node)
+    for node in network.nodes:
+        for name in node.inputs:
+            if name in results:
+                last[name] = node.name
+    freed: dict[str, list[str]] = {}
+    for name, user in last.items():
+        if name != network.output:
+            freed.setdefault(user, []).append(name)
+    return {user: tuple(names) for user, names in freed.items()}
+
+
+__all__ = ["NetworkModule", "Ref", "operation"]

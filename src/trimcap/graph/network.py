@@ -1,0 +1,202 @@
+"""Network: a traced model as data, one list of ATen operations and the tensors they read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from trimcap.graph.axes import Axes
+
+#: names of the dimensions of one window (without batch), by their number
+INPUT_DIMENSIONS = {
+    1: ("features",),
+    2: ("electrodes", "times"),
+    3: ("bands", "rows", "columns"),
+}
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Ref:
+    """An argument that is the result of another node, or a tensor of the network, by name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation.
+
+    Parameters
+    ----------
+    name : unique name of its result
+    op : ATen overload such as "aten.conv2d.default", or "getitem"
+    args, kwargs : arguments; tensors are `Ref`s
+    shape : shape of the result for a batch of one window; a tuple of shapes for several results
+    layer : path of the module that ran it, for messages and names ("" at top level)
+    """
+
+    name: str
+    op: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    shape: Any
+    layer: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The operation without namespace and overload: "conv2d"."""
+        return self.op.split(".")[1] if self.op.startswith("aten.") else self.op
+
+    @property
+    def where(self) -> str:
+        """What to call this place in a message."""
+        return f"{self.layer or 'top level'} ({self.kind})"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of everything it reads, in order."""
+        return tuple(ref.name for ref in refs((self.args, tuple(self.kwargs.values()))))
+
+    def arg(self, index: int, default: Any = None) -> Any:
+        """Positional argument `index`, or `default` when it was left out."""
+        return self.args[index] if index < len(self.args) else default
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A rule that a tensor obeys after every training step.
+
+    `max_norm`: each slice along `dim` has Euclidean norm ≤ `value`: w ← w · min(1, value / ‖w‖).
+    `weight_norm`: the tensor is trained as magnitude and direction, w = g · v / ‖v‖ along `dim`.
+    """
+
+    tensor: str
+    kind: str
+    dim: int = 0
+    value: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A model as a graph of ATen operations.
+
+    Parameters
+    ----------
+    nodes : operations in execution order
+    tensors : parameters, buffers and constants by name (the names of the original `state_dict`)
+    trainable : names of the tensors that `fit` changes
+    inputs : name → shape of one window (without batch)
+    output : name of the node whose result the network returns
+    constraints : rules such as max-norm that training re-imposes
+    channels : electrode names of the input, if known
+    dimensions : names of the input's dimensions
+    origin : class of the model that was traced
+    """
+
+    nodes: tuple[Node, ...]
+    tensors: Mapping[str, Tensor]
+    trainable: frozenset[str]
+    inputs: Mapping[str, Shape]
+    output: str
+    constraints: tuple[Constraint, ...] = ()
+    channels: tuple[str, ...] = ()
+    dimensions: tuple[str, ...] = ()
+    origin: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def node(self) -> dict[str, Node]:
+        """Nodes by name."""
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def users(self) -> dict[str, tuple[Node, ...]]:
+        """Which nodes read a result or tensor."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                found.setdefault(name, []).append(node)
+        return {name: tuple(nodes) for name, nodes in found.items()}
+
+    @cached_property
+    def axes(self) -> Axes:
+        """What may be removed together, and what may not, with the reason."""
+        from trimcap.graph.axes import analyse
+
+        return analyse(self)
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one window of the (first) input."""
+        return next(iter(self.inputs.values()))
+
+    @property
+    def n_classes(self) -> int:
+        """Number of outputs."""
+        return int(prod(self.shape_of(self.output)))
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of trainable parameters."""
+        return sum(self.tensors[name].numel() for name in self.trainable)
+
+    def shape_of(self, name: str) -> Shape:
+        """Shape of a result, an input (both for a batch of one) or a tensor."""
+        if name in self.inputs:
+            return (1, *self.inputs[name])
+        if name in self.tensors:
+            return tuple(self.tensors[name].shape)
+        shape: Shape = self.node[name].shape
+        return shape
+
+    def module(self) -> nn.Module:
+        """A trainable `nn.Module` with its own copy of the tensors, in evaluation mode."""
+        from trimcap.graph.module import NetworkModule
+
+        return NetworkModule(self).eval()
+
+    def with_tensors(self, tensors: Mapping[str, Tensor]) -> Network:
+        """The same graph with other values; names and shapes must agree."""
+        for name, tensor in self.tensors.items():
+            if name not in tensors or tensors[name].shape != tensor.shape:
+                got = tuple(tensors[name].shape) if name in tensors else "nothing"
+                raise ValueError(f"tensor '{name}' has shape {tuple(tensor.shape)}, got {got}")
+        return replace(self, tensors={n: tensors[n].detach().clone() for n in self.tensors})
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Run in evaluation mode without gradients."""
+        with torch.no_grad():
+            result: Tensor = self.module()(x)
+        return result
+
+    def __repr__(self) -> str:
+        return (
+            f"Network({self.origin}: {len(self.nodes)} operations, {self.n_parameters:,} parameters, "
+            f"input {'×'.join(map(str, self.input_shape))}, {self.n_classes} outputs)"
+        )
+
+
+def refs(value: Any) -> Iterator[Ref]:
+    """Every `Ref` inside nested tuples, in order."""
+    if isinstance(value, Ref):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from refs(item)
+
+
+def map_refs(value: Any, function: Callable[[str], Any]) -> Any:
+    """Nested tuples with every `Ref` replaced by `function(name)`."""
+    if isinstance(value, Ref):
+        return function(value.name)
+    if isinstance(value, tuple | list):
+        return tuple(map_refs(item, function) for item in value)
+    return value

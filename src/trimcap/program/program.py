@@ -1,0 +1,134 @@
+# ruff: noqa: E501  (the table of the arithmetic is one row per kind)
+"""Program: a network as plain operations on buffers, in float or in integers only.
+
+This file *is* the definition of the arithmetic. `interpret` (NumPy) is the reference, every exporter must agree
+with it: exactly for integers, within a stated tolerance for float.
+
+Activations have no batch dimension. Images are (channels, height, width); a 1-D signal has height 1.
+
+**Quantized values.**  real = scale · (q − zero_point), q stored as int8 (−128…127) or int16 (the last linear or
+convolution only, so that logits keep their resolution). Weights: int8 in −127…127, zero point 0, one scale per
+output channel.  bias_q[o] = round(bias[o] / (scale_x · scale_w[o])), int32.
+
+**Requantization.**  requant(a, m, s) = floor((a·m + 2^(s−1)) / 2^s), a·m in int64, 0 ≤ m < 2^31, 1 ≤ s ≤ 62.
+Every accumulator fits int32 (`check` proves it when the program is made).
+
+**Limits.** `low`, `high` of conv, linear and add: float programs clamp the real result where they are given (None or
+absent: no limit); integer programs clamp q to them (absent: the range of the storage type).
+
+| kind | attrs | constants | float | integer |
+|---|---|---|---|---|
+| `quantize_input` is not an operation: see `quantize_input` in `interpret` | | | | |
+| conv | stride (2), padding (top, left, bottom, right), dilation (2), groups, low, high | weight (O, I/groups, kh, kw), bias (O); int: multiplier (O) int32, shift (O) int32 | Σ w·x + b; padding is 0 | clamp(z_y + requant(b_q + Σ w·(q−z_x), m, s), low, high); padding contributes 0 |
+| linear | low, high | weight (O, I), bias (O); int: multiplier, shift | on the last dimension | as conv |
+| map | function (name), parameters (floats), see `functions` | – | y = f(x) | never: becomes `table` |
+| table | – | table int8 (256) | never | y = table[q + 128] |
+| avg_pool | kernel (2), stride (2), padding (4), divisor (int) | int: multiplier (1), shift (1) | Σ x / divisor | clamp(z_y + requant(Σ (q−z_x), m, s), −128, 127) |
+| max_pool | kernel, stride, padding (4) | – | max over valid positions | the same; same scale and zero point in and out |
+| mean | outer, reduce, inner (ints; x seen as (outer, reduce, inner)) | int: multiplier (1), shift (1) | mean over reduce | as avg_pool |
+| add | strides_a, strides_b (per output dimension, in elements, 0 = broadcast), low, high | int: multipliers (2) int32, shift (1) | a + b | clamp(z_y + floor(((a−z_a)·m_a + (b−z_b)·m_b + 2^(s−1)) / 2^s), low, high) |
+| mul | strides_a, strides_b | int: multiplier (1), shift (1) | a · b | clamp(z_y + requant((a−z_a)(b−z_b), m, s), −128, 127) |
+| concat | dim | – | copies | the same scale and zero point for all inputs and the output |
+| pad | padding (4: top, left, bottom, right; of the last two dimensions) | – | zeros around | zero point around |
+| permute | order | – | copies | copies |
+| slice | dim, start, step | – | copies | copies |
+| reshape | – | – | the output shares the input's memory | the same |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+DTYPE_BYTES = {"float32": 4, "int8": 1, "int16": 2}
+KINDS = (
+    "conv", "linear", "map", "table", "avg_pool", "max_pool", "mean", "add", "mul",
+    "concat", "pad", "permute", "slice", "reshape",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Value:
+    """One activation tensor: shape without batch, storage type, and what an integer means."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    scale: float = 1.0
+    zero_point: int = 0
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of SRAM."""
+        return self.size * DTYPE_BYTES[self.dtype]
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operation: reads `inputs`, writes `output`; `constants` maps a role to a name in `Program.constants`."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    output: str
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""  # the layer of the original model, for messages
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Operations in execution order, their values and constants; one input, one output."""
+
+    name: str
+    ops: tuple[Op, ...]
+    values: Mapping[str, Value]
+    constants: Mapping[str, NDArray[Any]]
+    input: str
+    output: str
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what a reader of its results must know, in words
+
+    @property
+    def integer(self) -> bool:
+        """Whether all arithmetic is on integers."""
+        return self.values[self.input].dtype != "float32"
+
+    def constant(self, op: Op, role: str) -> NDArray[Any]:
+        """The constant that plays `role` in `op`."""
+        return self.constants[op.constants[role]]
+
+    @property
+    def flash_bytes(self) -> int:
+        """Bytes of constant data (weights, biases, multipliers, tables)."""
+        used = {name for op in self.ops for name in op.constants.values()}
+        return int(sum(self.constants[name].nbytes for name in used))
+
+    def with_name(self, name: str) -> Program:
+        """The same program under another name."""
+        return replace(self, name=name)
+
+
+def requantize(accumulator: NDArray[Any], multiplier: Any, shift: Any) -> NDArray[np.int64]:
+    """floor((a·m + 2^(s−1)) / 2^s) in int64; broadcasting.
+
+    Parameters
+    ----------
+    accumulator : integer array (values fit int32)
+    multiplier : int32, 0 ≤ m < 2^31
+    shift : int32, 1 ≤ s ≤ 62
+    """
+    a = accumulator.astype(np.int64)
+    m, s = np.asarray(multiplier, np.int64), np.asarray(shift, np.int64)
+    result: NDArray[np.int64] = (a * m + (np.int64(1) << (s - 1))) >> s
+    return result

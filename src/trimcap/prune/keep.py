@@ -1,0 +1,217 @@
+"""From scores to plans: by sparsity, by budget, or by name of electrodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import floor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimcap._errors import PlanError, unknown
+from trimcap.graph.cost import Cost, cost
+from trimcap.graph.network import Network
+from trimcap.prune.plan import Plan, make_plan
+from trimcap.prune.saliency import Scores
+from trimcap.prune.shrink import resize
+
+
+def keep_top(
+    network: Network,
+    scores: Scores,
+    sparsity: float,
+    *,
+    scope: str = "axis",
+    at_least: int = 1,
+    multiple_of: int = 1,
+) -> Plan:
+    """Keep the slices with the highest scores.
+
+    `scope="axis"` removes ⌊sparsity · n⌋ slices of every axis. `scope="global"` pools the scores of all axes, each
+    divided by its axis' mean, and removes the lowest ⌊sparsity · Σn⌋ of them (never below `at_least` of an axis).
+    Ties: the lower index goes first.
+
+    Parameters
+    ----------
+    sparsity : fraction removed, 0 ≤ s < 1
+    at_least : slices that every axis keeps
+    multiple_of : kept counts are rounded up to a multiple of it, where the axis is long enough
+
+    Raises
+    ------
+    ValueError : sparsity or scope is impossible
+    """
+    if not 0 <= sparsity < 1:
+        raise ValueError(f"sparsity is the fraction removed: 0 ≤ sparsity < 1, got {sparsity}")
+    if scope not in ("axis", "global"):
+        raise ValueError(unknown("scope", scope, ("axis", "global")))
+    _check_counts(at_least, multiple_of)
+    counts = _uniform(scores, sparsity) if scope == "axis" else _global(scores, sparsity, at_least)
+    return _take(network, scores, counts, sparsity, at_least, multiple_of, scope)
+
+
+def _check_counts(at_least: int, multiple_of: int) -> None:
+    if at_least < 1 or multiple_of < 1:
+        raise ValueError(f"at_least ({at_least}) and multiple_of ({multiple_of}) must be 1 or more")
+
+
+def removed_count(sparsity: float, n: int) -> int:
+    """⌊sparsity · n⌋, safe against products such as 0.29 · 100 = 28.999…"""
+    return floor(round(sparsity * n, 9))
+
+
+def _uniform(scores: Scores, sparsity: float) -> dict[str, int]:
+    return {name: len(v) - removed_count(sparsity, len(v)) for name, v in scores.values.items()}
+
+
+def _global(scores: Scores, sparsity: float, at_least: int) -> dict[str, int]:
+    names = list(scores.values)
+    pooled = np.concatenate([v / max(np.abs(v).mean(), 1e-30) for v in scores.values.values()])
+    owner = np.repeat(np.arange(len(names)), [len(v) for v in scores.values.values()])
+    counts = {name: len(v) for name, v in scores.values.items()}
+    target = removed_count(sparsity, len(pooled))
+    for position in np.argsort(pooled, kind="stable"):
+        name = names[owner[position]]
+        if target and counts[name] > at_least:
+            counts[name] -= 1
+            target -= 1
+    return counts
+
+
+def _take(
+    network: Network,
+    scores: Scores,
+    counts: Mapping[str, int],
+    sparsity: float | None,
+    at_least: int,
+    multiple_of: int,
+    scope: str,
+) -> Plan:
+    keep = {}
+    for name, values in scores.values.items():
+        wanted = max(counts[name], min(at_least, len(values)))
+        wanted = min(-(-wanted // multiple_of) * multiple_of, len(values))
+        keep[name] = _best(values, wanted)
+    requested = {} if sparsity is None else dict.fromkeys(keep, sparsity)
+    how = f"sparsity {sparsity:g}" if sparsity is not None else "budget"
+    return make_plan(network, keep, requested=requested, note=f"{scores.name}, {how}, {scope}")
+
+
+def _best(values: NDArray[np.float64], n: int) -> list[int]:
+    """Indices of the n highest scores; among equals the lower index is removed first (stable order)."""
+    order = np.argsort(values, kind="stable")
+    return sorted(order[len(values) - n :].tolist())
+
+
+def keep_within(
+    network: Network,
+    scores: Scores,
+    *,
+    flash: int | str | None = None,
+    sram: int | str | None = None,
+    macs: int | None = None,
+    bits: int = 8,
+    scope: str = "axis",
+    at_least: int = 1,
+    multiple_of: int = 1,
+) -> Plan:
+    """The least sparsity (in steps of 1 %) at which the network fits the budgets.
+
+    Parameters
+    ----------
+    flash, sram : bytes, or text such as "64 KiB"
+    macs : multiply–accumulates for one window
+    bits : precision the costs are counted at
+
+    Raises
+    ------
+    PlanError : no plan meets the budgets; says the nearest that can be reached
+    """
+    budgets = {"flash_bytes": size(flash), "sram_bytes": size(sram), "macs": macs}
+    limits = {name: limit for name, limit in budgets.items() if limit is not None}
+    if not limits:
+        raise ValueError("keep_within needs a budget: flash=, sram= or macs=")
+    now = cost(network, bits=bits)
+    if _fits(now, limits):
+        raise PlanError(
+            f"{network.origin} meets the budget already ({_describe(now, limits)}); there is nothing to remove"
+        )
+    best: Plan | None = None
+    for percent in range(1, 100):
+        plan = keep_top(network, scores, percent / 100, scope=scope, at_least=at_least, multiple_of=multiple_of)
+        if plan.keep == (best.keep if best else None) or not any(plan.achieved().values()):
+            continue
+        best = plan
+        reached = cost(resize(network, plan), bits=bits)
+        if _fits(reached, limits):
+            return Plan(plan.keep, plan.sizes, {}, f"{scores.name}, within {_limits(limits)}, {scope}")
+    assert best is not None
+    reached = cost(resize(network, best), bits=bits)
+    raise PlanError(
+        f"no plan on the axes {', '.join(scores.values)} meets {_limits(limits)} at {bits} bits; the nearest reachable "
+        f"is {_describe(reached, limits)}. Prune more axes, lower at_least or multiple_of, or give more."
+    )
+
+
+def _fits(found: Cost, limits: Mapping[str, int]) -> bool:
+    return all(getattr(found, name) <= limit for name, limit in limits.items())
+
+
+def _limits(limits: Mapping[str, int]) -> str:
+    return ", ".join(f"{name.removesuffix('_bytes')} ≤ {limit:,}" for name, limit in limits.items())
+
+
+def _describe(found: Cost, limits: Mapping[str, int]) -> str:
+    return ", ".join(f"{name.removesuffix('_bytes')} {getattr(found, name):,}" for name in limits)
+
+
+_UNITS = {"": 1, "b": 1, "kib": 1024, "mib": 1024**2, "kb": 1000, "mb": 1000**2}
+
+
+def size(text: int | str | None) -> int | None:
+    """Bytes from a number or from text: "64 KiB" = 65,536; "64 kB" = 64,000."""
+    if text is None or isinstance(text, int):
+        return text
+    number = text.strip().rstrip("BbiIkKmM ").strip()
+    unit = text.strip()[len(number) :].strip().lower()
+    try:
+        return round(float(number) * _UNITS[unit])
+    except (ValueError, KeyError):
+        raise ValueError(f"cannot read the size {text!r}; write a number of bytes, or '64 KiB', '128 kB'") from None
+
+
+def keep_electrodes(network: Network, names: Sequence[str] | int, *, scores: Scores | None = None) -> Plan:
+    """Keep electrodes by name, or the n with the highest scores.
+
+    Parameters
+    ----------
+    names : electrode names of the network's input, or how many to keep
+    scores : of the axis "electrodes"; needed when `names` is a number
+
+    Raises
+    ------
+    PlanError : an electrode is unknown, or the axis is frozen
+    """
+    if isinstance(names, int):
+        if scores is None or "electrodes" not in scores.values:
+            raise PlanError(f"to keep the best {names} electrodes give scores of the axis 'electrodes'")
+        values = scores.values["electrodes"]
+        if not 1 <= names <= len(values):
+            raise PlanError(f"cannot keep {names} of {len(values)} electrodes")
+        kept: Iterable[int] = _best(values, names)
+    else:
+        kept = _positions(network, names)
+    return make_plan(network, {"electrodes": kept}, note="electrodes")
+
+
+def _positions(network: Network, names: Sequence[str]) -> list[int]:
+    if not network.channels:
+        raise PlanError("the network does not know its electrode names; trace it with channels=(…)")
+    known = {name.lower(): number for number, name in enumerate(network.channels)}
+    missing = [name for name in names if name.lower() not in known]
+    if missing:
+        raise PlanError("; ".join(unknown("electrode", name, network.channels) for name in missing))
+    return [known[name.lower()] for name in names]
+
+
+Saliency = Callable[..., Scores]

@@ -1,0 +1,119 @@
+"""A plan: which slices of which axis stay."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trimcap._errors import PlanError, unknown
+from trimcap._files import write_json
+from trimcap.graph.axes import Axis
+from trimcap.graph.network import Network
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Axis → kept slices.
+
+    Parameters
+    ----------
+    keep : axis name → indices that stay, ascending
+    sizes : axis name → number of slices before
+    requested : axis name → sparsity that was asked for (a budget or an explicit list has none)
+    note : how the plan was made, for reports
+    """
+
+    keep: Mapping[str, tuple[int, ...]]
+    sizes: Mapping[str, int]
+    requested: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
+
+    def achieved(self) -> dict[str, float]:
+        """Axis → fraction of slices that the plan removes."""
+        return {name: 1 - len(kept) / self.sizes[name] for name, kept in self.keep.items()}
+
+    def table(self) -> list[dict[str, Any]]:
+        """One row per axis: slices before and after, requested and achieved sparsity."""
+        return [
+            {
+                "axis": name,
+                "before": self.sizes[name],
+                "after": len(kept),
+                "requested": self.requested.get(name),
+                "achieved": 1 - len(kept) / self.sizes[name],
+            }
+            for name, kept in self.keep.items()
+        ]
+
+    def merged(self, other: Plan) -> Plan:
+        """Both plans at once; they must not name the same axis."""
+        both = sorted(set(self.keep) & set(other.keep))
+        if both:
+            raise PlanError(f"both plans decide about the axes {', '.join(both)}; make one plan for them")
+        return Plan(
+            {**self.keep, **other.keep},
+            {**self.sizes, **other.sizes},
+            {**self.requested, **other.requested},
+            "; ".join(n for n in (self.note, other.note) if n),
+        )
+
+    def save(self, path: Path | str) -> Path:
+        """Write the plan as JSON."""
+        content = {
+            "format": "trimcap plan 1",
+            "keep": {k: list(v) for k, v in self.keep.items()},
+            "sizes": dict(self.sizes),
+            "requested": dict(self.requested),
+            "note": self.note,
+        }
+        return write_json(path, content)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Plan:
+        """Read a plan that `save` wrote."""
+        try:
+            content = json.loads(Path(path).read_text())
+            keep = {str(k): tuple(int(i) for i in v) for k, v in content["keep"].items()}
+            sizes = {str(k): int(v) for k, v in content["sizes"].items()}
+            return cls(keep, sizes, dict(content.get("requested", {})), str(content.get("note", "")))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise PlanError(f"{path} is not a plan: {error!r}. Plans are JSON files written by Plan.save.") from error
+
+
+def make_plan(
+    network: Network,
+    keep: Mapping[str, Any],
+    *,
+    requested: Mapping[str, float] | None = None,
+    note: str = "",
+) -> Plan:
+    """A checked plan from explicit lists of kept slices.
+
+    Raises
+    ------
+    PlanError : unknown or frozen axis, no slice kept, an index out of range
+    """
+    checked: dict[str, tuple[int, ...]] = {}
+    sizes: dict[str, int] = {}
+    for name, indices in keep.items():
+        axis = prunable_axis(network, name)
+        kept = tuple(sorted({int(i) for i in indices}))
+        if not kept:
+            raise PlanError(f"axis '{name}' keeps 0 of {axis.size} slices. Lower the sparsity or set at_least=1.")
+        if kept[0] < 0 or kept[-1] >= axis.size:
+            raise PlanError(f"axis '{name}' has slices 0…{axis.size - 1}; the plan keeps {kept[0]}…{kept[-1]}")
+        checked[name], sizes[name] = kept, axis.size
+    return Plan(checked, sizes, dict(requested or {}), note)
+
+
+def prunable_axis(network: Network, name: str) -> Axis:
+    """The axis of that name, if slices of it may be removed."""
+    if name not in network.axes.axes:
+        raise PlanError(unknown("axis", name, network.axes))
+    axis = network.axes[name]
+    if axis.frozen:
+        raise PlanError(f"axis '{name}' of {network.origin} can't be pruned: {axis.frozen}")
+    return axis
