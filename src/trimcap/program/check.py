@@ -1,0 +1,134 @@
+"""Is a Program whole, and does every accumulator fit int32?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimcap._errors import unknown
+from trimcap.program.program import KINDS, Op, Program, Value
+
+#: constants by kind: in float programs, and what integer programs add
+_FLOAT_ROLES = {"conv": ("weight", "bias"), "linear": ("weight", "bias")}
+_INTEGER_ROLES = {
+    "conv": ("multiplier", "shift"),
+    "linear": ("multiplier", "shift"),
+    "avg_pool": ("multiplier", "shift"),
+    "mean": ("multiplier", "shift"),
+    "mul": ("multiplier", "shift"),
+    "add": ("multipliers", "shift"),
+    "table": ("table",),
+}
+_SHARED = ("max_pool", "concat", "pad", "permute", "slice", "reshape")
+
+
+def check(program: Program) -> Program:
+    """Return the program unchanged if it obeys the table in `program`.
+
+    Raises
+    ------
+    ValueError : names the operation: a value or constant is missing or of the wrong type, a kind does not
+        exist, quantization differs across an operation that only copies, a multiplier or shift is out of range,
+        or an accumulator may overflow int32.
+    """
+    known = {program.input}
+    for op in program.ops:
+        where = f"program '{program.name}', operation '{op.name}' ({op.source or op.kind})"
+        if op.kind not in KINDS:
+            raise ValueError(f"{where}: {unknown('kind', op.kind, KINDS)}")
+        missing = [n for n in (*op.inputs, op.output) if n not in program.values]
+        missing += [n for n in op.inputs if n not in known]
+        if missing:
+            raise ValueError(f"{where}: value '{missing[0]}' does not exist yet")
+        _check_constants(program, op, where)
+        if program.integer:
+            _check_integer(program, op, where)
+        known.add(op.output)
+    if program.output not in known:
+        raise ValueError(f"program '{program.name}': no operation makes the output '{program.output}'")
+    return program
+
+
+def accumulator_bound(program: Program, op: Op) -> int:
+    """Largest |sum| that an integer conv, linear, pool or mean can reach, whatever its input.
+
+    For a conv or linear max_o(Σ|w[o]|·d + |b[o]|), for a pool or mean count·d, with d the largest |q − z| of
+    the input; for a product d_a·d_b.
+    """
+    distances = [distance(program.values[name]) for name in op.inputs]
+    if op.kind in ("conv", "linear"):
+        weight = program.constant(op, "weight").astype(np.int64)
+        sums = np.abs(weight).reshape(len(weight), -1).sum(1)
+        bias = np.abs(program.constant(op, "bias").astype(np.int64))
+        return int((sums * distances[0] + bias).max(initial=0))
+    if op.kind == "avg_pool":
+        return int(np.prod(op.attrs["kernel"])) * distances[0]
+    if op.kind == "mean":
+        return int(op.attrs["reduce"]) * distances[0]
+    return distances[0] * distances[1] if op.kind == "mul" else 0
+
+
+def distance(value: Value) -> int:
+    """Largest |q − z| that the storage type allows."""
+    info = np.iinfo(value.dtype)
+    return int(max(info.max - value.zero_point, value.zero_point - info.min))
+
+
+def _check_constants(program: Program, op: Op, where: str) -> None:
+    roles: Iterable[str] = _FLOAT_ROLES.get(op.kind, ())
+    if program.integer:
+        roles = (*roles, *_INTEGER_ROLES.get(op.kind, ()))
+    for role in roles:
+        if op.constants.get(role) not in program.constants:
+            raise ValueError(f"{where}: its constant '{role}' is missing")
+    if op.kind in _FLOAT_ROLES:
+        rows = {role: len(program.constant(op, role)) for role in roles}
+        if len(set(rows.values())) > 1:
+            raise ValueError(f"{where}: constants disagree on the number of outputs: {rows}")
+
+
+def _check_integer(program: Program, op: Op, where: str) -> None:
+    if op.kind == "map":
+        raise ValueError(f"{where}: a map does not exist in integer programs; it must be a table")
+    _check_types(program, op, where)
+    bound = accumulator_bound(program, op)
+    if bound >= 2**31:
+        raise ValueError(
+            f"{where}: its sum may reach {bound:,}, beyond int32 (2,147,483,647); split the layer into two or "
+            "give it fewer inputs"
+        )
+    if op.kind in _SHARED:
+        meanings = {(v.scale, v.zero_point, v.dtype) for v in _values(program, op)}
+        if len(meanings) > 1:
+            raise ValueError(f"{where}: inputs and output must share scale and zero point, got {sorted(meanings)}")
+
+
+def _values(program: Program, op: Op) -> list[Value]:
+    return [program.values[name] for name in (*op.inputs, op.output)]
+
+
+def _check_types(program: Program, op: Op, where: str) -> None:
+    wanted = {"weight": "int8", "table": "int8"}
+    for role, name in op.constants.items():
+        array = program.constants[name]
+        dtype = wanted.get(role, "int32")
+        if str(array.dtype) != dtype:
+            raise ValueError(f"{where}: constant '{role}' is {array.dtype}, must be {dtype}")
+        if role in _LIMITS and not _within(array, *_LIMITS[role]):
+            low, high = _LIMITS[role]
+            raise ValueError(f"{where}: constant '{role}' is outside {low}…{high}")
+
+
+_LIMITS: dict[str, tuple[int, int]] = {
+    "weight": (-127, 127),
+    "multiplier": (0, 2**31 - 1),
+    "multipliers": (0, 2**31 - 1),
+    "shift": (1, 62),
+}
+
+
+def _within(array: NDArray[Any], low: int, high: int) -> bool:
+    return bool(((array >= low) & (array <= high)).all())
