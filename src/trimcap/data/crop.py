@@ -1,0 +1,46 @@
+"""Cut a stretch out of a recording."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from trimcap.data.recording import Recording
+
+
+def crop(recording: Recording, start: float | None = None, stop: float | None = None) -> Recording:
+    """The stretch from `start` to `stop`, in samples ⌊start · rate⌉ up to, not including, ⌊stop · rate⌉.
+
+    Parameters
+    ----------
+    recording : what to cut
+    start, stop : s from the beginning; negative: from the end; None: the beginning, the end
+
+    Returns
+    -------
+    Recording whose time starts at zero again; `info["crop"]` holds (start, stop) in s of the original.
+
+    Raises
+    ------
+    ValueError : the stretch is empty or reaches outside the recording; names the recording and its length.
+
+    Examples
+    --------
+    `crop(rest, -60)` is the last minute, `crop(task, 0, 60)` the first.
+    """
+    n_times = recording.signal.shape[1]
+    first = 0 if start is None else _sample(start, recording)
+    last = n_times if stop is None else _sample(stop, recording)
+    if not 0 <= first < last <= n_times:
+        raise ValueError(
+            f"recording {recording.name} lasts {recording.duration:g} s; the stretch from {start} s to "
+            f"{stop} s is empty or reaches outside. Choose a shorter stretch or leave this recording out"
+        )
+    info = {**recording.info, "crop": (first / recording.rate, last / recording.rate)}
+    return replace(recording, signal=np.ascontiguousarray(recording.signal[:, first:last]), info=info)
+
+
+def _sample(second: float, recording: Recording) -> int:
+    sample = round(second * recording.rate)
+    return sample + recording.signal.shape[1] if second < 0 else sample

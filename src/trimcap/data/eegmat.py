@@ -1,0 +1,160 @@
+"""The EEGMAT data set: rest against mental arithmetic, 19 electrodes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimcap.data.check import check_signal
+from trimcap.data.crop import crop
+from trimcap.data.eegmat_files import choose, facts, fetch, locate
+from trimcap.data.recording import Recording
+from trimcap.data.resample import resample
+
+#: the electrodes in the order of the files, with their old 10-20 names
+CHANNELS = (
+    "Fp1", "Fp2", "F3", "F4", "F7", "F8", "T3", "T4", "C3", "C4",
+    "T5", "T6", "P3", "P4", "O1", "O2", "Fz", "Cz", "Pz",
+)  # fmt: skip
+CLASSES = ("rest", "arithmetic")
+_FLAT = 0.4
+
+
+def read_eegmat(
+    folder: Path | str | None = None,
+    *,
+    subjects: Iterable[str | int] | int | None = None,
+    rate: float | None = 128.0,
+    seconds: float | None = None,
+    download: bool = True,
+) -> list[Recording]:
+    """Read PhysioNet's "EEG During Mental Arithmetic Tasks" (doi:10.13026/C2JQ1P): rest, serial subtraction.
+
+    Each subject has one recording of rest (label 0, trial `rest`) and one of arithmetic (label 1, trial
+    `arithmetic`), 500 Hz, so only a split by subject is honest. A2-A1 and the ECG are dropped. Every file
+    ends in about 2 s of padding: the signal ends where the first run of more than 0.4 s begins in which no
+    electrode changes.
+
+    Parameters
+    ----------
+    folder : holds SubjectNN_1.edf (rest), SubjectNN_2.edf (arithmetic) and subject-info.csv. Default:
+        `$TRIMCAP_DATA/eegmat` where it exists, else the user's cache.
+    subjects : which, as "Subject07", "07" or 7. Default: those in the folder; in an empty folder or the
+        cache, the 26 subjects whose files are pinned.
+    rate : Hz to resample to by polyphase filtering; None keeps 500 Hz
+    seconds : keep the last `seconds` of rest and the first `seconds` of arithmetic, which balances the
+        classes; None keeps all
+    download : fetch missing files from PhysioNet and check their SHA-256
+
+    Returns
+    -------
+    Recordings ordered by subject, rest first; float32 µV; session "1"; `info` has file, age, sex,
+    subtractions and quality.
+
+    Raises
+    ------
+    ValueError : unknown subject; a file that is empty, truncated or no EDF; a missing, constant or NaN
+        channel; a recording shorter than `seconds`. The message names file and channel.
+    FileNotFoundError : a file is missing and not to be downloaded.
+    OSError : a download failed.
+
+    Notes
+    -----
+    Zyma et al., Electroencephalograms during Mental Arithmetic Task Performance, Data 2019;4(1):14;
+    Goldberger et al., PhysioBank, PhysioToolkit, and PhysioNet, Circulation 2000;101(23):e215-e220. Licence
+    ODC-By 1.0.
+    """
+    place, is_cache = locate(folder)
+    chosen = choose(subjects, place, is_cache=is_cache)
+    files = [(subject, fetch(subject, place, download=download)) for subject in chosen]
+    known = facts(place)
+    recordings = []
+    for subject, paths in files:
+        for label, path in enumerate(paths):
+            recording = _read(path, subject, label, known.get(subject, {}))
+            if rate is not None:
+                recording = resample(recording, rate)
+            if seconds is not None:
+                recording = crop(recording, *((-seconds, None) if label == 0 else (0.0, seconds)))
+            recordings.append(recording)
+    return recordings
+
+
+def signal_end(signal: NDArray[np.floating], rate: float, *, flat: float = _FLAT) -> int:
+    """Where the padding begins: the first run of more than `flat` s in which no channel changes.
+
+    Parameters
+    ----------
+    signal : shape (n_channels, n_times)
+    rate : Hz
+    flat : s
+
+    Returns
+    -------
+    Index of the run's first sample; n_times if there is no such run.
+    """
+    still = (np.diff(signal, axis=1) == 0).all(axis=0)
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], still.view(np.int8), [0]))))
+    starts, stops = edges[::2], edges[1::2]
+    # k equal differences are k + 1 equal samples
+    long = starts[(stops - starts + 1) > flat * rate]
+    return int(long[0]) if len(long) else signal.shape[1]
+
+
+def _read(path: Path, subject: str, label: int, facts_of: Mapping[str, object]) -> Recording:
+    signal, rate = _read_edf(path)
+    signal = signal[:, : signal_end(signal, rate)]
+    recording = Recording(
+        signal=np.ascontiguousarray(signal, dtype=np.float32),
+        rate=rate,
+        channels=CHANNELS,
+        subject=subject,
+        session="1",
+        trial=CLASSES[label],
+        label=label,
+        classes=CLASSES,
+        info={"file": path.name, **facts_of},
+    )
+    try:
+        return check_signal(recording)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _read_edf(path: Path) -> tuple[NDArray[np.float64], float]:
+    """The 19 electrodes in µV, and the rate."""
+    import mne
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # MNE reads a truncated file as a shorter one and only warns
+        warnings.filterwarnings("error", message="Number of records from the header")
+        try:
+            raw = mne.io.read_raw_edf(path, verbose="warning")
+            names = {name.removeprefix("EEG ").strip(): name for name in raw.ch_names}
+            missing = [c for c in CHANNELS if c not in names]
+            volts = None if missing else raw.get_data(picks=[names[c] for c in CHANNELS], verbose="error")
+        except Exception as error:  # MNE raises whatever its parser stumbled over
+            raise ValueError(_broken(path, error)) from error
+    if volts is None:
+        raise ValueError(
+            f"{path}: channel{'s' * (len(missing) > 1)} {', '.join(missing)} missing; the file has "
+            f"{', '.join(names)}. Is it an EEGMAT recording? Fetch it again from PhysioNet or leave the "
+            "subject out"
+        )
+    return volts * 1e6, float(raw.info["sfreq"])
+
+
+def _broken(path: Path, error: Exception) -> str:
+    size = path.stat().st_size if path.is_file() else 0
+    if size == 0:
+        what = "is empty"
+    elif "Number of records" in str(error):
+        what = f"is truncated: its {size} bytes hold fewer records than its header says"
+    else:
+        what = f"is not a readable EDF file ({type(error).__name__}: {error})"
+    return f"{path} {what}. Delete it so that it is downloaded again, or leave the subject out"

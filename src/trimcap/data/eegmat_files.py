@@ -1,0 +1,131 @@
+"""Where the EEGMAT recordings lie, and how missing ones are fetched."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from trimcap._errors import unknown
+from trimcap._files import make_folder
+
+#: endings of a subject's two files: rest, arithmetic
+ENDINGS = ("_1.edf", "_2.edf")
+_FACTS = {"Age": "age", "Gender": "sex", "Number of subtractions": "subtractions", "Count quality": "quality"}
+
+
+@cache
+def pinned() -> Mapping[str, Any]:
+    """The data set's address, attribution, and what is known of each subject, with the files' SHA-256."""
+    text = Path(__file__).with_name("eegmat.json").read_text(encoding="utf-8")
+    table: dict[str, Any] = json.loads(text)
+    return table
+
+
+def locate(folder: Path | str | None) -> tuple[Path, bool]:
+    """The folder to read, and whether it is the download cache."""
+    if folder is not None:
+        return Path(folder), False
+    root = os.environ.get("TRIMCAP_DATA")
+    if root and (Path(root) / "eegmat").is_dir():
+        return Path(root) / "eegmat", False
+    import pooch
+
+    return Path(pooch.os_cache("trimcap")) / "eegmat", True
+
+
+def choose(subjects: Iterable[str | int] | int | None, folder: Path, *, is_cache: bool) -> list[str]:
+    """Full subject names in the order asked for.
+
+    Raises
+    ------
+    ValueError : a subject that neither the folder nor the data set has, none, or one twice.
+    """
+    present = sorted({path.name[: -len(e)] for e in ENDINGS for path in folder.glob(f"Subject[0-9][0-9]{e}")})
+    known = sorted({*present, *pinned()["subjects"], *(f"Subject{n:02d}" for n in range(36))})
+    if subjects is None:
+        return present if present and not is_cache else sorted(pinned()["subjects"])
+    chosen = [_full_name(subject, known) for subject in ([subjects] if isinstance(subjects, str | int) else subjects)]
+    twice = sorted({name for name in chosen if chosen.count(name) > 1})
+    if twice or not chosen:
+        raise ValueError(
+            f"eegmat: subjects named twice: {', '.join(twice)}" if twice else "eegmat: no subjects asked for"
+        )
+    return chosen
+
+
+def fetch(subject: str, folder: Path, *, download: bool) -> tuple[Path, Path]:
+    """The subject's files of rest and arithmetic; missing ones are downloaded into `folder` and checked.
+
+    Raises
+    ------
+    FileNotFoundError : a file is missing and may not be downloaded; says why.
+    OSError : the download failed or what came is not the published file.
+    """
+    rest, task = (folder / f"{subject}{ending}" for ending in ENDINGS)
+    hashes = pinned()["subjects"].get(subject, {}).get("sha256")
+    for place, path in enumerate((rest, task)):
+        if path.is_file():
+            continue
+        if not download:
+            raise FileNotFoundError(f"{path} is missing and download=False; put the file there or allow downloading")
+        if hashes is None:
+            raise FileNotFoundError(
+                f"{path} is missing and the SHA-256 of the published file is not on record, so it is not "
+                f"downloaded unchecked. Fetch it from {pinned()['url']}{path.name} yourself, or choose among "
+                f"{', '.join(pinned()['subjects'])}"
+            )
+        _download(path, hashes[place])
+    return rest, task
+
+
+def facts(folder: Path) -> dict[str, dict[str, object]]:
+    """Subject -> age, sex, subtractions (how many), quality (1: good count), from `subject-info.csv`.
+
+    The recorded facts of the pinned subjects serve where the folder has no such file.
+
+    Raises
+    ------
+    ValueError : the file is not PhysioNet's table.
+    """
+    path = folder / "subject-info.csv"
+    keys = tuple(_FACTS.values())
+    if not path.is_file():
+        return {s: {key: row[key] for key in keys} for s, row in pinned()["subjects"].items()}
+    try:
+        table = pd.read_csv(path)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a readable CSV table ({error}); fetch it again from PhysioNet") from error
+    missing = [column for column in ("Subject", *_FACTS) if column not in table.columns]
+    if missing:
+        raise ValueError(f"{path} lacks the columns {', '.join(missing)}; fetch it again from PhysioNet")
+    rows = table.rename(columns=_FACTS).set_index("Subject")[list(keys)].astype(object)
+    return {str(subject): {key: row[key] for key in keys} for subject, row in rows.iterrows()}
+
+
+def _full_name(subject: str | int, known: list[str]) -> str:
+    match = re.fullmatch(r"(?:subject)?(\d{1,2})", str(subject).strip(), re.IGNORECASE)
+    name = f"Subject{int(match[1]):02d}" if match else str(subject)
+    if name not in known:
+        raise ValueError(unknown("eegmat subject", name, known))
+    return name
+
+
+def _download(path: Path, digest: str) -> None:
+    import pooch
+
+    make_folder(path.parent)
+    address = pinned()["url"] + path.name
+    try:
+        pooch.retrieve(address, known_hash=f"sha256:{digest}", fname=path.name, path=path.parent)
+    except (OSError, ValueError) as error:  # requests' exceptions are OSErrors; a wrong hash is a ValueError
+        raise OSError(
+            f"could not download {address}: {error}. Try again, or put the file into {path.parent} by hand, "
+            "or set TRIMCAP_DATA to a folder that holds eegmat/"
+        ) from error

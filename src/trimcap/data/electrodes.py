@@ -1,0 +1,120 @@
+"""Electrode names and positions of the 10-20, 10-10 and 10-5 systems."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: the 19 electrodes of the international 10-20 system, front to back
+TEN_TWENTY = (
+    "Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "T7", "C3", "Cz",
+    "C4", "T8", "P7", "P3", "Pz", "P4", "P8", "O1", "O2",
+)  # fmt: skip
+
+#: names of the 1958 10-20 system and what the 10-10 system calls the same sites (Chatrian et al., 1985)
+OLD_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
+
+# The cerebellar sites of Neuroscan caps are in no standard montage; the 10-10 site next to them stands in.
+_NEAREST = {"CB1": "PO9", "CB2": "PO10"}
+_EARS = frozenset({"A1", "A2", "M1", "M2"})
+_PREFIX = re.compile(r"^EEG[\s_:-]+", re.IGNORECASE)
+_REFERENCE = re.compile(r"[\s_-]+(REF|LE|AR|AVG?|AVE|CAR|CE|A1A2|A1|A2|M1|M2)$", re.IGNORECASE)
+
+
+def canonical(name: str) -> str:
+    """The 10-10 name of an electrode: `EEG FP1-REF` is `Fp1`, `T3` is `T7`, `Fc5.` is `FC5`.
+
+    A prefix `EEG `, trailing dots and the name of a common reference (`-REF`, `-LE`, `-AR`, `-A1`, …) are
+    dropped, letters get their customary case, and T3, T4, T5, T6 become T7, T8, P7, P8. The known names are
+    those of MNE's 10-5 montage (Oostenveld & Praamstra, 2001) and CB1, CB2.
+
+    Raises
+    ------
+    ValueError : no such electrode (also for a bipolar derivation such as `A2-A1` or `F7-T3`); names a near
+        one.
+    """
+    found = _lookup(name)
+    if found is None:
+        near = get_close_matches(name.strip().upper(), _names(), n=1, cutoff=0.6)
+        hint = f"; did you mean {_names()[near[0]]!r}?" if near else "."
+        raise ValueError(
+            f"unknown electrode {name!r}{hint} Known are the 10-20, 10-10 and 10-5 names (Fp1, Cz, T7 = T3, PO8, …)"
+        )
+    return found
+
+
+def unknown_electrodes(channels: Iterable[str]) -> tuple[str, ...]:
+    """Those of `channels` that `canonical` does not know, in order."""
+    return tuple(name for name in channels if _lookup(name) is None)
+
+
+def canonical_names(channels: Sequence[str]) -> tuple[str, ...]:
+    """`canonical` of every channel.
+
+    Raises
+    ------
+    ValueError : lists every unknown electrode, or two channels that are the same electrode.
+    """
+    bad = unknown_electrodes(channels)
+    if len(bad) == 1:
+        canonical(bad[0])
+    if bad:
+        raise ValueError(
+            f"unknown electrodes {', '.join(map(repr, bad))} among {len(channels)} channels. "
+            "Drop what is not EEG, or rename them to 10-20/10-10 names (Fp1, Cz, T7 = T3, PO8, …)"
+        )
+    names = tuple(canonical(name) for name in channels)
+    twice = [c for c, n in zip(channels, names, strict=True) if names.count(n) > 1]
+    if twice:
+        raise ValueError(f"channels {', '.join(map(repr, twice))} name the same electrode twice; drop or rename one")
+    return names
+
+
+def positions(channels: Sequence[str]) -> NDArray[np.float64]:
+    """Electrode positions on a standard head.
+
+    Parameters
+    ----------
+    channels : electrode names, as `canonical` takes them
+
+    Returns
+    -------
+    float64 array, shape (n_channels, 3), m; x to the right ear, y to the nose, z up. From MNE's 10-5 montage
+    on the Colin27 head; CB1 and CB2 are placed at PO9 and PO10, the nearest standard sites.
+
+    Raises
+    ------
+    ValueError : unknown electrodes, listed.
+    """
+    table = _positions()
+    names = canonical_names(channels)
+    return np.array([table[_NEAREST.get(name, name)] for name in names], dtype=np.float64).reshape(len(names), 3)
+
+
+def _lookup(name: str) -> str | None:
+    text = _PREFIX.sub("", name.strip())
+    base = _REFERENCE.sub("", text)
+    if base != text and base.upper() in _EARS:  # ear against ear is a derivation, not an electrode
+        return None
+    found = _names().get(base.rstrip(".").strip().upper())
+    return OLD_NAMES.get(found, found) if found else None
+
+
+@cache
+def _positions() -> dict[str, NDArray[np.float64]]:
+    import mne
+
+    # MNE 1.13 renamed its `standard_1005`
+    names = mne.channels.get_builtin_montages()
+    montage = mne.channels.make_standard_montage("colin27_1005" if "colin27_1005" in names else "standard_1005")
+    return dict(montage.get_positions()["ch_pos"])
+
+
+@cache
+def _names() -> dict[str, str]:
+    return {name.upper(): name for name in (*_positions(), *_NEAREST)}

@@ -1,0 +1,249 @@
+"""Windows and recordings from MNE objects, arrays and `.npz` files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from trimcap.data.check import check_signal
+from trimcap.data.electrodes import unknown_electrodes
+from trimcap.data.recording import Recording
+from trimcap.data.windows import Windows
+
+if TYPE_CHECKING:
+    import mne
+
+# EEG is tens of µV; below this spread the numbers are volts, or the electrodes were off
+_SMALLEST_SPREAD = 1e-2
+
+
+def from_raw(
+    raw: mne.io.BaseRaw,
+    *,
+    subject: str,
+    session: str = "0",
+    trial: str = "0",
+    label: int = 0,
+    classes: Sequence[str] = ("0",),
+    any_names: bool = False,
+    info: Mapping[str, object] | None = None,
+) -> Recording:
+    """One recording from an MNE `Raw`: its EEG channels, volts turned into µV.
+
+    Parameters
+    ----------
+    raw : read by MNE; channels of other types are left out
+    subject, session, trial, label, classes, info : as in `Recording`
+    any_names : accept electrode names outside the 10-20, 10-10 and 10-5 systems (no regions or grids then)
+
+    Raises
+    ------
+    ValueError : no EEG channel; channels marked bad; unknown electrodes; a NaN or constant channel.
+    """
+    picks = _eeg_picks(raw.info, f"raw of subject {subject}")
+    channels = tuple(raw.ch_names[i] for i in picks)
+    _check_names(channels, f"raw of subject {subject}", any_names=any_names)
+    return check_signal(
+        Recording(
+            signal=(raw.get_data(picks=picks) * 1e6).astype(np.float32),
+            rate=float(raw.info["sfreq"]),
+            channels=channels,
+            subject=str(subject),
+            session=str(session),
+            trial=str(trial),
+            label=label,
+            classes=tuple(classes),
+            info=dict(info or {}),
+        )
+    )
+
+
+def from_epochs(
+    epochs: mne.BaseEpochs,
+    *,
+    subject: str,
+    session: str = "0",
+    trial: str | Sequence[str] | None = None,
+    any_names: bool = False,
+) -> Windows:
+    """Windows from MNE `Epochs`: EEG channels in µV, labels and start times from the events.
+
+    Classes are the keys of `epochs.event_id` in the order of their codes. Without `trial` every epoch is a
+    trial of its own; epochs that overlap in time share samples and so must name the trial they are cut from.
+
+    Parameters
+    ----------
+    epochs : MNE epochs; rejected ones are gone
+    subject, session : one for all
+    trial : one for all, or one per epoch
+    any_names : accept electrode names outside the 10-20, 10-10 and 10-5 systems (no regions or grids then)
+
+    Raises
+    ------
+    ValueError : no epochs or EEG channels; channels marked bad; two events with one code; unknown electrodes;
+        NaN or constant channels; overlapping epochs without `trial`.
+    """
+    what = f"epochs of subject {subject}"
+    picks = _eeg_picks(epochs.info, what)
+    codes = sorted(set(epochs.event_id.values()))
+    if len(codes) != len(epochs.event_id):
+        raise ValueError(f"{what}: two event names share one code in {dict(epochs.event_id)}; give each its own")
+    data = epochs.get_data(picks=picks, copy=False) * 1e6  # also drops bad epochs, so ask for the rest afterwards
+    rate = float(epochs.info["sfreq"])
+    start = epochs.events[:, 0] / rate + epochs.tmin
+    duration = len(epochs.times) / rate
+    if trial is None and len(start) > 1 and np.diff(np.sort(start)).min() < duration - 0.5 / rate:
+        raise ValueError(
+            f"{what} overlap in time ({duration:g} s long, {np.diff(np.sort(start)).min():g} s apart), so "
+            "they must not be separate trials; pass trial= with the name of the trial each was cut from"
+        )
+    names = {code: name for name, code in epochs.event_id.items()}
+    return from_arrays(
+        data,
+        np.searchsorted(codes, epochs.events[:, 2]),
+        channels=[epochs.ch_names[i] for i in picks],
+        rate=rate,
+        subject=subject,
+        session=session,
+        trial=[str(i) for i in range(len(data))] if trial is None else trial,
+        start=start,
+        classes=[names[code] for code in codes],
+        any_names=any_names,
+    )
+
+
+def from_arrays(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    channels: Sequence[str],
+    rate: float,
+    subject: str | Sequence[str],
+    session: str | Sequence[str] | None = None,
+    trial: str | Sequence[str] | None = None,
+    start: Sequence[float] | NDArray[Any] | None = None,
+    classes: Sequence[str] | None = None,
+    any_names: bool = False,
+) -> Windows:
+    """Windows from plain arrays.
+
+    Parameters
+    ----------
+    X : shape (n, n_channels, n_times), µV
+    y : shape (n,), integers 0 … n_classes − 1
+    channels : electrode names
+    rate : Hz
+    subject, session, trial : one name for all windows, or one per window. Without `trial` all windows of a
+        session are one trial: the cautious assumption, because windows of one trial must never be split
+        between train and test.
+    start : s from the start of the recording, one per window; default: windows follow each other within their
+        trial
+    classes : class names; default: the label numbers
+    any_names : accept electrode names outside the 10-20, 10-10 and 10-5 systems (no regions or grids then)
+
+    Raises
+    ------
+    ValueError : shapes that do not fit; labels that are no integers or have no class; NaN, infinite or
+        constant channels; values that look like volts; unknown electrodes. The message names window and
+        channel.
+    """
+    values = np.asarray(X, dtype=np.float32)
+    channels = tuple(str(c) for c in channels)
+    _check_shape(values, channels, rate)
+    _check_names(channels, "X", any_names=any_names)
+    _check_values(values, channels)
+    labels = _labels(y, len(values))
+    duration = values.shape[2] / rate
+    metadata = pd.DataFrame(
+        {
+            "subject": _column("subject", subject, len(values)),
+            "session": _column("session", "0" if session is None else session, len(values)),
+            "trial": _column("trial", "0" if trial is None else trial, len(values)),
+        }
+    )
+    if start is None:
+        metadata["start"] = metadata.groupby(["subject", "session", "trial"]).cumcount() * duration
+    else:
+        metadata["start"] = np.asarray(_column("start", list(start), len(values)), dtype=np.float64)
+    names = tuple(map(str, classes)) if classes else tuple(str(c) for c in range(int(labels.max()) + 1))
+    return Windows(values, labels, metadata, channels, float(rate), names, duration)
+
+
+def _eeg_picks(info: Any, what: str) -> list[int]:
+    import mne
+
+    picks = mne.pick_types(info, meg=False, eeg=True, exclude=[])
+    if not len(picks):
+        raise ValueError(
+            f"{what}: no EEG channel among {', '.join(info['ch_names'])}; set the types (set_channel_types)"
+        )
+    bad = [info["ch_names"][i] for i in picks if info["ch_names"][i] in info["bads"]]
+    if bad:
+        raise ValueError(
+            f"{what}: channels {', '.join(bad)} are marked bad; interpolate_bads() or drop_channels() first"
+        )
+    return [int(i) for i in picks]
+
+
+def _check_names(channels: tuple[str, ...], what: str, *, any_names: bool) -> None:
+    bad = () if any_names else unknown_electrodes(channels)
+    if bad:
+        raise ValueError(
+            f"{what}: unknown electrodes {', '.join(bad)}. Rename them to 10-20/10-10 names, drop what is "
+            "not EEG, or pass any_names=True (regions, grids and scalp maps will not work)"
+        )
+
+
+def _check_shape(values: NDArray[np.float32], channels: tuple[str, ...], rate: float) -> None:
+    if values.ndim != 3 or values.shape[1] != len(channels) or 0 in values.shape:
+        raise ValueError(
+            f"X has shape {values.shape} and there are {len(channels)} channel names; expected (n, "
+            f"{len(channels)}, n_times), none of them zero"
+        )
+    if len(set(channels)) != len(channels):
+        raise ValueError(
+            f"channel names occur twice: {', '.join(sorted({c for c in channels if channels.count(c) > 1}))}"
+        )
+    if not rate > 0:
+        raise ValueError(f"sampling rate is {rate} Hz; it must be positive")
+
+
+def _check_values(values: NDArray[np.float32], channels: tuple[str, ...]) -> None:
+    finite = np.isfinite(values).all(axis=2)
+    if not finite.all():
+        bad = np.argwhere(np.logical_not(finite))
+        window, channel = bad[0]
+        raise ValueError(
+            f"X holds NaN or infinity in {len(set(bad[:, 0].tolist()))} of {len(values)} windows, first "
+            f"in window {window}, channel {channels[channel]}; leave these windows out or interpolate"
+        )
+    constant = np.ptp(values, axis=(0, 2)) == 0
+    if constant.any():
+        names = ", ".join(c for c, flat in zip(channels, constant, strict=True) if flat)
+        raise ValueError(f"X holds one value throughout in channel {names}; drop or interpolate it")
+    spread = float(np.median(values.std(axis=2)))
+    if spread < _SMALLEST_SPREAD:
+        raise ValueError(f"X has a median spread of {spread:.2g} µV, which looks like volts; pass X * 1e6")
+
+
+def _labels(y: ArrayLike, n: int) -> NDArray[np.int64]:
+    labels = np.asarray(y)
+    if labels.shape != (n,):
+        raise ValueError(f"y has shape {labels.shape}; X has {n} windows, so expected ({n},)")
+    if not np.issubdtype(labels.dtype, np.number) or np.any(labels != np.round(labels.real)):
+        raise ValueError(
+            f"y must hold integers from 0, not {labels.dtype}; np.unique(y, return_inverse=True) makes them"
+        )
+    return labels.astype(np.int64)
+
+
+def _column(name: str, value: Any, n: int) -> list[Any]:
+    if isinstance(value, str | int):
+        return [str(value)] * n
+    if len(value) != n:
+        raise ValueError(f"{name} has {len(value)} entries; X has {n} windows")
+    return list(value) if name == "start" else [str(v) for v in value]
