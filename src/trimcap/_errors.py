@@ -33,6 +33,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     "unknown saliency 'l3'; did you mean 'l1'? Known: l1, l2"
     """
     names = sorted(known)
-    near = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    lower = {known.lower(): known for known in names}
+    near = get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+    hint = f"; did you mean {lower[near[0]]!r}?" if near else "."
     return f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}"

@@ -22,25 +22,39 @@ def bake(model: nn.Module) -> tuple[tuple[str, ...], tuple[Constraint, ...]]:
     """
     notes: list[str] = []
     rules: list[Constraint] = []
-    modules = [(path, module) for path, module in model.named_modules() if parametrize.is_parametrized(module)]
-    for path, module in modules:
-        for leaf in list(module.parametrizations):
-            tensor = f"{path}.{leaf}" if path else str(leaf)
-            for parametrization in module.parametrizations[leaf]:
-                rule = _rule(tensor, parametrization)
-                if rule is None:
-                    notes.append(
-                        f"'{tensor}': parametrization {type(parametrization).__name__} was baked into the weights; "
-                        "training does not re-impose it"
-                    )
-                else:
-                    rules.append(rule)
-            parametrize.remove_parametrizations(module, leaf, leave_parametrized=True)
-    # requires_grad is lost on tensors that were buffers of a parametrization
-    for name, parameter in model.named_parameters():
-        if any(rule.tensor == name for rule in rules):
-            parameter.requires_grad_(True)
+    for path, module in list(model.named_modules()):
+        if parametrize.is_parametrized(module):
+            for leaf, stack in _unwrap(module).items():
+                tensor = f"{path}.{leaf}" if path else leaf
+                for parametrization in stack:
+                    rule = _rule(tensor, parametrization)
+                    if rule is not None:
+                        rules.append(rule)
+                    else:
+                        notes.append(
+                            f"'{tensor}': parametrization {type(parametrization).__name__} was baked into the "
+                            "weights; training does not re-impose it"
+                        )
     return tuple(notes), tuple(rules)
+
+
+def _unwrap(module: nn.Module) -> dict[str, list[nn.Module]]:
+    """Replace the parametrized tensors of one module by plain parameters; return the parametrizations by name.
+
+    Not `parametrize.remove_parametrizations`: that edits the module's class, which a deep copy shares with the
+    model it was made from, and so breaks the user's model.
+    """
+    found = module._modules.pop("parametrizations")
+    assert isinstance(found, nn.ModuleDict)
+    values = {}
+    for leaf, stack in found.items():
+        assert isinstance(stack, parametrize.ParametrizationList)
+        values[leaf] = stack().detach().clone()
+    module.__class__ = module.__class__.__bases__[0]
+    for leaf, value in values.items():
+        trained = any(p.requires_grad for p in found[leaf].parameters())
+        module.register_parameter(leaf, nn.Parameter(value, requires_grad=trained))
+    return {leaf: [m for m in stack.children() if m is not None] for leaf, stack in found.items()}
 
 
 def _rule(tensor: str, parametrization: Any) -> Constraint | None:

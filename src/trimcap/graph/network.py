@@ -174,7 +174,7 @@ class Network:
     def __call__(self, x: Tensor) -> Tensor:
         """Run in evaluation mode without gradients."""
         with torch.no_grad():
-            result: Tensor = self.module()(x)
+            result: Tensor = replace(self, constraints=()).module()(x)
         return result
 
     def __repr__(self) -> str:

@@ -168,12 +168,18 @@ def twin_error(network: Network, small: Network, plan: Plan, *, seed: int = 0, n
     for position, dim in enumerate(network.axes.tensor_dims[name]):
         if position:
             inputs = inputs.index_select(position, network.axes.index(dim, plan.keep))
-    want = silence(network, plan).module().double()(x)
+    want = _float64(silence(network, plan), x)
     try:
-        got = small.module().double()(inputs)
+        got = _float64(small, inputs)
     except (RuntimeError, IndexError, ValueError) as error:
         raise PlanError(
             f"the pruned {network.origin} does not run ({str(error).splitlines()[0]}); nothing was returned"
         ) from error
     scale = want.abs().max().item()
     return float((want - got).abs().max().item() / max(scale, 1e-30))
+
+
+def _float64(network: Network, x: Tensor) -> Tensor:
+    # without constraints: a weight-normalised module would round its weights once more
+    result: Tensor = replace(network, constraints=()).module().double()(x)
+    return result

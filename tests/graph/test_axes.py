@@ -1,0 +1,122 @@
+"""Axes are found with the right names, sizes, members and reasons."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from trimcap.graph.atoms import Atom, concatenate, flat, freeze, fresh, regroup, size_of, unify
+from trimcap.graph.trace import trace
+from zoo import build
+
+
+def axes_of(name):
+    return trace(*build(name)).axes
+
+
+def test_eegnet_axes():
+    axes = axes_of("depth multiplier 3")
+    found = {a.name: (a.size, a.kind) for a in axes.prunable}
+    assert found == {"electrodes": (8, "input"), "1": (6, "hidden"), "3.depth": (3, "hidden"), "9": (10, "hidden")}
+    assert axes["electrodes"].members == (("3.weight", 2),)
+    assert ("14.weight", 1) in axes["9"].members  # through flatten
+    assert ("9.weight", 1) in axes["1"].members  # through the depth multiplier
+    assert ("9.weight", 1) in axes["3.depth"].members
+
+
+def test_frozen_axes_say_why():
+    axes = axes_of("depth multiplier 2")
+    assert axes["times"].frozen == "times of the input"
+    assert axes["14"].frozen == "output of the network"
+    assert "kernel of 1 (conv2d)" in axes["1.kernel"].frozen
+    hemisphere = axes_of("TSCeption")["electrodes"]
+    assert "convolved over by hemisphere.0" in hemisphere.frozen
+
+
+def test_residual_stream_is_one_axis():
+    axes = axes_of("residual")
+    members = {tensor for tensor, dim in axes["stem"].members if dim == 0}
+    assert {"stem.weight", "a.0.weight", "b.0.weight", "a.1.running_mean"} <= members
+    assert {"c.0.weight", "short.weight"} <= {t for t, d in axes["c.0"].members if d == 0}
+
+
+def test_attention_freezes_what_softmax_and_norm_mix():
+    axes = axes_of("attention head")
+    assert {a.name for a in axes.hidden} >= {"ffn.0"}
+    assert "normalised over by norm" in axes["embed"].frozen
+
+
+def test_recurrent_input_is_free_and_state_is_frozen():
+    axes = axes_of("GRU")
+    assert {a.name for a in axes.prunable} == {"electrodes", "conv"}
+    assert any("hidden state of rnn" in a.frozen for a in axes.values())
+
+
+def test_grouped_convolution_has_group_and_channel_axes():
+    sizes = sorted(a.size for a in axes_of("grouped").hidden)
+    assert sizes == [4, 4, 6, 12]  # 4 groups × 4 inputs, × 6 outputs, and the 12 of the last layer
+
+
+def test_operation_without_a_rule_freezes_with_its_name():
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.head = nn.Conv1d(4, 6, 3), nn.Linear(6, 2)
+
+        def forward(self, x):
+            return self.head(torch.cumprod(self.conv(x), 1).mean(-1))
+
+    axes = trace(Odd(), torch.randn(2, 4, 16)).axes
+    assert "operation 'cumprod' is not understood" in axes["conv"].frozen
+    assert [a.name for a in axes.prunable] == ["electrodes"]
+
+
+def test_unknown_axis_suggests():
+    with pytest.raises(KeyError, match="did you mean 'electrodes'"):
+        axes_of("shallow")["electrode"]
+
+
+# ---- the algebra ----
+
+
+def test_unify_splits_the_larger_atom():
+    x, y = fresh(24), (Atom(4), Atom(6))
+    unify(x, y, "test")
+    assert [a.size for a in flat(x)] == [4, 6]
+    assert [a.root() for a in flat(x)] == [a.root() for a in flat(y)]
+
+
+def test_unify_freezes_what_does_not_line_up():
+    x, y = (Atom(4), Atom(6)), (Atom(6), Atom(4))
+    unify(x, y, "sizes differ")
+    assert {a.frozen for a in (*flat(x), *flat(y))} == {"sizes differ"}
+
+
+def test_freezing_a_concatenation_freezes_its_parts():
+    a, b = fresh(3), fresh(5)
+    joined = concatenate([a, b])
+    assert size_of(joined) == 8
+    freeze(joined, "why")
+    assert a[0].frozen == b[0].frozen == "why"
+
+
+def test_unifying_with_a_frozen_concatenation_freezes_parts():
+    a, b = fresh(3), fresh(5)
+    joined, other = concatenate([a, b]), fresh(8, "frozen elsewhere")
+    unify(other, joined, "test")
+    assert a[0].frozen == "frozen elsewhere"
+
+
+@pytest.mark.parametrize("sizes", [(24,), (4, 6), (2, 12), (2, 2, 6), (4, 3, 2), (1, 24, 1)])
+def test_regroup_makes_every_factorisation_that_nests(sizes):
+    dims = ((Atom(4),), (Atom(6),))
+    result = regroup(dims, sizes, "test")
+    assert [size_of(d) for d in result] == list(sizes)
+    assert not any(a.frozen for d in dims for a in flat(d))
+
+
+def test_regroup_freezes_what_does_not_nest():
+    dims = ((Atom(4),), (Atom(6),))
+    assert regroup(dims, (3, 8), "split") is None
+    assert all(a.frozen == "split" for d in dims for a in flat(d))

@@ -1,0 +1,126 @@
+"""The traced graph is the model: same outputs, same training, and a clear refusal otherwise."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from trimcap._errors import TraceError
+from trimcap.graph.trace import trace
+from zoo import ZOO, build
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_graph_computes_the_same_at_any_batch_size(name):
+    model, x = build(name)
+    network = trace(model, x)
+    for n in (1, 5):
+        y = torch.randn(n, *x.shape[1:])
+        torch.testing.assert_close(network(y), model(y).detach(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["depth multiplier 2", "GRU", "weight norm", "grid"])
+def test_graph_trains_like_the_model(name):
+    """Gradients and batch-norm statistics in training mode equal those of the original (dropout off)."""
+    model, x = build(name)
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    twin = trace(model, x).module()
+    for net in (model, twin):
+        net.train()
+        net(x).square().sum().backward()
+    wanted = {n: p.grad for n, p in model.named_parameters()}
+    got = {n: p.grad for n, p in twin.named_parameters()}
+    assert wanted.keys() == got.keys()
+    for key, grad in wanted.items():
+        torch.testing.assert_close(got[key], grad, rtol=1e-4, atol=1e-5)
+    buffers = dict(twin.named_buffers())
+    for key, value in model.named_buffers():
+        if "num_batches" not in key:
+            torch.testing.assert_close(buffers[key], value)
+
+
+def test_model_is_not_changed():
+    model, x = build("max-norm")
+    before = copy.deepcopy(model.state_dict())
+    trace(model, x)
+    assert before.keys() == model.state_dict().keys()
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_max_norm_is_baked_and_imposed_again():
+    model, x = build("max-norm")
+    network = trace(model, x)
+    assert {(c.tensor, c.kind, c.value) for c in network.constraints} == {
+        ("3.weight", "max_norm", 1.0),
+        ("14.weight", "max_norm", 0.25),
+    }
+    module = network.module()
+    module.tensor("14.weight").data.mul_(100)
+    module.project()
+    norms = module.tensor("14.weight").norm(dim=1)
+    assert norms.max() <= 0.25 + 1e-6
+    # twin: without the projection the constraint is broken
+    module.tensor("14.weight").data.mul_(100)
+    assert module.tensor("14.weight").norm(dim=1).max() > 0.25
+
+
+def test_unknown_parametrization_is_named():
+    class Symmetric(nn.Module):
+        def forward(self, w):
+            return (w + w.T) / 2
+
+    model = nn.Sequential(nn.Flatten(), nn.Linear(6, 6))
+    nn.utils.parametrize.register_parametrization(model[1], "weight", Symmetric())
+    network = trace(model, torch.randn(2, 2, 3))
+    assert "Symmetric" in network.notes[0]
+    assert "'1.weight'" in network.notes[0]
+
+
+def test_dropout_is_active_in_training_only():
+    network = trace(*build("grid"))
+    module, x = network.module(), torch.randn(2, 4, 9, 9)
+    assert torch.equal(module(x), module(x))
+    module.train()
+    assert not torch.equal(module(x), module(x))
+
+
+def test_control_flow_names_the_layer():
+    class Branch(nn.Module):
+        def forward(self, x):
+            return x if x.sum() > 0 else -x
+
+    model = nn.Sequential()
+    model.add_module("ok", nn.Flatten())
+    model.add_module("branch", Branch())
+    model.add_module("head", nn.Linear(12, 2))
+    with pytest.raises(TraceError, match="cannot trace Sequential at layer 'branch'"):
+        trace(model, torch.randn(2, 3, 4))
+
+
+def test_wrong_shape_names_the_layer():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(10, 2))
+    with pytest.raises(TraceError, match="layer '1'"):
+        trace(model, torch.randn(2, 3, 4))
+
+
+def test_randomness_in_evaluation_mode_is_refused():
+    class Noisy(nn.Module):
+        def forward(self, x):
+            return x.flatten(1)[:, :2] + torch.rand(1)
+
+    with pytest.raises(TraceError, match="differs from the model"):
+        trace(Noisy(), torch.randn(2, 3, 4))
+
+
+def test_two_outputs_are_refused():
+    class Two(nn.Module):
+        def forward(self, x):
+            return x.mean(-1), x.sum(-1)
+
+    with pytest.raises(TraceError, match="returns 2 tensors"):
+        trace(Two(), torch.randn(2, 3, 4))
