@@ -1,0 +1,171 @@
+"""Whether a number can be believed: did anything before the final evaluation see the test set?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from trimcap._errors import AuditError, unknown
+from trimcap.data.ledger import Entry, Ledger, sorted_ids
+
+#: groups that a protocol may keep apart, and how many parts of `subject/session/trial` name one
+UNITS = {"subject": 1, "session": 2, "trial": 3}
+
+Severity = Literal["error", "leaky", "warning", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the audit noticed: "error" fails, "leaky" and "warning" are shown with the numbers."""
+
+    severity: Severity
+    stage: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Verdict on one fold: findings, and one row per recorded stage for the report's table."""
+
+    findings: tuple[Finding, ...]
+    rows: tuple[dict[str, Any], ...]
+
+    @property
+    def verdict(self) -> str:
+        """`failed` if a rule is broken, `LEAKY` for a protocol that leaks by declaration, else `passed`."""
+        severities = {f.severity for f in self.findings}
+        return "failed" if "error" in severities else "LEAKY" if "leaky" in severities else "passed"
+
+    @property
+    def passed(self) -> bool:
+        """Whether the numbers measure generalisation: neither failed nor leaky."""
+        return self.verdict == "passed"
+
+    def raise_if_failed(self) -> None:
+        """Raise AuditError with every error; a declared leaky protocol is labelled, not refused."""
+        errors = [f.text for f in self.findings if f.severity == "error"]
+        if errors:
+            raise AuditError("audit failed: " + "; ".join(errors))
+
+
+def audit(
+    test_ids: Iterable[str],
+    ledger: Ledger,
+    *,
+    unit: str,
+    leaky: bool = False,
+    protocol: str = "",
+    steps: Sequence[str] = (),
+) -> Audit:
+    """Check that nothing before the final evaluation saw the test set.
+
+    Parameters
+    ----------
+    test_ids : ids of the sealed windows, `subject/session/trial@start`
+    ledger : what every stage saw
+    unit : group that the protocol keeps apart: "subject", "session" or "trial". Trials are always
+        checked as well, because windows of one trial may overlap.
+    leaky : the protocol shares trials by declaration; it is then labelled instead of failed
+    protocol : its description, for the text
+    steps : `Windows.steps` of the data; a transductive one becomes a note
+
+    Returns
+    -------
+    Audit; it has an error if a stage other than "evaluate" saw a test window, if a group is on both
+    sides, or if no "fit" is recorded (then nothing is known about the training).
+    """
+    if unit not in UNITS:
+        raise ValueError(unknown("unit", unit, UNITS))
+    test = sorted_ids(test_ids)
+    before = [e for e in ledger.entries if e.stage != "evaluate"]
+    members = set(test)
+    findings = [
+        *_seen_test(before, members),
+        *(_declared_leak(before, test, protocol) if leaky else _shared_groups(before, test, {unit, "trial"})),
+        *_untrained(before),
+        *_evaluations(ledger.entries, members),
+        *(Finding("note", "", f"{s}: uses test inputs, never labels") for s in steps if "transductive" in s),
+    ]
+    rows = tuple(
+        {
+            "stage": e.stage,
+            "note": e.note,
+            "n": len(e.ids),
+            "test": len(members & set(e.ids)),
+            "sha256": e.sha256,
+        }
+        for e in ledger.entries
+    )
+    return Audit(tuple(findings), rows)
+
+
+def group_of(window_id: str, unit: str) -> str:
+    """The subject, session or trial of a window id, e.g. `s1/0` for "session".
+
+    >>> group_of("s1/0/rest@4.0000", "session")
+    's1/0'
+    """
+    parts = window_id.rpartition("@")[0].split("/")
+    if len(parts) != 3:
+        raise ValueError(f"window id {window_id!r} is not of the form subject/session/trial@start")
+    return "/".join(parts[: UNITS[unit]])
+
+
+def _seen_test(before: Sequence[Entry], test: set[str]) -> list[Finding]:
+    counts = [len(test & set(e.ids)) for e in before]
+    return [
+        Finding("error", e.stage, f"stage {_label(e)} saw {n} of {len(test)} test windows before the evaluation")
+        for e, n in zip(before, counts, strict=True)
+        if n
+    ]
+
+
+def _shared_groups(before: Sequence[Entry], test: Sequence[str], levels: Iterable[str]) -> list[Finding]:
+    findings = []
+    for level in sorted(levels, key=UNITS.__getitem__):
+        in_test = {group_of(i, level) for i in test}
+        for e in before:
+            both = sorted(in_test & {group_of(i, level) for i in e.ids})
+            if both:
+                text = f"{level} {both[0]} is in the test set and was seen by stage {_label(e)}"
+                more = f" ({len(both)} of {len(in_test)} test {level}s)" if len(both) > 1 else ""
+                findings.append(Finding("error", e.stage, text + more))
+    return findings
+
+
+def _declared_leak(before: Sequence[Entry], test: Sequence[str], protocol: str) -> list[Finding]:
+    trials = {group_of(i, "trial") for i in test}
+    seen = trials & {group_of(i, "trial") for e in before for i in e.ids}
+    text = (
+        f"LEAKY protocol ({protocol}): {len(seen)} of {len(trials)} test trials were also seen in "
+        "training; the numbers measure memory of trials, not generalisation; for comparison only"
+    )
+    return [Finding("leaky", "", text)]
+
+
+def _untrained(before: Sequence[Entry]) -> list[Finding]:
+    if any(e.stage in ("fit", "recovery") for e in before):
+        return []
+    return [Finding("error", "fit", "no 'fit' is recorded: what the network was trained on is unknown")]
+
+
+def _evaluations(entries: Sequence[Entry], test: set[str]) -> list[Finding]:
+    notes = [e.note for e in entries if e.stage == "evaluate" and test & set(e.ids)]
+    if not notes:
+        return [Finding("note", "evaluate", "the test set was never evaluated")]
+    findings = []
+    if len(notes) > 1:
+        names = ", ".join(n or "unnamed" for n in notes)
+        findings.append(Finding("note", "evaluate", f"test set evaluated {len(notes)} times: {names}"))
+    findings += [
+        Finding("warning", "evaluate", f"test set evaluated {n} times as {note or 'unnamed'!r}; was one chosen?")
+        for note, n in Counter(notes).items()
+        if n > 1
+    ]
+    return findings
+
+
+def _label(entry: Entry) -> str:
+    return f"{entry.stage!r} ({entry.note})" if entry.note else repr(entry.stage)
