@@ -1,0 +1,151 @@
+"""Convolution, linear, batch norm, and products and sums with constants: everything that is Σ w·x + b."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimcap.graph.network import Node
+from trimcap.program.build import Builder, View
+
+F64 = NDArray[np.float64]
+
+
+def _pair(value: Any, *, dimensions: int) -> tuple[int, int]:
+    """An int or tuple of a 1-D or 2-D layer as (height, width)."""
+    items = tuple(value) if isinstance(value, tuple | list) else (value,) * dimensions
+    if len(items) == 1:
+        items = items * dimensions
+    return (0, items[0]) if dimensions == 1 else (items[0], items[1])
+
+
+def _steps(value: Any, *, dimensions: int) -> tuple[int, int]:
+    """Stride or dilation: the height of a 1-D layer has step 1."""
+    height, width = _pair(value, dimensions=dimensions)
+    return max(height, 1), width
+
+
+def _padding(value: Any, kernel: tuple[int, int], dilation: tuple[int, int], dimensions: int) -> tuple[int, ...]:
+    """Top, left, bottom, right; 'same' puts the odd element of d·(k − 1) at the bottom and right, as torch does."""
+    if value == "valid":
+        return (0, 0, 0, 0)
+    if value == "same":
+        totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        top, left = (t // 2 for t in totals)
+        return (top, left, totals[0] - top, totals[1] - left)
+    height, width = _pair(value, dimensions=dimensions)
+    return (height, width, height, width)
+
+
+def conv(b: Builder, node: Node) -> View:
+    """conv1d (height 1) and conv2d, with numbers, 'same' or 'valid' as padding."""
+    dimensions = int(node.kind[4])
+    view = b.view(node.args[0])
+    if not (b.is_constant(node.args[1]) and b.is_constant(node.arg(2))):
+        raise b.error("its weight depends on the window")
+    weight: F64 = b.constant(node.args[1])
+    if dimensions == 1:
+        weight = weight[:, :, None, :]
+    bias = node.arg(2)
+    dilation = _steps(node.arg(5, 1), dimensions=dimensions)
+    kernel = (weight.shape[2], weight.shape[3])
+    attrs = {
+        "stride": _steps(node.arg(3, 1), dimensions=dimensions),
+        "padding": _padding(node.arg(4, 0), kernel, dilation, dimensions),
+        "dilation": dilation,
+        "groups": int(node.arg(6, 1)),
+    }
+    constants = {"weight": weight, "bias": np.zeros(len(weight)) if bias is None else b.constant(bias)}
+    channels, *sizes = b.out_shape
+    shape = (channels, *((1, *sizes) if dimensions == 1 else sizes))
+    x = b.image(view, view.shape[0]) if dimensions == 2 else b.shaped(view, (view.shape[0], 1, view.shape[1]))
+    return b.op("conv", (x,), shape, attrs=attrs, constants=constants, view=b.out_shape)
+
+
+def linear(b: Builder, node: Node) -> View:
+    """linear(x, W, b) on the last dimension."""
+    bias = node.arg(2)
+    return _linear(b, node.args[0], node.args[1], bias, transposed=False)
+
+
+def matmul(b: Builder, node: Node) -> View:
+    """Lower x @ W with a constant matrix W."""
+    if b.is_constant(node.args[0]):
+        raise b.error("a constant matrix times a window; write it as a layer (nn.Linear or nn.Conv)")
+    return _linear(b, node.args[0], node.args[1], None, transposed=True)
+
+
+def addmm(b: Builder, node: Node) -> View:
+    """Lower b + x @ W with constant b and W."""
+    if node.kwargs.get("alpha", 1) != 1 or node.kwargs.get("beta", 1) != 1:
+        raise b.error("alpha and beta must be 1")
+    return _linear(b, node.args[1], node.args[2], node.args[0], transposed=True)
+
+
+def _linear(b: Builder, x: Any, weight: Any, bias: Any, *, transposed: bool) -> View:
+    if not (b.is_constant(weight) and b.is_constant(bias)):
+        raise b.error("both factors depend on the window; a product of two activations of this kind is not supported")
+    view, w = b.view(x), b.constant(weight)
+    if w.ndim != 2:
+        raise b.error(f"its weight has shape {w.shape}, must be a matrix")
+    w = w.T if transposed else w
+    constants = {"weight": w, "bias": np.zeros(len(w)) if bias is None else b.constant(bias)}
+    return b.op("linear", (b.shaped(view, view.shape),), b.out_shape, constants=constants)
+
+
+def batch_norm(b: Builder, node: Node) -> View:
+    """γ·(x − µ)/√(σ² + ε) + β as a depthwise 1×1 convolution."""
+    view = b.view(node.args[0])
+    gamma, beta, mean, variance = (None if a is None else b.constant(a) for a in node.args[1:5])
+    if mean is None or variance is None:
+        raise b.error("batch norm without running statistics depends on the other windows; track them")
+    factor = (1.0 if gamma is None else gamma) / np.sqrt(variance + node.arg(7, 1e-5))
+    return affine(b, view, factor, (0.0 if beta is None else beta) - mean * factor)
+
+
+def affine(b: Builder, view: View, factor: F64, offset: F64) -> View:
+    """factor[c]·x + offset[c] along the first dimension."""
+    channels = view.shape[0]
+    x = b.image(view, channels)
+    constants = {
+        "weight": np.broadcast_to(factor, (channels,)).reshape(-1, 1, 1, 1),
+        "bias": np.broadcast_to(offset, (channels,)),
+    }
+    attrs = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "groups": channels}
+    return b.op("conv", (x,), b.values[x].shape, attrs=attrs, constants=constants, view=view.shape)
+
+
+def affine_by(b: Builder, view: View, factor: Any, offset: Any) -> View:
+    """factor·x + offset with numbers, or with constant tensors that broadcast to the view in any dimensions.
+
+    A tensor that varies becomes an affine convolution over all positions from the first to its last varying one.
+    """
+    f, o = np.asarray(factor, np.float64), np.asarray(offset, np.float64)
+    if f.size == 1 and o.size == 1:
+        return b.map(view, "affine", float(f.reshape(())), float(o.reshape(())))
+    full = [np.broadcast_to(_without_batch(b, a, view), view.shape) for a in (f, o)]
+    varying = [d for d, n in enumerate(view.shape) if n > 1 and any(_varies(a, d) for a in full)]
+    if not varying:
+        return b.map(view, "affine", *(float(a.reshape(-1)[0]) for a in full))
+    last = varying[-1]
+    count = prod(view.shape[: last + 1])
+    flat = [a.reshape(count, -1)[:, 0] for a in full]
+    result = affine(b, View(view.value, (count, *view.shape[last + 1 :]), view.strides), *flat)
+    return View(result.value, view.shape)
+
+
+def _without_batch(b: Builder, array: F64, view: View) -> F64:
+    if array.ndim == len(view.shape) + 1:
+        if array.shape[0] != 1:
+            raise b.error(f"a constant of shape {array.shape} depends on the position in the batch")
+        array = array[0]
+    if np.broadcast_shapes(array.shape, view.shape) != view.shape:
+        raise b.error(f"a constant of shape {array.shape} does not broadcast to {view.shape}")
+    return array
+
+
+def _varies(array: F64, dim: int) -> bool:
+    return bool((array != array.take([0], axis=dim)).any())

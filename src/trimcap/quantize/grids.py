@@ -1,0 +1,66 @@
+"""Scale and zero point of every value: which ones must agree, which one has sixteen bits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from trimcap.program.program import Program, Value
+from trimcap.quantize.ranges import Ranges, grid
+
+#: kinds whose output has the scale and zero point of the inputs
+SHARING = ("max_pool", "concat", "pad", "permute", "slice", "reshape")
+
+
+def quantized_values(program: Program, ranges: Ranges) -> dict[str, Value]:
+    """Values of the integer program.
+
+    Values that a copying operation connects share one range, the union of theirs. The output of a last conv or
+    linear is int16 with scale max|x| / 16383, so logits up to twice the calibrated range fit.
+
+    Raises
+    ------
+    ValueError : ranges lack a value of the program.
+    """
+    missing = [name for name in program.values if name not in ranges.bounds]
+    if missing:
+        raise ValueError(
+            f"ranges lack {len(missing)} values of program '{program.name}', first '{missing[0]}'; observe this program"
+        )
+    wide = wide_values(program)
+    values = {}
+    for group in _groups(program):
+        low = min(ranges.bounds[name][0] for name in group)
+        high = max(ranges.bounds[name][1] for name in group)
+        if group <= wide:
+            dtype, scale, zero = "int16", float(np.float32(max(-low, high) / 16383)) or 1.0, 0
+        else:
+            dtype, (scale, zero) = "int8", grid(low, high)
+        for name in group:
+            values[name] = replace(program.values[name], dtype=dtype, scale=scale, zero_point=zero)
+    return {name: values[name] for name in program.values}
+
+
+def wide_values(program: Program) -> frozenset[str]:
+    """The output of a last conv or linear, and its reshapes up to the program's output; empty if there is none."""
+    made = {op.output: op for op in program.ops}
+    chain = [program.output]
+    while chain[-1] in made and made[chain[-1]].kind == "reshape":
+        chain.append(made[chain[-1]].inputs[0])
+    last = made.get(chain[-1])
+    read = {name for op in program.ops for name in op.inputs if op.output not in chain}
+    if last is None or last.kind not in ("conv", "linear") or read & set(chain):
+        return frozenset()
+    return frozenset(chain)
+
+
+def _groups(program: Program) -> list[frozenset[str]]:
+    """Values connected by operations that only copy."""
+    group = {name: {name} for name in program.values}
+    for op in program.ops:
+        if op.kind in SHARING:
+            merged: set[str] = set().union(*(group[n] for n in (*op.inputs, op.output)))
+            group.update(dict.fromkeys(merged, merged))
+    unique = {id(g): g for g in group.values()}
+    return [frozenset(g) for g in unique.values()]
