@@ -1,3 +1,59 @@
-"""Make EEG networks small enough for the headset, and prove they still work."""
+"""Make EEG networks small enough for the headset, and prove they still work.
+
+Names are imported when they are first used, so that `import trimcap` is quick and loads neither torch nor MNE.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
+
+#: public name → module that defines it
+_HOME = {
+    **dict.fromkeys(
+        (
+            "Fold", "Ledger", "Recording", "Region", "Windows", "audit", "band_power", "crop", "cut",
+            "differential_entropy", "from_arrays", "from_epochs", "from_raw", "grid", "k_fold_subjects",
+            "leave_one_subject_out", "leave_sessions_out", "leave_trials_out", "linear_baseline", "make_fingerprint",
+            "make_synthetic", "read_eegmat", "read_npz", "region", "split", "to_grid", "write_npz",
+            "z_score_per_subject",
+        ),
+        "trimcap.data",
+    ),
+    **dict.fromkeys(("CCNN", "EEGNet", "GridCNN", "Scaled"), "trimcap.models"),
+    **dict.fromkeys(("evaluate", "fit", "per_subject", "predict", "probabilities"), "trimcap.train"),
+    "Network": "trimcap.graph.network",
+    "trace": "trimcap.graph.trace",
+    "cost": "trimcap.graph.cost",
+    "rewrite": "trimcap.graph.rewrite",
+    "load": "trimcap.graph.save",
+    "save": "trimcap.graph.save",
+    "Plan": "trimcap.prune.plan",
+    "make_plan": "trimcap.prune.plan",
+    **dict.fromkeys(("Scores", "d_score", "l1", "l2", "random"), "trimcap.prune.saliency"),
+    **dict.fromkeys(("keep_electrodes", "keep_top", "keep_within"), "trimcap.prune.keep"),
+    "shrink": "trimcap.prune.shrink",
+    "lower": "trimcap.program.lower",
+    "interpret": "trimcap.program.interpret",
+    "quantize_network": "trimcap.quantize",
+    "verify": "trimcap.export.verify",
+    "load_recipe": "trimcap.study.recipe",
+    "run": "trimcap.study.run",
+    "report": "trimcap.study.report",
+}  # fmt: skip
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'trimcap' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -60,4 +60,4 @@ class Recording:
     @property
     def duration(self) -> float:
         """Length in seconds."""
-        return self.signal.shape[1] / self.rate
+        return float(self.signal.shape[1] / self.rate)

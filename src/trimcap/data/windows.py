@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trimcap._errors import unknown
+
 #: columns that every metadata table has; `start` is in seconds from the start of the recording
 COLUMNS = ("subject", "session", "trial", "start")
 
@@ -51,7 +53,7 @@ class Windows:
             raise ValueError(
                 f"windows: X has {len(self.X)} rows, y {len(self.y)}, metadata {len(self.metadata)}; they must agree"
             )
-        if len(self.y) and not (0 <= self.y.min() and self.y.max() < len(self.classes)):
+        if len(self.y) and (self.y.min() < 0 or self.y.max() >= len(self.classes)):
             raise ValueError(f"windows: labels {np.unique(self.y)} do not index the classes {self.classes}")
 
     def __len__(self) -> int:
@@ -71,12 +73,27 @@ class Windows:
 
     def take(self, rows: Sequence[int] | NDArray[Any]) -> Windows:
         """The given rows (indices or a boolean mask), in that order."""
-        index = np.asarray(rows)
+        index = np.asarray(rows, dtype=np.int64 if len(rows) == 0 else None)
         if index.dtype == bool:
             index = np.flatnonzero(index)
         return replace(
             self, X=self.X[index], y=self.y[index], metadata=self.metadata.iloc[index].reset_index(drop=True)
         )
+
+    def pick(self, channels: Sequence[str]) -> Windows:
+        """Only the named electrodes, in that order (raw windows and feature vectors, not grids).
+
+        Raises
+        ------
+        ValueError : an electrode is unknown, or the windows are grids
+        """
+        if self.X.ndim != 3:
+            raise ValueError(f"windows of shape {self.shape} are grids; pick electrodes before `to_grid`")
+        missing = [name for name in channels if name not in self.channels]
+        if missing:
+            raise ValueError("; ".join(unknown("electrode", name, self.channels) for name in missing))
+        index = [self.channels.index(name) for name in channels]
+        return replace(self, X=np.ascontiguousarray(self.X[:, index]), channels=tuple(channels))
 
     def with_X(self, X: NDArray[np.float32], *, step: str, unit: str | None = None) -> Windows:
         """The same windows with other content; `step` says in words what was done."""

@@ -1,0 +1,29 @@
+"""The package imports in a moment and every public name resolves."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import trimcap
+
+
+@pytest.mark.parametrize("name", trimcap.__all__)
+def test_every_public_name_resolves(name):
+    assert getattr(trimcap, name) is not None
+    assert name in dir(trimcap)
+
+
+def test_unknown_name():
+    with pytest.raises(AttributeError, match="has no attribute 'shrnk'"):
+        trimcap.shrnk  # noqa: B018
+
+
+def test_import_loads_nothing_heavy():
+    code = (
+        "import sys, trimcap; heavy = {'torch', 'mne', 'numpy', 'pandas', 'sklearn', 'matplotlib'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
