@@ -18,7 +18,8 @@ from torch import Tensor
 from trimcap._errors import unknown
 from trimcap.graph.atoms import Atom, Dim, flat, freeze, fresh, size_of
 from trimcap.graph.network import Network
-from trimcap.graph.rules import Walk, follow
+from trimcap.graph.rules import follow
+from trimcap.graph.walk import Walk
 
 Keep = Mapping[str, Sequence[int]]
 
