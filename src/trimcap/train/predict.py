@@ -1,0 +1,115 @@
+"""What a model says about windows."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from trimcap.data.windows import Windows
+
+#: a network, or anything that maps a float32 array (n, …) to logits (n, n_classes)
+Predictor = nn.Module | Callable[[NDArray[np.float32]], ArrayLike]
+
+
+def predict(
+    model: Predictor, windows: Windows | ArrayLike, *, batch_size: int = 256, device: str = "cpu"
+) -> NDArray[np.float32]:
+    """Logits of every window, in evaluation mode.
+
+    Parameters
+    ----------
+    model : `nn.Module`; its mode and device are left as they were. Or a function of a float32 array (b, …), such as
+        a loaded artifact or `program.run`
+    windows : Windows, or an array (n, …) of model inputs
+    batch_size : windows per call of the model
+    device : where an `nn.Module` runs
+
+    Returns
+    -------
+    float32 array, shape (n, n_classes)
+
+    Raises
+    ------
+    ValueError : the windows do not have the shape that the model takes, or the result is not (n, n_classes).
+    """
+    X = np.asarray(windows.X if isinstance(windows, Windows) else windows, dtype=np.float32)
+    check_shape(model, X.shape)
+    if not len(X):
+        raise ValueError("predict: there are no windows; check the split or the selection that made them")
+    parts = [X[start : start + batch_size] for start in range(0, len(X), batch_size)]
+    if isinstance(model, nn.Module):
+        logits = _module_logits(_on(model, device), parts, device)
+    else:
+        logits = [np.asarray(model(part), dtype=np.float32) for part in parts]
+    for part, result in zip(parts, logits, strict=True):
+        if result.ndim != 2 or len(result) != len(part):
+            raise ValueError(
+                f"the model turned {len(part)} windows of shape {X.shape[1:]} into {result.shape}; "
+                f"expected ({len(part)}, n_classes)"
+            )
+    return np.concatenate(logits)
+
+
+def probabilities(
+    model: Predictor, windows: Windows | ArrayLike, *, batch_size: int = 256, device: str = "cpu"
+) -> NDArray[np.float32]:
+    """softmax(logits) of every window, shape (n, n_classes), float32; parameters as for `predict`."""
+    return softmax(predict(model, windows, batch_size=batch_size, device=device)).astype(np.float32)
+
+
+def softmax(logits: ArrayLike) -> NDArray[np.float64]:
+    """exp(z_k − max z) / Σ_j exp(z_j − max z) along the last dimension, in float64."""
+    z = np.asarray(logits, dtype=np.float64)
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+
+def check_shape(model: object, shape: tuple[int, ...]) -> None:
+    """Refuse windows `(n, …)` that a model which says its `input_shape` does not take."""
+    expected = getattr(model, "input_shape", None)
+    if expected is not None and tuple(expected) != tuple(shape[1:]):
+        raise ValueError(
+            f"{type(model).__name__} takes windows of shape {('n', *expected)}, got {('n', *shape[1:])}; "
+            "give windows made by the same steps as those it was built for, or build a model for these"
+        )
+
+
+@torch.no_grad()
+def forward(model: nn.Module, X: Tensor, *, batch_size: int = 256) -> Tensor:
+    """Logits of rows of `X`, batch by batch, on the device of `X`; the model's mode is not touched."""
+    return torch.cat([model(part) for part in torch.split(X, batch_size)])
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside, the mode of every layer as it was afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _on(model: nn.Module, device: str) -> nn.Module:
+    tensors = [*model.parameters(), *model.buffers()]
+    if all(t.device.type == torch.device(device).type for t in tensors):
+        return model
+    return copy.deepcopy(model).to(device)
+
+
+def _module_logits(model: nn.Module, parts: list[NDArray[np.float32]], device: str) -> list[NDArray[np.float32]]:
+    with evaluating(model), torch.no_grad():
+        try:
+            return [np.asarray(model(torch.tensor(part, device=device)).cpu(), dtype=np.float32) for part in parts]
+        except RuntimeError as error:
+            raise ValueError(
+                f"{type(model).__name__} cannot take windows of shape {('n', *parts[0].shape[1:])}: {error}"
+            ) from error

@@ -1,0 +1,72 @@
+"""predict: logits of any model, which stays as it was."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from trimcap.train import predict, probabilities
+
+
+def test_logits_are_the_models_in_evaluation_mode(eegnet, make_windows):
+    w = make_windows(23)
+    logits = predict(eegnet, w, batch_size=10)
+    with torch.no_grad():
+        expected = eegnet.eval()(torch.from_numpy(w.X)).numpy()
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(predict(eegnet, w.X), expected, rtol=1e-5, atol=1e-6)
+    with torch.no_grad():
+        assert np.abs(eegnet.train()(torch.from_numpy(w.X)).numpy() - expected).max() > 1e-3
+
+
+def test_modes_of_all_layers_stay(eegnet, make_windows):
+    eegnet.train()
+    eegnet.temporal_norm.eval()
+    before = {name: (m.training, [b.clone() for b in m.buffers()]) for name, m in eegnet.named_modules()}
+    predict(eegnet, make_windows(10))
+    for name, module in eegnet.named_modules():
+        training, buffers = before[name]
+        assert module.training == training
+        assert all(torch.equal(a, b) for a, b in zip(buffers, module.buffers(), strict=True))
+
+
+def test_a_function_of_an_array(make_windows):
+    w, calls = make_windows(23), []
+
+    def runtime(x):
+        calls.append(x.shape)
+        assert isinstance(x, np.ndarray)
+        assert x.dtype == np.float32
+        return x[:, :2, 0]
+
+    assert np.array_equal(predict(runtime, w, batch_size=10), w.X[:, :2, 0])
+    assert calls == [(10, 4, 64), (10, 4, 64), (3, 4, 64)]
+
+
+def test_probabilities_are_softmax(make_windows):
+    logits = np.array([[0.0, np.log(3.0)], [1000.0, 0.0], [-1000.0, -1000.0]], dtype=np.float32)
+    p = probabilities(lambda x: logits, np.zeros((3, 1)))
+    assert p.dtype == np.float32
+    np.testing.assert_allclose(p, [[0.25, 0.75], [1, 0], [0.5, 0.5]], rtol=1e-6)
+
+
+def test_shape_of_a_model_that_says_it(eegnet, make_windows):
+    with pytest.raises(ValueError, match=r"EEGNet takes windows of shape \('n', 4, 64\), got \('n', 4, 63\)"):
+        predict(eegnet, make_windows(5, (4, 63)))
+
+
+def test_shape_of_a_model_that_does_not(make_windows):
+    with pytest.raises(ValueError, match=r"Linear cannot take windows of shape \('n', 4, 64\): mat1 and mat2"):
+        predict(nn.Linear(63, 2), make_windows(5))
+    with pytest.raises(ValueError, match=r"turned 5 windows of shape \(4, 64\) into \(5, 4, 2\); expected \(5, n_cl"):
+        predict(nn.Linear(64, 2), make_windows(5))
+    with pytest.raises(ValueError, match=r"into \(3, 2\); expected \(5, n_classes\)"):
+        predict(lambda x: np.zeros((3, 2)), make_windows(5))
+
+
+def test_no_windows(eegnet, make_windows):
+    with pytest.raises(ValueError, match="there are no windows"):
+        predict(eegnet, make_windows(5).take(np.arange(0)))
