@@ -1,0 +1,104 @@
+"""What a report consists of, before it is HTML or Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+
+
+@dataclass(frozen=True)
+class Table:
+    """A caption, column heads and rows of text; the first column names the row."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure: inline SVG for HTML, a PNG file for Markdown, and what it shows in words."""
+
+    name: str
+    svg: str
+    png: bytes
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, paragraphs, tables and figures, in that order."""
+
+    name: str
+    title: str
+    text: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    figures: tuple[Drawing, ...] = ()
+    source: str = field(default="")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number at the top: "4.1 KiB", what it is, and what it was."""
+
+    value: str
+    label: str
+    detail: str = ""
+    good: bool | None = None
+
+
+def number(value: object, digits: int = 3, *, sign: bool = False) -> str:
+    """A number as text; "–" for None and NaN. The minus is a minus.
+
+    >>> number(0.81249), number(None), number(-0.5, 1, sign=True), number(12345.0, 0)
+    ('0.812', '–', '−0.5', '12,345')
+    """
+    if not isinstance(value, int | float) or not isfinite(value):
+        return "–"
+    return f"{value:{'+' if sign else ''},.{digits}f}".replace("-", "−")
+
+
+def spread(mean: object, sd: object, digits: int = 3) -> str:
+    """`0.812 ± 0.101`, without the spread where there is none."""
+    plus = number(sd, digits)
+    return number(mean, digits) + (f" ± {plus}" if plus != "–" else "")
+
+
+def size(value: object) -> str:
+    """Bytes as text, KiB = 1024 B.
+
+    >>> size(100), size(70 * 1024), size(3 * 1024**2)
+    ('100 B', '70.0 KiB', '3.00 MiB')
+    """
+    if not isinstance(value, int | float) or not isfinite(value):
+        return "–"
+    if value < 1024:
+        return f"{value:.0f} B"
+    return f"{value / 1024:.1f} KiB" if value < 1024**2 else f"{value / 1024**2:.2f} MiB"
+
+
+def times(before: object, after: object) -> str:
+    """How many times smaller: "7.6×"; "–" if unknown.
+
+    >>> times(100, 20), times(100, 0)
+    ('5.0×', '–')
+    """
+    if not isinstance(before, int | float) or not isinstance(after, int | float) or not after > 0 or not before > 0:
+        return "–"
+    ratio = before / after
+    return f"{ratio:.0f}×" if ratio >= 100 else f"{ratio:.1f}×"
+
+
+def probability(p: object) -> str:
+    """`p = 0.013`, `p < 0.001`, or "–"."""
+    if not isinstance(p, int | float) or not isfinite(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def listed(items: Sequence[object], most: int = 12) -> str:
+    """`a, b, c`; long lists end in "… (26)"."""
+    text = [str(i) for i in items]
+    return ", ".join(text) if len(text) <= most else ", ".join(text[: most - 1]) + f", … ({len(text)})"

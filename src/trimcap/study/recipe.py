@@ -1,0 +1,255 @@
+"""A recipe: what to measure, written down completely, as TOML."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from trimcap.study.complaint import complaint
+
+Positive = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Bytes = int | str
+
+
+class Section(BaseModel):
+    """A table of the recipe: immutable, refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSection(Section):
+    """`[data]`: recordings, windows and features.
+
+    Parameters
+    ----------
+    source : "eegmat", "synthetic", "fingerprint", "npz" (windows), or "package.module:function" that returns a
+        list of recordings
+    options : keyword arguments of the source
+    path : folder or file of the recordings; default: where the source looks by itself
+    subjects : names, or how many; default all
+    rate : sampling rate after resampling, Hz; `npz` windows keep theirs
+    seconds : how much of every recording is used, s
+    window, step : length of a window and distance of two starts, s; step defaults to `window`
+    features : "raw" µV, "differential_entropy" or "band_power"
+    bands : name = [low, high] in Hz, for features; default: those of the feature function
+    layout : "vector" (electrodes × bands) or "grid" (bands × rows × columns)
+    normalise : "train" (fitted on training windows), "subject" (per subject with its own unlabelled windows:
+        transductive, and labelled so) or "none" (the network scales by itself)
+    """
+
+    source: str = "eegmat"
+    options: dict[str, Any] = {}
+    path: str | None = None
+    subjects: Positive | tuple[str, ...] | None = None
+    rate: Annotated[float, Field(gt=0)] = 128.0
+    seconds: Annotated[float, Field(gt=0)] = 60.0
+    window: Annotated[float, Field(gt=0)] = 4.0
+    step: Annotated[float, Field(gt=0)] | None = None
+    features: Literal["raw", "differential_entropy", "band_power"] = "raw"
+    bands: dict[str, tuple[float, float]] | None = None
+    layout: Literal["vector", "grid"] = "vector"
+    normalise: Literal["train", "subject", "none"] = "train"
+
+    @model_validator(mode="after")
+    def _grid_of_features(self) -> DataSection:
+        if self.features == "raw" and (self.layout == "grid" or self.bands):
+            which = 'layout = "grid"' if self.layout == "grid" else "bands"
+            raise ValueError(f'{which} needs features; set features = "differential_entropy"')
+        if self.source == "npz" and self.path is None:
+            raise ValueError('source = "npz" needs a path, e.g. path = "windows.npz"')
+        return self
+
+
+class ProtocolSection(Section):
+    """`[protocol]`: a split of `trimcap.data.protocols` by name, or "package.module:function", and its options."""
+
+    name: str = "k_fold_subjects"
+    folds: Annotated[int, Field(ge=2)] | None = None
+    valid: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    seed: int = 0
+
+
+class ModelSection(Section):
+    """`[model]`: a network of `trimcap.models` by name, or "package.module:function", and its keyword arguments."""
+
+    name: str = "eegnet"
+    options: dict[str, Any] = {}
+
+
+class Training(Section):
+    """Options of `fit`, see there; without `patience` all epochs run, and validation chooses the best of them."""
+
+    epochs: Positive = 100
+    batch_size: Positive = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    optimizer: str = "adam"
+    schedule: str | None = None
+    class_weights: Literal["balanced"] | None = None
+    patience: Positive | None = None
+    monitor: Literal["loss", "accuracy", "balanced_accuracy"] = "loss"
+
+
+class Rewrite(Section):
+    """Exact rewrites, chosen by the cost model."""
+
+    kind: Literal["rewrite"]
+
+
+class Prune(Section):
+    """Saliency, plan, shrink: by `sparsity`, by budgets, or by a number of `electrodes`."""
+
+    kind: Literal["prune"]
+    saliency: str = "l1"
+    options: dict[str, Any] = {}
+    sparsity: Fraction | None = None
+    scope: Literal["axis", "global"] = "axis"
+    flash: Bytes | None = None
+    sram: Bytes | None = None
+    macs: Positive | None = None
+    electrodes: Positive | None = None
+    at_least: Positive = 1
+    multiple_of: Positive = 1
+
+    @model_validator(mode="after")
+    def _one_goal(self) -> Prune:
+        goals = [
+            self.sparsity is not None,
+            any(v is not None for v in (self.flash, self.sram, self.macs)),
+            self.electrodes is not None,
+        ]
+        if sum(goals) != 1:
+            raise ValueError(
+                "give exactly one goal: sparsity, budgets (flash, sram, macs), or electrodes; "
+                f"{'none was' if not any(goals) else 'several were'} given"
+            )
+        return self
+
+
+class Recover(Training):
+    """Fine-tuning: training that goes on from the weights that the steps before left."""
+
+    kind: Literal["recover"]
+    epochs: Positive = 30
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
+
+
+class Quantize(Section):
+    """Integers; `ranges` of activations come from `windows` training windows, drawn with the trial's seed."""
+
+    kind: Literal["quantize"]
+    bits: Literal[8] = 8
+    ranges: Literal["minmax", "percentile", "mse"] = "mse"
+    windows: Positive = 256
+
+
+class Export(Section):
+    """A folder with C99 sources, manifest and `golden` windows, taken evenly from the validation windows."""
+
+    kind: Literal["export"]
+    format: Literal["c"] = "c"
+    golden: Positive = 16
+
+
+class Verify(Section):
+    """Build the artifact for the host (with `sanitize` once more under sanitizers, with `arm` for emulated Cortex-M),
+    replay `windows` windows, compare operation by operation.
+    """
+
+    kind: Literal["verify"]
+    windows: Positive = 64
+    sanitize: bool = True
+    arm: bool = False
+
+
+Step = Annotated[Rewrite | Prune | Recover | Quantize | Export | Verify, Field(discriminator="kind")]
+
+
+class ReportSection(Section):
+    """`[report]`: does not enter the hash, so it can be changed after the run.
+
+    Parameters
+    ----------
+    title : default: the recipe's name
+    margin : of the non-inferiority test, as a fraction of accuracy
+    notes : paragraphs that are printed with the caveats
+    """
+
+    title: str = ""
+    margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    notes: tuple[str, ...] = ()
+
+
+class Recipe(Section):
+    """Data, protocol, model, seeds, steps and report of one study."""
+
+    name: Annotated[str, Field(min_length=1)]
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    data: DataSection = DataSection()
+    protocol: ProtocolSection = ProtocolSection()
+    model: ModelSection = ModelSection()
+    train: Training = Training()
+    steps: tuple[Step, ...] = ()
+    report: ReportSection = ReportSection()
+
+    @model_validator(mode="after")
+    def _checked(self) -> Recipe:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)} are not distinct; every seed is one repetition")
+        _check_order([step.kind for step in self.steps])
+        return self
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of everything that decides the numbers: all values with their defaults, without name and report."""
+        content = self.model_dump(mode="json", exclude={"report", "name"})
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load_recipe(path: Path | str) -> Recipe:
+    """Read and check a recipe.
+
+    Raises
+    ------
+    FileNotFoundError : no such file; names the recipes beside it.
+    ValueError : not TOML, an unknown key (names the nearest), a wrong type or value (says where).
+    """
+    path = Path(path)
+    if not path.is_file():
+        beside = sorted(p.name for p in path.parent.glob("*.toml"))
+        raise FileNotFoundError(f"no recipe '{path}'. " + (f"Found there: {', '.join(beside)}" if beside else ""))
+    return parse_recipe(path.read_text(encoding="utf-8"), where=path.name)
+
+
+def parse_recipe(text: str, *, where: str = "recipe") -> Recipe:
+    """A recipe from TOML text; `where` names it in messages."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{where} is not valid TOML: {error}") from error
+    try:
+        # strict JSON mode: lists become tuples, but "3" is no number and 1 is no boolean
+        return Recipe.model_validate_json(json.dumps(table, default=str), strict=True)
+    except ValidationError as error:
+        raise ValueError(complaint(error, Recipe, where)) from error
+
+
+_AFTER_INTEGERS = ("rewrite", "prune", "recover", "quantize")
+
+
+def _check_order(kinds: list[str]) -> None:
+    for later, earlier in (("quantize", _AFTER_INTEGERS), ("export", (*_AFTER_INTEGERS, "export"))):
+        if later in kinds:
+            wrong = [kind for kind in kinds[kinds.index(later) + 1 :] if kind in earlier]
+            if wrong:
+                raise ValueError(f"steps: {wrong[0]!r} cannot follow {later!r}; move it before, or remove it")
+    if "verify" in kinds and "export" not in kinds[: kinds.index("verify")]:
+        raise ValueError("steps: 'verify' needs an 'export' before it")

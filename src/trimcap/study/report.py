@@ -1,0 +1,100 @@
+"""A run folder becomes one HTML file that needs nothing else, and Markdown with the same content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from trimcap._files import write_atomic
+from trimcap.study import figures, findings
+from trimcap.study.gathered import Gathered, gather
+from trimcap.study.layout import Drawing, Section
+from trimcap.study.scalp import evidence_figure
+from trimcap.study.statistics import Paired
+
+
+def report(folder: Path | str) -> Path:
+    """Write `report.html`, `report.md` and `figures/*.png` into a run folder.
+
+    Parameters
+    ----------
+    folder : a run folder with at least one finished trial
+
+    Returns
+    -------
+    path of `report.html`
+
+    Raises
+    ------
+    FileNotFoundError : no run folder, or no finished trial.
+    OSError : the folder can't be written.
+    """
+    folder = Path(folder)
+    run = gather(folder)
+    compared = findings.compared_with_dense(run)
+    with figures.style():
+        content = sections(run, compared)
+    for section in content:
+        for figure in section.figures:
+            write_atomic(folder / "figures" / f"{figure.name}.png", figure.png)
+    facts = {
+        "title": run.recipe.report.title or run.recipe.name,
+        "headline": findings.headline(run, compared),
+        "verdict": findings.verdict(compared.get(run.final)),
+        "leak": findings.leak_label(run),
+        "tiles": findings.tiles(run, compared),
+        "sections": content,
+    }
+    write_atomic(folder / "report.md", _render("report.md.j2", facts, html=False))
+    return write_atomic(folder / "report.html", _render("report.html.j2", facts, html=True))
+
+
+def sections(run: Gathered, compared: Mapping[str, Paired]) -> tuple[Section, ...]:
+    """The report's content in reading order."""
+    return (
+        Section(
+            "accuracy",
+            "Accuracy",
+            tables=(findings.accuracy_table(run),),
+            figures=(figures.subjects_figure(run),),
+        ),
+        Section("cost", "Cost", tables=(findings.cost_table(run),), figures=(figures.cost_figure(run),)),
+        Section(
+            "comparison",
+            "As good as dense?",
+            text=tuple(t for t in (findings.verdict(compared.get(run.final)),) if t),
+            tables=(findings.comparison_table(run, compared),) if compared else (),
+        ),
+        Section("caveats", "Read this before believing it", text=tuple(f"• {c}" for c in findings.caveats(run))),
+        Section("confusion", "Confusion matrices", figures=_drawn(figures.confusion_figure(run))),
+        Section("evidence", "Where the networks look", figures=_drawn(evidence_figure(run))),
+        Section("curves", "Training curves", figures=_drawn(figures.curves_figure(run))),
+        Section("subjects", "Every subject", tables=(findings.subject_table(run),)),
+        Section("audit", "Audit", tables=(findings.verdict_table(run), findings.audit_table(run))),
+        Section(
+            "reproduce",
+            "Reproduce it",
+            text=(f"`trimcap run {run.recipe.name}.toml` with this recipe and these versions:",),
+            tables=(findings.facts_table(run),),
+            source=run.header["text"],
+        ),
+    )
+
+
+def _drawn(figure: Drawing | None) -> tuple[Drawing, ...]:
+    return (figure,) if figure else ()
+
+
+def _render(template: str, facts: Mapping[str, object], *, html: bool) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("trimcap.study"),
+        autoescape=html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["cell"] = lambda text: text.replace("|", "\\|").replace("\n", " ")
+    return environment.get_template(template).render(**facts)

@@ -1,0 +1,244 @@
+"""Run a recipe: folds × seeds, resumable, in one process or many."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from trimcap._errors import AuditError
+from trimcap.study.prepare import Prepared, folds_of, prepare
+from trimcap.study.recipe import Recipe
+from trimcap.study.store import BASELINES, RunFolder, check_same, open_run
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial, as it travels to a worker: plain data."""
+
+    recipe: str
+    folder: str
+    fold: int
+    seed: int
+
+
+Executor = Callable[[Sequence[Job]], Iterable[dict[str, Any]]]
+Tell = Callable[[str], None]
+
+
+def run(
+    recipe: Recipe,
+    folder: Path | str,
+    *,
+    text: str = "",
+    jobs: int = 1,
+    only: Iterable[tuple[int, int]] | None = None,
+    executor: Executor | None = None,
+    progress: bool | Tell = False,
+) -> RunFolder:
+    """Run every (fold, seed) of a recipe that `folder` does not hold yet, and gather the tables.
+
+    A killed run goes on when it is started again: finished stages are read, training resumes at its last epoch.
+
+    Parameters
+    ----------
+    recipe : from `load_recipe`
+    folder : created; or a run folder of the same recipe
+    text : the recipe as the user wrote it, for the report
+    jobs : processes, each with one thread. Scripts that ask for more than one need `if __name__ == "__main__":`
+    only : (fold, seed) pairs; default all
+    executor : called with the jobs, gives each one's facts when it is done; default this machine's processes.
+        A job is carried out by `run_job`
+    progress : print one line per trial with the time left, or a function that is given such lines
+
+    Raises
+    ------
+    ValueError : the folder belongs to another recipe; unknown names; impossible data.
+    OSError : the folder can't be written.
+    AuditError : after all trials, if a stage saw test windows. VerifyError : C differs from its network.
+    """
+    folder = Path(folder)
+    if (folder / "run.json").exists():
+        check_same(folder, recipe)  # before minutes of reading recordings
+    _check_names(recipe)
+    prepared = prepare(recipe)
+    folds = [fold for fold, _ in folds_of(prepared, recipe.protocol)]
+    protocol = {
+        "text": folds[0].protocol,
+        "unit": folds[0].unit,
+        "leaky": folds[0].leaky,
+        "folds": len(folds),
+        "names": [fold.name for fold in folds],
+    }
+    run_folder = open_run(folder, recipe, text=text, facts={"data": prepared.facts(), "protocol": protocol})
+    chosen = _chosen(len(folds), recipe.seeds, only)
+    todo = [
+        Job(recipe.model_dump_json(), str(folder), fold, seed)
+        for fold, seed in chosen
+        if not run_folder.trial(fold, seed).has("trial")
+    ]
+    carry_out = executor or (_here(prepared) if jobs == 1 else _processes(jobs))
+    tell = _printer(progress)
+    with tell_progress(tell, done=len(chosen) - len(todo), total=len(chosen)) as advance:
+        for facts in carry_out(todo):
+            run_folder.gather()
+            advance(facts)
+    run_folder.gather()
+    _raise_if_failed(run_folder)
+    return run_folder
+
+
+def _check_names(recipe: Recipe) -> None:
+    from trimcap.study.stages import check_names
+
+    check_names(recipe)
+
+
+def run_job(job: Job, *, prepared: Prepared | None = None) -> dict[str, Any]:
+    """Carry out one job in this process, with one thread; recordings are read once per process and recipe."""
+    import torch
+
+    from trimcap.study.trial import run_trial
+
+    recipe = Recipe.model_validate_json(job.recipe)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return run_trial(
+            recipe,
+            prepared or _prepared(job.recipe),
+            fold=job.fold,
+            seed=job.seed,
+            folder=RunFolder(Path(job.folder)).trial(job.fold, job.seed),
+        )
+    finally:
+        torch.set_num_threads(threads)
+
+
+@cache
+def _prepared(recipe: str) -> Prepared:
+    return prepare(Recipe.model_validate_json(recipe))
+
+
+def _here(prepared: Prepared) -> Executor:
+    return lambda jobs: (run_job(job, prepared=prepared) for job in jobs)
+
+
+def _processes(n: int) -> Executor:
+    """Spawned workers; each ends by itself when this process is gone, so that nobody writes into a resumed run."""
+    if n < 1:
+        raise ValueError(f"jobs is {n}; it must be at least 1")
+
+    def carry_out(jobs: Sequence[Job]) -> Iterator[dict[str, Any]]:
+        from concurrent.futures import ProcessPoolExecutor, as_completed
+        from multiprocessing import get_context
+
+        with one_thread(), ProcessPoolExecutor(n, mp_context=get_context("spawn"), initializer=_follow_parent) as pool:
+            futures = [pool.submit(run_job, job) for job in jobs]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    return carry_out
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Processes that start inside use one thread each: numerical libraries read these variables once, at import."""
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _follow_parent() -> None:
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _chosen(n_folds: int, seeds: Sequence[int], only: Iterable[tuple[int, int]] | None) -> list[tuple[int, int]]:
+    every = [(fold, seed) for seed in seeds for fold in range(n_folds)]
+    if only is None:
+        return every
+    wanted = list(only)
+    for pair in wanted:
+        if pair not in every:
+            raise ValueError(f"no trial (fold, seed) = {pair}: folds are 0 to {n_folds - 1}, seeds {list(seeds)}")
+    return [pair for pair in every if pair in wanted]
+
+
+def _raise_if_failed(folder: RunFolder) -> None:
+    failed = []
+    for trial in folder.trials:
+        if trial.has("trial") and (audit := trial.read("trial")["audit"])["verdict"] == "failed":
+            errors = [f["text"] for f in audit["findings"] if f["severity"] == "error"]
+            failed.append(f"{trial.name}: {'; '.join(errors)}")
+    if failed:
+        raise AuditError(f"audit failed in {len(failed)} trials of '{folder.path}':\n" + "\n".join(failed))
+
+
+def _printer(progress: bool | Tell) -> Tell:
+    if callable(progress):
+        return progress
+    if not progress:
+        return lambda _: None
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    return lambda line: console.print(line, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def tell_progress(tell: Tell, *, done: int, total: int) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A function that is told every finished trial, and tells a line with the time left."""
+    if done:
+        tell(f"{done} of {total} trials were finished before")
+    start, first = time.perf_counter(), done
+    count = done
+
+    def advance(facts: dict[str, Any]) -> None:
+        nonlocal count
+        count += 1
+        left = (time.perf_counter() - start) / (count - first) * (total - count)
+        tell(f"[{count}/{total}] {describe(facts)} · {_duration(facts['seconds'])} · {_left(left)}")
+
+    yield advance
+
+
+def describe(facts: dict[str, Any]) -> str:
+    """`fold 2, seed 0 (subjects 4): dense 0.812 → C 0.808 · audit passed`."""
+    networks = [row for row in facts["rows"] if row["stage"] not in BASELINES]
+    ends = dict.fromkeys((networks[0]["stage"], networks[-1]["stage"]))
+    scores = " → ".join(f"{row['stage']} {row['accuracy']:.3f}" for row in networks if row["stage"] in ends)
+    where = f"fold {facts['fold']}, seed {facts['seed']} ({facts['fold_name']})"
+    return f"{where}: {scores} · audit {facts['audit']['verdict']}"
+
+
+def _left(seconds: float) -> str:
+    return f"{_duration(seconds)} left" if seconds else "done"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,213 @@
+"""Is the smaller network as good? Paired over subjects, because windows of one subject are not independent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, nan, sqrt
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+#: columns of metrics in the table of subjects
+METRICS = ("accuracy", "balanced_accuracy", "f1", "kappa", "auroc")
+
+Interval = tuple[float, float]
+
+#: differences that agree to this are the same number; their spread is rounding, not variation
+_EQUAL = 1e-9
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A network against a reference, subject by subject; differences are network − reference.
+
+    Parameters
+    ----------
+    n : subjects
+    difference : mean difference
+    interval : bootstrap interval of the mean difference
+    wilcoxon_p, t_p : two-sided p of the signed-rank test and of the paired t-test
+    effect : d_z = mean / sd of the differences
+    margin : how much worse still counts as "not worse"
+    lower : one-sided lower confidence bound of the mean difference
+    inferiority_p : p of "the network is worse by the margin or more"
+    """
+
+    n: int
+    difference: float
+    interval: Interval
+    wilcoxon_p: float
+    t_p: float
+    effect: float
+    margin: float
+    lower: float
+    inferiority_p: float
+    alpha: float
+
+    @property
+    def non_inferior(self) -> bool:
+        """Whether the lower bound stays above −margin."""
+        return self.lower > -self.margin
+
+
+def compare(
+    network: ArrayLike,
+    reference: ArrayLike,
+    *,
+    margin: float = 0.02,
+    alpha: float = 0.05,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Paired:
+    """Paired comparison of two score vectors, one value per subject.
+
+    With dᵢ = networkᵢ − referenceᵢ, mean d̄, standard deviation s (n − 1) and n subjects:
+
+    - interval: percentiles α/2 and 1 − α/2 of the mean of n differences drawn with replacement;
+    - paired t: t = d̄ / (s/√n), two-sided, n − 1 degrees of freedom; signed-rank: Wilcoxon (1945), ties dropped;
+    - non-inferiority: H₀ d̄ ≤ −margin, t = (d̄ + margin) / (s/√n), p = P(T ≥ t);
+      lower bound d̄ − t₁₋α,ₙ₋₁ · s/√n, so that p < α exactly when the bound is above −margin.
+
+    Parameters
+    ----------
+    network, reference : shape (n_subjects,), the same subjects in the same order, averaged over seeds first
+    margin : in the unit of the scores, > 0
+    alpha : level of the tests; the interval has coverage 1 − α
+    resamples, seed : of the bootstrap
+
+    Raises
+    ------
+    ValueError : lengths differ, a value is not finite, or margin ≤ 0.
+
+    Source: Walker & Nowacki (2011), "Understanding equivalence and noninferiority testing", J Gen Intern Med 26:192.
+    """
+    d = _differences(network, reference)
+    if not margin > 0:
+        raise ValueError(f"margin is {margin}; it must be above 0, e.g. 0.02 for two points of accuracy")
+    mean, n = float(d.mean()), len(d)
+    lower, p = _non_inferiority(d, margin, alpha)
+    return Paired(
+        n=n,
+        difference=mean,
+        interval=bootstrap_interval(d, alpha=alpha, resamples=resamples, seed=seed),
+        wilcoxon_p=_wilcoxon(d),
+        t_p=_t_test(d),
+        effect=_effect(d),
+        margin=margin,
+        lower=lower,
+        inferiority_p=p,
+        alpha=alpha,
+    )
+
+
+def bootstrap_interval(values: ArrayLike, *, alpha: float = 0.05, resamples: int = 10_000, seed: int = 0) -> Interval:
+    """Percentile bootstrap interval of the mean over subjects (Efron, 1979).
+
+    Parameters
+    ----------
+    values : shape (n_subjects,)
+    """
+    v = np.asarray(values, dtype=np.float64)
+    if len(v) < 2:
+        return nan, nan
+    rows = np.random.default_rng(seed).integers(0, len(v), size=(resamples, len(v)))
+    low, high = np.quantile(v[rows].mean(axis=1), [alpha / 2, 1 - alpha / 2])
+    return float(low), float(high)
+
+
+def per_subject(subjects: pd.DataFrame, metric: str = "accuracy") -> pd.DataFrame:
+    """Rows = subjects, columns = stages in order of appearance; the mean over seeds (and folds) of `metric`.
+
+    A subject for whom a stage is missing in some fold or seed is left out of nothing silently: its cell is NaN.
+    """
+    table = subjects.pivot_table(index="subject", columns="stage", values=metric, aggfunc="mean", sort=False)
+    return table[list(dict.fromkeys(subjects.stage))].sort_index()
+
+
+def summary(subjects: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
+    """Mean and standard deviation over subjects (n − 1), of the means over seeds.
+
+    Returns
+    -------
+    DataFrame, index = stage, columns (metric, "mean"), (metric, "sd"), ("n", "") = subjects; sd is NaN for one
+    subject. A metric that is undefined for a subject, such as AUROC with one class, is left out for that subject.
+    """
+    columns = {}
+    for metric in metrics:
+        table = per_subject(subjects, metric)
+        columns[(metric, "mean")] = table.mean()
+        columns[(metric, "sd")] = table.std(ddof=1)
+    result = pd.DataFrame(columns)
+    result[("n", "")] = subjects.groupby("stage", sort=False).subject.nunique()
+    return result.loc[list(dict.fromkeys(subjects.stage))]
+
+
+def compare_stages(
+    subjects: pd.DataFrame, *, reference: str = "dense", metric: str = "accuracy", margin: float = 0.02
+) -> dict[str, Paired]:
+    """Every other stage against `reference`, over the subjects that both have."""
+    table = per_subject(subjects, metric)
+    if reference not in table:
+        raise ValueError(f"no stage {reference!r} to compare with; stages: {', '.join(map(str, table.columns))}")
+    found = {}
+    for stage in table.columns:
+        both = table[[reference, stage]].dropna() if stage != reference else table.iloc[:0]
+        if len(both):
+            found[str(stage)] = compare(both[stage], both[reference], margin=margin)
+    return found
+
+
+def _differences(network: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
+    a, b = np.asarray(network, dtype=np.float64), np.asarray(reference, dtype=np.float64)
+    if a.ndim != 1 or a.shape != b.shape or not len(a):
+        raise ValueError(f"scores of shapes {a.shape} and {b.shape}; both need one value per subject, in one order")
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ValueError("scores contain NaN or infinity; leave out subjects without a score in both")
+    # accuracies are ratios of small integers: ones that are equal must give exactly 0
+    return np.round(a - b, 12)
+
+
+def _standard_error(d: NDArray[np.float64]) -> float:
+    if len(d) < 2:
+        return nan
+    return float(d.std(ddof=1)) / sqrt(len(d)) if np.ptp(d) > _EQUAL else 0.0
+
+
+def _non_inferiority(d: NDArray[np.float64], margin: float, alpha: float) -> tuple[float, float]:
+    from scipy import stats
+
+    mean, error = float(d.mean()), _standard_error(d)
+    if len(d) < 2:
+        return nan, nan
+    if error == 0:
+        return mean, 0.0 if mean > -margin else 1.0
+    lower = mean - float(stats.t.ppf(1 - alpha, len(d) - 1)) * error
+    return lower, float(stats.t.sf((mean + margin) / error, len(d) - 1))
+
+
+def _t_test(d: NDArray[np.float64]) -> float:
+    from scipy import stats
+
+    error = _standard_error(d)
+    if len(d) < 2:
+        return nan
+    if error == 0:
+        return 1.0 if d[0] == 0 else 0.0
+    return float(stats.ttest_1samp(d, 0.0).pvalue)
+
+
+def _wilcoxon(d: NDArray[np.float64]) -> float:
+    from scipy import stats
+
+    if not d.any():
+        return 1.0
+    return float(stats.wilcoxon(d, zero_method="wilcox").pvalue)
+
+
+def _effect(d: NDArray[np.float64]) -> float:
+    if len(d) < 2:
+        return nan
+    mean, sd = float(d.mean()), _standard_error(d) * sqrt(len(d))
+    return mean / sd if sd else (0.0 if mean == 0 else inf if mean > 0 else -inf)

@@ -1,0 +1,213 @@
+"""One fold and seed: all stages, then the sealed test set, then the audit."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimcap._errors import VerifyError
+from trimcap.data.ledger import Ledger
+from trimcap.data.windows import Windows
+from trimcap.study.evidence import electrode_evidence
+from trimcap.study.prepare import Prepared, folds_of
+from trimcap.study.recipe import Recipe
+from trimcap.study.stages import State, Task, fitted_to, make, plan_of, restore
+from trimcap.study.store import BASELINES, TrialFolder, slug
+from trimcap.train.metrics import Metrics, evaluate, per_subject
+from trimcap.train.predict import predict, softmax
+
+Probabilities = NDArray[np.float64]
+Logits = NDArray[np.float32]
+_COPIED = ("parameters", "macs", "flash", "sram", "sparsity_requested", "sparsity_achieved")
+
+
+def run_trial(recipe: Recipe, prepared: Prepared, *, fold: int, seed: int, folder: TrialFolder) -> dict[str, Any]:
+    """Run one trial, or the part of it that is not in `folder` yet.
+
+    First all stages are made; only then is the test set opened, once for each of them, and nothing is made after that.
+
+    Returns
+    -------
+    facts of the trial: rows, subjects, audit, seconds; the same as in `trial.json`
+
+    Raises
+    ------
+    VerifyError : C and the interpreter disagree. And whatever a stage raises, with a note that names trial and stage.
+    """
+    if folder.has("trial"):
+        return folder.read("trial")
+    own, features = folds_of(prepared, recipe.protocol)[fold]
+    task = Task(recipe, prepared, own, features, seed, folder)
+    built: dict[str, dict[str, Any]] = {}
+    states: dict[str, State] = {}
+    state: State | None = None
+    for name, step in plan_of(recipe):
+        state, built[name] = _built(task, name, step, state)
+        if step is None or step.kind != "verify":
+            states[name] = state
+    _evidence(task, states)
+    evaluated = {name: _evaluated(task, name, states) for name in (*BASELINES, *states)}
+    return folder.write("trial", _facts(task, built, evaluated))
+
+
+def _built(task: Task, name: str, step: Any, state: State | None) -> tuple[State, dict[str, Any]]:
+    piece = f"built/{slug(name)}"
+    if task.folder.has(piece):
+        facts = task.folder.read(piece)
+        task.fold.ledger.merge(Ledger.from_rows(facts["ledger"]))
+        return restore(task, name, step, state), facts
+    start, before = time.perf_counter(), len(task.fold.ledger)
+    try:
+        state, facts = make(task, name, step, state)
+    except Exception as error:
+        error.add_note(f"in {task.folder.name} ({task.fold.name}), stage {name!r}")
+        raise
+    facts = {**facts, "seconds": time.perf_counter() - start, "ledger": _since(task.fold.ledger, before)}
+    return state, task.folder.write(piece, facts)
+
+
+def _evidence(task: Task, states: dict[str, State]) -> None:
+    """Maps of the first and the last float network, on validation windows."""
+    floats = [name for name, state in states.items() if state.program is None]
+    for name in dict.fromkeys((floats[0], floats[-1])):
+        piece = f"evidence/{slug(name)}"
+        if not task.folder.has(piece):
+            before = len(task.fold.ledger)
+            network = states[name].network
+            windows = fitted_to(network, task.valid)
+            task.fold.ledger.record("evidence", windows, name)
+            grid, channels = task.prepared.grid, task.valid.channels
+            task.folder.write_arrays(piece, evidence=electrode_evidence(network, windows, channels=channels, grid=grid))
+            task.folder.write(piece, {"ledger": _since(task.fold.ledger, before)})
+        else:
+            task.fold.ledger.merge(Ledger.from_rows(task.folder.read(piece)["ledger"]))
+
+
+def _evaluated(task: Task, name: str, states: dict[str, State]) -> dict[str, Any]:
+    piece = f"evaluated/{slug(name)}"
+    if task.folder.has(piece):
+        facts = task.folder.read(piece)
+        task.fold.ledger.merge(Ledger.from_rows(facts["ledger"]))
+        return facts
+    before = len(task.fold.ledger)
+    if name in BASELINES:
+        test, p = _baseline(task, name)
+        scores: dict[str, Any] = {}
+    else:
+        predictor = _predictor(states[name])
+        test = task.fold.test.open("evaluate", name)
+        logits = predictor(test)
+        _check_same(task, name, states, logits)
+        p, valid = softmax(logits), softmax(predictor(task.valid))
+        scores = {f"valid_{k}": v for k, v in evaluate(task.valid.y, valid, test.classes).row().items() if k != "n"}
+        task.folder.write_arrays(f"logits/{slug(name)}", test=logits)
+    found = evaluate(test.y, p, test.classes)
+    task.folder.write_arrays(piece, y=test.y, probabilities=p, ids=test.ids)
+    subjects = per_subject(test, p).to_dict("records")
+    return task.folder.write(
+        piece, {**_row(found), **scores, "subjects": subjects, "ledger": _since(task.fold.ledger, before)}
+    )
+
+
+def _baseline(task: Task, name: str) -> tuple[Windows, Probabilities]:
+    if name == "linear baseline":
+        from trimcap.data.baseline import linear_baseline
+
+        p = linear_baseline(task.features)
+        for entry in task.features.ledger.entries:
+            if entry.stage != "evaluate":  # recorded below, for the same windows
+                task.fold.ledger.record(entry.stage, entry.ids, entry.note)
+        return task.fold.test.open("evaluate", name), p
+    counts = np.bincount(task.train.y, minlength=len(task.train.classes))
+    test = task.fold.test.open("evaluate", name)
+    return test, np.tile(counts / counts.sum(), (len(test), 1))
+
+
+def _predictor(state: State) -> Callable[[Windows], Logits]:
+    """Windows → logits: by the compiled C, the interpreter, or PyTorch, whatever the state has come to."""
+    if state.artifact is not None:
+        from trimcap import runtime
+
+        # the library stays loaded when its file is gone
+        with tempfile.TemporaryDirectory(prefix="trimcap-") as cache:
+            runner = runtime.load(state.artifact, cache=cache)
+        return lambda windows: np.asarray(runner(fitted_to(state.network, windows).X), dtype=np.float32)
+    if state.program is not None:
+        from trimcap.program.interpret import dequantize, interpret
+
+        program = state.program
+        return lambda windows: dequantize(program, interpret(program, fitted_to(state.network, windows).X))
+    module = state.network.module()
+    return lambda windows: predict(module, fitted_to(state.network, windows))
+
+
+def _check_same(task: Task, name: str, states: dict[str, State], logits: Logits) -> None:
+    """The C of an integer program must give its interpreter's logits on every test window, bit for bit."""
+    state = states[name]
+    if state.artifact is None or state.program is None or not state.program.integer:
+        return
+    interpreted = next(n for n, s in states.items() if s.artifact is None and s.program is state.program)
+    reference = task.folder.read_arrays(f"logits/{slug(interpreted)}")["test"]
+    wrong = np.flatnonzero((reference != logits).any(axis=1))
+    if len(wrong):
+        worst = float(np.abs(reference - logits).max())
+        raise VerifyError(
+            f"C and interpreter disagree on {len(wrong)} of {len(logits)} test windows of {task.folder.name}, first on "
+            f"window {task.fold.test.ids[wrong[0]]}: largest difference of a logit {worst:g}. "
+            f"The artifact is in {state.artifact}"
+        )
+
+
+def _facts(task: Task, built: dict[str, Any], evaluated: dict[str, Any]) -> dict[str, Any]:
+    common = {"fold": task.folder.fold, "seed": task.seed}
+    verification: dict[str, Any] = next((f for f in built.values() if "verified" in f), {})
+    rows, subjects = [], []
+    for name, scores in evaluated.items():
+        made = built.get(name, {})
+        row = {**common, "fold_name": task.fold.name, "stage": name, "leaky": task.fold.leaky}
+        row |= {k: v for k, v in scores.items() if k not in ("subjects", "ledger", "confusion")}
+        row |= {key: made.get(key) for key in _COPIED}
+        is_c = name.split(" ")[0] == "C"
+        row["verified"] = verification.get("verified", "") if is_c else ""
+        row["verified_windows"] = verification.get("verified_windows", 0) + scores["n"] if row["verified"] else None
+        row |= {"seconds": made.get("seconds"), "sha256": _digest(task.folder, name)}
+        rows.append(row)
+        subjects += [{**common, "stage": name, **subject} for subject in scores["subjects"]]
+    audit = task.fold.audit()
+    return {
+        **common,
+        "fold_name": task.fold.name,
+        "rows": rows,
+        "subjects": subjects,
+        "audit": {
+            "verdict": audit.verdict,
+            "findings": [asdict(f) for f in audit.findings],
+            "rows": list(audit.rows),
+        },
+        "ledger": task.fold.ledger.to_rows(),
+        "seconds": sum(f.get("seconds", 0) for f in built.values()),
+    }
+
+
+def _row(metrics: Metrics) -> dict[str, Any]:
+    return {**metrics.row(), "confusion": metrics.confusion}
+
+
+def _since(ledger: Ledger, before: int) -> list[dict[str, Any]]:
+    new = Ledger()
+    for entry in ledger.entries[before:]:
+        new.record(entry.stage, entry.ids, entry.note)
+    return new.to_rows()
+
+
+def _digest(folder: TrialFolder, name: str) -> str:
+    """SHA-256 over the test probabilities of a stage: equal runs have equal ones."""
+    p = folder.read_arrays(f"evaluated/{slug(name)}")["probabilities"]
+    return hashlib.sha256(np.ascontiguousarray(p).tobytes()).hexdigest()
