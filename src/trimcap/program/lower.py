@@ -29,8 +29,9 @@ _RULES: dict[str, Callable[[Builder, Node], View | tuple[View, ...]]] = {
     **lower_shape.RULES,
     **lower_pool.RULES,
 }
-SUPPORTED: tuple[str, ...] = tuple(sorted(_RULES))
-"""Names of the ATen operations that `lower` understands."""
+_QUIET = {"_to_copy", "alias", "clone", "contiguous", "detach", "getitem", "to"}
+SUPPORTED: tuple[str, ...] = tuple(sorted(set(_RULES) - _QUIET))
+"""Names of the ATen operations that `lower` understands, for messages."""
 
 
 def lower(network: Network, *, name: str = "net", classes: Sequence[str] = ()) -> Program:
@@ -62,7 +63,9 @@ def lower(network: Network, *, name: str = "net", classes: Sequence[str] = ()) -
     b.views[input_name] = View(input_name, tuple(shape))
     for node in network.nodes:
         b.node = node
-        if all(name in b.folded for name in node.inputs):
+        if node.kind == "sym_size":
+            b.folded[node.name] = network.shape_of(node.inputs[0])[node.args[1]]
+        elif all(name in b.folded for name in node.inputs):
             b.folded[node.name] = _evaluate(b, node)
         else:
             b.views[node.name] = _lower_node(b, node)
@@ -82,8 +85,6 @@ def _evaluate(b: Builder, node: Node) -> Any:
 
 
 def _lower_node(b: Builder, node: Node) -> View | tuple[View, ...]:
-    if node.kind == "sym_size" or node.op.startswith("sym."):
-        return ()  # a size of the batch: shapes already say it
     if node.kind in ("softmax", "log_softmax"):
         return _softmax(b, node)
     rule = _RULES.get(node.kind)
