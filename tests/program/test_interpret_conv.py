@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from naive import clamp, conv, requant
 from one_op import int8, one_op, run_int8
 
-from trimcap.program.integer_ops import exact_float
+from trimcap.program.integer_ops import exact_parts
 from trimcap.program.interpret import interpret
 from trimcap.program.program import Value
 
@@ -128,19 +128,37 @@ def test_float_conv_equals_plain_loops(g: Geometry, seed: int) -> None:
         np.testing.assert_allclose(result, np.maximum(sums, -0.5), rtol=1e-6, atol=1e-6)
 
 
-def test_sums_beyond_2_to_24_stay_exact() -> None:
-    # 127 · 255 · 4096 needs 27 bits: float32 would round, so the products must be float64
-    weight = np.full((1, 4096), 127, np.int8)
-    assert exact_float(weight, 255) is np.float64
-    assert exact_float(np.ones((1, 4096), np.int8), 255) is np.float32
+@pytest.mark.parametrize(
+    ("n_in", "parts", "dtype"), [(500, 1, np.float32), (1500, 3, np.float32), (4096, 1, np.float64)]
+)
+def test_sums_beyond_2_to_24_stay_exact(n_in: int, parts: int, dtype: type) -> None:
+    """127 · 255 · n_in needs up to 27 bits: one float32 sum would round."""
+    weight = np.full((2, n_in), 127, np.int8)
+    weight[1] = -127
+    found = exact_parts(weight, 255)
+    assert (len(found[0]), found[1]) == (parts, dtype)
+    assert sum(weight[:, part].shape[1] for part in found[0]) == n_in
     constants = {
         "weight": weight,
-        "bias": np.array([1], np.int32),
-        "multiplier": np.array([2**30], np.int32),
-        "shift": np.array([43], np.int32),
+        "bias": np.array([1, -1], np.int32),
+        "multiplier": np.array([2**30 + 1, 2**30], np.int32),
+        "shift": np.array([43, 42], np.int32),
     }
-    p = one_op("linear", [int8("x", (4096,), 1, -128)], int8("y", (1,), dtype="int16"), constants=constants)
-    x = np.random.default_rng(0).integers(-128, 128, (6, 4096)).astype(np.int8)
-    exact = [1 + 127 * (row.astype(object) + 128).sum() for row in x]
-    assert run_int8(p, x)[:, 0].tolist() == [requant(a, 2**30, 43) for a in exact]
-    assert max(abs(a) for a in exact) > 2**24
+    p = one_op("linear", [int8("x", (n_in,), 1, -128)], int8("y", (2,), dtype="int16"), constants=constants)
+    x = np.random.default_rng(0).integers(100, 128, (6, n_in)).astype(np.int8)
+    sums = [1 + 127 * sum(q + 128 for q in row) for row in x.tolist()]
+    assert run_int8(p, x)[:, 0].tolist() == [requant(a, 2**30 + 1, 43) for a in sums]
+    assert run_int8(p, x)[:, 1].tolist() == [requant(-a, 2**30, 42) for a in sums]
+    # the twin: a single float32 sum is wrong
+    single = (x.astype(np.float32) + 128) @ weight[0].astype(np.float32) + 1
+    assert n_in == 500 or single.astype(np.int64).tolist() != sums
+
+
+def test_wide_convolution_in_parts() -> None:
+    g = Geometry(1, 160, 2, (3, 4), (3, 3), (1, 1), (1, 1), (1, 1, 1, 1))
+    rng = np.random.default_rng(2)
+    p, c = integer_program(g, rng, zeros=(-128, 3), dtype="int16", limits=(-32768, 32767))
+    assert len(exact_parts(c["weight"], 255)[0]) > 1
+    assert exact_parts(c["weight"], 255, divisible=False)[1] is np.float64
+    x = rng.integers(0, 128, (160, 3, 4)).astype(np.int8)
+    np.testing.assert_array_equal(run_int8(p, x[None])[0], expected(g, x, (-128, 3), c, -32768, 32767))

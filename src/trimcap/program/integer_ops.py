@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trimcap.program.check import distance
 from trimcap.program.kernels import broadcast, conv_sum, pool_patches
-from trimcap.program.program import Op, Program, Value, requantize
+from trimcap.program.program import Op, Program, requantize
 
 Array = NDArray[Any]
 
@@ -20,14 +22,39 @@ def _centred(program: Program, name: str, x: Array, dtype: Any) -> Array:
     return result
 
 
-def exact_float(weight: Array, largest: int) -> type[np.float32] | type[np.float64]:
-    """The narrowest float in which Σ w·x is exact in any order: partial sums stay below 2^24 (or 2^53)."""
-    bound = int(np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(1).max(initial=0)) * largest
-    return np.float32 if bound < 1 << 24 else np.float64
+def exact_parts(weight: Array, largest: int, *, divisible: bool = True) -> tuple[list[slice], Any]:
+    """How to sum Σ w·x exactly in floats: parts of the inputs, and the float type in which each part is exact.
+
+    A float holds every integer below 2^24 (float32) or 2^53 (float64), so a sum is exact in any order if Σ|w|·max|x|
+    stays below. float32 is twice as fast, so up to four parts are taken before float64.
+
+    Parameters
+    ----------
+    weight : integers (O, I, …)
+    largest : max |x|
+    divisible : whether the inputs may be split (not in a grouped convolution)
+    """
+    inputs = weight.shape[1]
+    count = -(-_bound(weight, largest) // _FLOAT32) if inputs else 1
+    if count <= 1:
+        return [slice(None)], np.float32
+    if divisible and count <= 4:
+        edges = [inputs * k // count for k in range(count + 1)]
+        parts = [slice(a, z) for a, z in itertools.pairwise(edges)]
+        if all(_bound(weight[:, part], largest) < _FLOAT32 for part in parts):
+            return parts, np.float32
+    return [slice(None)], np.float64
 
 
-def _largest(value: Value) -> int:
-    return 255 if value.dtype == "int8" else 65535
+_FLOAT32 = 1 << 24
+
+
+def _bound(weight: Array, largest: int) -> int:
+    """At least max_o Σ|w[o]| · max|x|."""
+    rows = np.abs(weight.astype(np.int16)).reshape(len(weight), -1)
+    if rows.shape[1] * 127 * largest < _FLOAT32:
+        return rows.shape[1] * 127 * largest
+    return int(rows.sum(axis=1, dtype=np.int32).max(initial=0)) * largest
 
 
 def _finish(program: Program, op: Op, accumulator: Array, multiplier: Any, shift: Any) -> Array:
@@ -41,21 +68,26 @@ def _finish(program: Program, op: Op, accumulator: Array, multiplier: Any, shift
 
 def _conv(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
     a, weight = op.attrs, program.constant(op, "weight")
-    dtype = exact_float(weight, _largest(program.values[op.inputs[0]]))
+    geometry = {key: a[key] for key in ("stride", "padding", "dilation", "groups")}
+    parts, dtype = exact_parts(weight, distance(program.values[op.inputs[0]]), divisible=a["groups"] == 1)
     x = _centred(program, op.inputs[0], inputs[0], dtype)
-    total = conv_sum(
-        x, weight, stride=a["stride"], padding=a["padding"], dilation=a["dilation"], groups=a["groups"]
-    ).astype(np.int64)
+    total = sum(conv_sum(x[:, p] if len(parts) > 1 else x, weight[:, p], **geometry).astype(np.int64) for p in parts)
     bias, multiplier, shift = (program.constant(op, r)[:, None, None] for r in ("bias", "multiplier", "shift"))
     return _finish(program, op, total + bias, multiplier, shift)
 
 
 def _linear(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
     weight = program.constant(op, "weight")
-    dtype = exact_float(weight, _largest(program.values[op.inputs[0]]))
+    parts, dtype = exact_parts(weight, distance(program.values[op.inputs[0]]))
     x = _centred(program, op.inputs[0], inputs[0], dtype)
-    total = (x @ weight.astype(dtype).T).astype(np.int64) + program.constant(op, "bias")
-    return _finish(program, op, total, program.constant(op, "multiplier"), program.constant(op, "shift"))
+    total = sum((x[..., p] @ weight[:, p].astype(dtype).T).astype(np.int64) for p in parts)
+    return _finish(
+        program,
+        op,
+        total + program.constant(op, "bias"),
+        program.constant(op, "multiplier"),
+        program.constant(op, "shift"),
+    )
 
 
 def _table(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
