@@ -1,0 +1,246 @@
+"""An artifact: a folder with the C of a network, golden windows, a self-test and a manifest of hashes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimcap import __version__
+from trimcap._errors import ArtifactError
+from trimcap._files import make_folder, sha256, write_json
+from trimcap.export.c_source import CSource, emit_c
+from trimcap.export.cortexm import cortexm_files
+from trimcap.export.makefile import makefile
+from trimcap.export.self_test import self_test
+from trimcap.program.interpret import interpret, quantize_input
+from trimcap.program.program import Program
+from trimcap.program.save import load_program, save_program
+
+FORMAT = "trimcap-artifact-1"
+MANIFEST, GOLDEN = "manifest.json", "golden.safetensors"
+FLOAT_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """What `check_artifact` read: a folder whose files all have the hashes of its manifest."""
+
+    folder: Path
+    name: str
+    program: Program
+    manifest: Mapping[str, Any]
+
+    @property
+    def tolerance(self) -> float:
+        """Accepted difference: 0 for integers, relative to the scale of an operation for floats."""
+        return float(self.manifest["tolerance"])
+
+    def golden(self) -> tuple[NDArray[np.float32], NDArray[Any]]:
+        """Golden windows (n, *input shape) in the real unit, and the raw outputs of the interpreter."""
+        from safetensors.numpy import load_file
+
+        tensors = load_file(self.folder / GOLDEN)
+        return tensors["x"], tensors["y"]
+
+
+def export(
+    program: Program,
+    folder: Path | str,
+    *,
+    golden: Any,
+    ids: Sequence[str] | None = None,
+    labels: Sequence[int] | NDArray[Any] | None = None,
+    cost: Mapping[str, Any] | None = None,
+    tolerance: float | None = None,
+    unit: str | None = None,
+    channels: Sequence[str] | None = None,
+    rate: float | None = None,
+    embedded: int = 4,
+) -> Path:
+    """Write a network as an artifact; the folder appears as a whole or not at all.
+
+    Parameters
+    ----------
+    program : float32 or int8
+    folder : is made; replaced only if it is an artifact already
+    golden : `Windows`, or float array (n, *input shape) in the real unit, n ≥ 1: replayed by every check
+    ids, labels : name and class of every golden window (taken from `Windows`)
+    cost : further numbers for the manifest, e.g. of `trimcap.graph.cost`
+    tolerance : accepted difference from the interpreter; default 0 for integers, 1e-5 of an operation's scale
+        for floats
+    unit, channels, rate : unit of the input, electrode names, sampling rate in Hz (taken from `Windows`)
+    embedded : golden windows inside the self-test; all are in `golden.safetensors`
+
+    Returns
+    -------
+    the folder
+
+    Raises
+    ------
+    ExportError : an operation has no C. ArtifactError : `folder` holds something else. OSError : it can't be
+    written. ValueError : no golden window, one with NaN or of another shape.
+    """
+    folder = Path(folder)
+    X = _golden_windows(program, golden)
+    unit = str(unit or getattr(golden, "unit", "µV"))
+    tolerance = tolerance if tolerance is not None else 0.0 if program.integer else FLOAT_TOLERANCE
+    c = emit_c(program, unit=unit)
+    facts = {
+        "unit": unit,
+        "channels": list(channels if channels is not None else getattr(golden, "channels", ())),
+        "rate_hz": rate if rate is not None else getattr(golden, "rate", None),
+        "steps": list(getattr(golden, "steps", ())),
+        "tolerance": tolerance,
+    }
+    names = [str(i) for i in (ids if ids is not None else getattr(golden, "ids", range(len(X))))]
+    y = labels if labels is not None else getattr(golden, "y", None)
+    facts["golden"] = {"n": len(X), "ids": names, "labels": None if y is None else [int(v) for v in y]}
+    _refuse_foreign(folder)
+    make_folder(folder.parent)
+    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        _write_files(draft, program, c, X, min(embedded, len(X)), tolerance)
+        write_json(draft / MANIFEST, _manifest(draft, program, c, facts, cost))
+        draft.chmod(0o755)
+        _swap(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def check_artifact(folder: Path | str) -> Artifact:
+    """Read an artifact and prove that no file is missing or edited.
+
+    Raises
+    ------
+    ArtifactError : names the file and both hashes.
+    """
+    folder = Path(folder)
+    manifest = _read_manifest(folder)
+    for name, wanted in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise ArtifactError(f"artifact '{folder}': file '{name}' is missing; export it again")
+        got = sha256(path)
+        if got != wanted:
+            raise ArtifactError(
+                f"artifact '{folder}': file '{name}' was edited or is damaged: its SHA-256 is {got}, the manifest "
+                f"says {wanted}; export it again"
+            )
+    return Artifact(folder, manifest["name"], load_program(folder), manifest)
+
+
+def _golden_windows(program: Program, golden: Any) -> NDArray[np.float32]:
+    X = np.ascontiguousarray(getattr(golden, "X", golden), dtype=np.float32)
+    shape = program.values[program.input].shape
+    if X.shape[1:] != shape or not len(X):
+        raise ValueError(
+            f"golden windows must have shape (n, {', '.join(map(str, shape))}) with n ≥ 1, got {X.shape}; "
+            "pass windows cut and scaled as for training"
+        )
+    if not np.isfinite(X).all():
+        raise ValueError(
+            f"golden window {int(np.flatnonzero(~np.isfinite(X.reshape(len(X), -1)).all(1))[0])} holds NaN"
+        )
+    return X
+
+
+def _write_files(
+    draft: Path, program: Program, c: CSource, X: NDArray[np.float32], embedded: int, tolerance: float
+) -> None:
+    from safetensors.numpy import save_file
+
+    y = interpret(program, X)
+    tensors: dict[str, NDArray[Any]] = {"x": X, "y": np.ascontiguousarray(y)}
+    if program.integer:
+        tensors["q"] = np.ascontiguousarray(quantize_input(program, X))
+    save_file(tensors, draft / GOLDEN)
+    save_program(program, draft)
+    test = self_test(program, c, X[:embedded], y[:embedded], tolerance=tolerance)
+    texts = {f"{c.name}.c": c.source, f"{c.name}.h": c.header, f"{c.name}_test.c": test,
+             "Makefile": makefile(c.name, integer=program.integer), **cortexm_files()}  # fmt: skip
+    for name, text in texts.items():
+        (draft / name).write_text(text, encoding="utf-8")
+
+
+def _manifest(
+    draft: Path, program: Program, c: CSource, facts: Mapping[str, Any], cost: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    x, y = program.values[program.input], program.values[program.output]
+    sides = {
+        side: {"shape": list(v.shape), "dtype": v.dtype, "scale": v.scale, "zero_point": v.zero_point}
+        for side, v in (("input", x), ("output", y))
+    }
+    return {
+        "format": FORMAT,
+        "trimcap": __version__,
+        "name": c.name,
+        "program_sha256": c.digest,
+        **sides,
+        **facts,
+        "classes": list(program.classes),
+        "operations": len(program.ops),
+        "cost": {
+            "flash_bytes": program.flash_bytes,
+            "arena_bytes": c.arena_bytes,
+            "scratch_bytes": c.scratch_bytes,
+            "macs": multiply_adds(program),
+            **(cost or {}),
+        },
+        "files": {p.name: sha256(p) for p in sorted(draft.iterdir())},
+    }
+
+
+def multiply_adds(program: Program) -> int:
+    """MACs of convolutions and linear layers for one window."""
+    return sum(
+        program.values[op.output].size * int(program.constant(op, "weight")[0].size)
+        for op in program.ops
+        if op.kind in ("conv", "linear")
+    )
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    try:
+        _read_manifest(folder)
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"'{folder}' exists and is not a trimcap artifact; it stays as it is. Choose another folder."
+        ) from error
+
+
+def _swap(draft: Path, folder: Path) -> None:
+    """Put `draft` in the place of `folder`; the old one is whole until the new one stands."""
+    if folder.exists():
+        old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
+        folder.replace(old)
+        draft.replace(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        draft.replace(folder)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArtifactError(f"'{folder}' is no artifact: '{path}' can't be read ({error.strerror})") from error
+    except ValueError as error:
+        raise ArtifactError(f"'{path}' is not whole JSON ({error}); export the artifact again") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or "files" not in manifest:
+        got = manifest.get("format") if isinstance(manifest, dict) else None
+        raise ArtifactError(f"'{path}' has format {got!r}, this version reads '{FORMAT}'; export the artifact again")
+    return manifest

@@ -1,0 +1,69 @@
+"""Pooling and mean in C."""
+
+from __future__ import annotations
+
+from trimcap.export.c_step import (
+    Step,
+    c_type,
+    input_value,
+    limits,
+    need_dtype,
+    output_value,
+    scalar,
+    suffix,
+)
+from trimcap.export.c_text import ExportError, float_literal, kernel, struct
+from trimcap.program.program import Op, Program
+
+_INT_END = ("limits_int", "round_shift", "requantize")
+
+
+def avg_pool(program: Program, index: int, op: Op) -> Step:
+    """Σ x over a window, divided or requantized."""
+    need_dtype(program, op, "int8" if program.integer else "float32")
+    shape = struct("pool_shape", f"shape{index}", _geometry(program, op))
+    if not program.integer:
+        call = f"avg_pool({{x0}}, {{y}}, &shape{index}, {float_literal(op.attrs['divisor'])});"
+        return Step(call, (kernel("pool_shape"), kernel("avg_pool_float")), (shape,))
+    call = f"avg_pool({{x0}}, {{y}}, &shape{index}, {_int_end(program, index, op)});"
+    kernels = (*map(kernel, (*_INT_END, "pool_shape")), kernel("avg_pool_int", Y=_int8_out(program, op)))
+    return Step(call, kernels, (shape, limits(program, op, f"to{index}")))
+
+
+def max_pool(program: Program, index: int, op: Op) -> Step:
+    """Maximum over the valid part of a window."""
+    need_dtype(program, op, "int8" if program.integer else "float32")
+    x = input_value(program, op)
+    shape = struct("pool_shape", f"shape{index}", _geometry(program, op))
+    least = "-128" if program.integer else "-HUGE_VALF"
+    call = f"max_pool({{x0}}, {{y}}, &shape{index}, {least});"
+    return Step(call, (kernel("pool_shape"), kernel("max_pool", X=c_type(x))), (shape,))
+
+
+def mean(program: Program, index: int, op: Op) -> Step:
+    """Mean over one (merged) dimension."""
+    need_dtype(program, op, "int8" if program.integer else "float32")
+    a = op.attrs
+    sizes = f"{{x0}}, {{y}}, {a['outer']}, {a['reduce']}, {a['inner']}"
+    if not program.integer:
+        return Step(f"mean({sizes});", (kernel("mean_float"),))
+    kernels = (*map(kernel, _INT_END), kernel("mean_int", Y=_int8_out(program, op)))
+    call = f"mean({sizes}, {_int_end(program, index, op)});"
+    return Step(call, kernels, (limits(program, op, f"to{index}"),))
+
+
+def _int_end(program: Program, index: int, op: Op) -> str:
+    zero = input_value(program, op).zero_point
+    return f"{zero}, {scalar(program, op, 'multiplier')}, {scalar(program, op, 'shift')}, &to{index}"
+
+
+def _int8_out(program: Program, op: Op) -> str:
+    y = output_value(program, op)
+    if suffix(y):
+        raise ExportError(f"operation '{op.name}' ({op.kind}) writes {y.dtype}; in C it writes int8 only")
+    return c_type(y)
+
+
+def _geometry(program: Program, op: Op) -> list[int]:
+    a, x, y = op.attrs, input_value(program, op).shape, output_value(program, op).shape
+    return [*x, *y[1:], *a["kernel"], *a["stride"], *a["padding"][:2]]

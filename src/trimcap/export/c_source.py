@@ -1,0 +1,202 @@
+"""One C99 file and header from a Program."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from math import prod
+
+import numpy as np
+
+from trimcap import __version__
+from trimcap.export.arena import Layout, Place, plan_arena
+from trimcap.export.c_conv import conv, linear
+from trimcap.export.c_copies import concat, pad, permute, slice_
+from trimcap.export.c_elementwise import ELEMENTWISE
+from trimcap.export.c_frame import FRAME, HEADER, QUANTIZE
+from trimcap.export.c_pool import avg_pool, max_pool, mean
+from trimcap.export.c_step import Step, c_type
+from trimcap.export.c_text import ExportError, comment, fill_in, float_literal, identifier
+from trimcap.program.program import Op, Program
+
+EMITTERS: dict[str, Callable[[Program, int, Op], Step]] = {
+    **ELEMENTWISE,
+    "conv": conv,
+    "linear": linear,
+    "avg_pool": avg_pool,
+    "max_pool": max_pool,
+    "mean": mean,
+    "concat": concat,
+    "pad": pad,
+    "permute": permute,
+    "slice": slice_,
+    "reshape": lambda _program, _index, _op: Step(""),
+}
+
+
+@dataclass(frozen=True)
+class CSource:
+    """C of one network.
+
+    name : identifier in front of every public name; `NAME.c` and `NAME.h` are the file names
+    arena_bytes : static working memory, scratch included
+    scratch_bytes : the largest scratch of one operation
+    digest : SHA-256 of the program
+    """
+
+    name: str
+    header: str
+    source: str
+    arena_bytes: int
+    scratch_bytes: int
+    digest: str
+
+
+def emit_c(program: Program, *, unit: str = "µV") -> CSource:
+    """Write a program as C99: no heap, no recursion, no library but `math.h` for float, none for integers.
+
+    Parameters
+    ----------
+    program : float32 or int8
+    unit : unit of the network's input, for comments
+
+    Raises
+    ------
+    ExportError : an operation has no C; names it.
+    """
+    name = identifier(program.name)
+    steps = [_step(program, index, op) for index, op in enumerate(program.ops)]
+    if program.output == program.input or _only_reshapes(program):
+        raise ExportError(f"program '{program.name}' computes nothing: its output is its input")
+    layout = plan_arena(program, steps)
+    words = _words(program, name, layout, unit)
+    body = "".join(_statement(program, index, op, step, layout) for index, (op, step) in
+                   enumerate(zip(program.ops, steps, strict=True)))  # fmt: skip
+    kernels = "\n".join(dict.fromkeys(text for step in steps for text in step.kernels))
+    constants = "\n".join(
+        f"/* {index} {comment(op.name)} */\n{''.join(step.constants)}"
+        for index, (op, step) in enumerate(zip(program.ops, steps, strict=True))
+        if step.constants
+    )
+    sections = {"KERNELS": kernels, "CONSTANTS": constants, "BODY": body, "ARENA": _arena(layout)}
+    extra = fill_in(QUANTIZE, words) if program.integer else ""
+    source = fill_in(FRAME, {**words, "QUANTIZE": extra, **sections})
+    return CSource(name, fill_in(HEADER, words), source, layout.nbytes, layout.scratch_bytes, words["DIGEST"])
+
+
+def digest(program: Program) -> str:
+    """SHA-256 over graph, values and constants."""
+    graph = {
+        "input": program.input,
+        "output": program.output,
+        "values": [asdict(v) for v in program.values.values()],
+        "ops": [{**vars(op), "attrs": dict(op.attrs), "constants": dict(op.constants)} for op in program.ops],
+    }
+    state = hashlib.sha256(json.dumps(graph, sort_keys=True).encode())
+    for key in sorted(program.constants):
+        value = np.ascontiguousarray(program.constants[key])
+        state.update(f"{key} {value.dtype} {value.shape}".encode())
+        state.update(value.tobytes())
+    return state.hexdigest()
+
+
+def _only_reshapes(program: Program) -> bool:
+    made_by = {op.output: op for op in program.ops}
+    name = program.output
+    while name in made_by and made_by[name].kind == "reshape":
+        name = made_by[name].inputs[0]
+    return name == program.input
+
+
+def _step(program: Program, index: int, op: Op) -> Step:
+    if op.kind not in EMITTERS:
+        raise ExportError(f"operation '{op.name}': no C for kind '{op.kind}'; known: {', '.join(sorted(EMITTERS))}")
+    return EMITTERS[op.kind](program, index, op)
+
+
+def _pointer(place: Place, ctype: str) -> str:
+    """C expression of a place; arrays of other element types are cast through character types only."""
+    if place.where in ("x", "y"):
+        return place.where
+    if place.where == "uint32_t":
+        if ctype == "uint32_t":
+            return f"arena + {place.offset // 4}"
+        return f"({ctype} *)arena + {place.offset}"
+    item = {"float": 4, "int16_t": 2}[place.where]
+    return f"{'arena' if place.where == 'float' else 'arena_wide'} + {place.offset // item}"
+
+
+def _statement(program: Program, index: int, op: Op, step: Step, layout: Layout) -> str:
+    y = program.values[op.output]
+    target = _pointer(layout.places[op.output], c_type(y))
+    words = {f"x{i}": _pointer(layout.places[n], c_type(program.values[n])) for i, n in enumerate(op.inputs)}
+    home = "uint32_t" if program.integer else "float"
+    for i, (scratch, offset) in enumerate(zip(step.scratch, layout.scratch[index], strict=True)):
+        words[f"s{i}"] = _pointer(Place(home, offset), scratch.ctype)
+    shape = " x ".join(map(str, y.shape))
+    title = f"  /* {index} {op.kind} {comment(op.name)} -> {shape} {y.dtype} */\n"
+    call = f"  {step.call.format(y=target, **words)}\n" if step.call else ""
+    return f"{title}{call}  TRACE({index}, {target}, {y.nbytes});\n"
+
+
+def _arena(layout: Layout) -> str:
+    words = {"float": ("arena", 4), "uint32_t": ("arena", 4), "int16_t": ("arena_wide", 2)}
+    return "".join(
+        f"static {ctype} {words[ctype][0]}[{size // words[ctype][1]}];\n"
+        for ctype, size in layout.sizes.items()
+        if size
+    )
+
+
+def _words(program: Program, name: str, layout: Layout, unit: str) -> dict[str, str]:
+    x, y = program.values[program.input], program.values[program.output]
+    factor = float_literal(np.float32(1) / np.float32(x.scale))
+    classes = ", ".join(program.classes) or "not named"
+    includes = "" if program.integer else "#include <math.h>\n"
+    return {
+        "NAME": name,
+        "UPPER": name.upper(),
+        "TITLE": comment(program.name),
+        "VERSION": __version__,
+        "DIGEST": digest(program),
+        "UNIT": comment(unit),
+        "X": c_type(x),
+        "Y": c_type(y),
+        "X_SHAPE": " x ".join(map(str, x.shape)),
+        "Y_SHAPE": " x ".join(map(str, y.shape)),
+        "X_SIZE": str(prod(x.shape)),
+        "Y_SIZE": str(prod(y.shape)),
+        "CLASSES": comment(classes),
+        "ARENA_BYTES": str(layout.nbytes),
+        "SCRATCH_BYTES": str(layout.scratch_bytes),
+        "FLASH_BYTES": str(program.flash_bytes),
+        "INCLUDES": includes,
+        "LIBRARIES": "no library function at all" if program.integer else "nothing but math.h",
+        "MACROS": _scale_macros(program, name.upper()),
+        "PROTOTYPES": fill_in(QUANTIZE_PROTOTYPE, {"NAME": name, "UNIT": comment(unit)}) if program.integer else "",
+        "FACTOR": factor,
+        "Z": str(x.zero_point),
+        "LOW": f"{-128 - x.zero_point}.0f",
+        "HIGH": f"{127 - x.zero_point}.0f",
+    }
+
+
+QUANTIZE_PROTOTYPE = """
+/* One window in @UNIT@ to the integers that @NAME@_run takes: round(x / scale) + zero point, clamped; NaN gives the
+   zero point. */
+void @NAME@_quantize(const float *x, int8_t *q);
+"""
+
+
+def _scale_macros(program: Program, upper: str) -> str:
+    if not program.integer:
+        return ""
+    lines: list[str] = []
+    for side, value in (("INPUT", program.values[program.input]), ("OUTPUT", program.values[program.output])):
+        lines += [
+            f"#define {upper}_{side}_SCALE {float_literal(value.scale)} /* {value.scale:.9g} */",
+            f"#define {upper}_{side}_ZERO_POINT ({value.zero_point})",
+        ]
+    return "\n/* real = scale * (integer - zero point) */\n" + "\n".join(lines) + "\n"

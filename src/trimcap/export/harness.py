@@ -1,0 +1,111 @@
+"""A small program around a network's C: replays windows and writes the result of every operation to a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimcap.export.c_text import C_TYPES, fill_in
+from trimcap.program.interpret import interpret, quantize_input
+from trimcap.program.program import Program
+
+INPUT = "input"  # name of the quantized input in a trace
+WINDOWS, TRACE, MEASURES = "windows.bin", "trace.bin", "measures.bin"
+
+_HARNESS = """#include <stdio.h>
+
+static FILE *trace;
+static int failed;
+static void record(const void *data, unsigned long bytes)
+{
+  if (trace && fwrite(data, 1, bytes, trace) != bytes) failed = 4;
+}
+#define @UPPER@_TRACE(operation, pointer, bytes) record(pointer, bytes)
+#include "@NAME@.c"
+@MEASURE@
+static float window[@UPPER@_INPUT_SIZE];
+static @X@ input[@UPPER@_INPUT_SIZE];
+static @Y@ output[@UPPER@_OUTPUT_SIZE];
+
+#ifdef SELF_TEST
+int SELF_TEST(void);
+#endif
+
+int main(void)
+{
+#ifdef SELF_TEST
+  if (SELF_TEST()) return 1;
+#endif
+  FILE *windows = fopen("windows.bin", "rb");
+  FILE *file = fopen("trace.bin", "wb");
+  if (!windows || !file) return 3;
+  while (fread(window, sizeof(float), @UPPER@_INPUT_SIZE, windows) == @UPPER@_INPUT_SIZE) {
+    @PREPARE@
+    @RUN@
+    trace = file;
+    record(input, sizeof input);
+    @NAME@_run(input, output);
+    trace = 0;
+  }
+  fclose(windows);
+  @FINISH@
+  return fclose(file) ? 4 : failed;
+}
+"""
+_QUANTIZE = "@NAME@_quantize(window, input);"
+_COPY = "for (int i = 0; i < @UPPER@_INPUT_SIZE; i++) input[i] = window[i];"
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """C that measures: declarations, what stands around the run, what stands at the end."""
+
+    declarations: str = ""
+    run: str = ""
+    finish: str = ""
+
+
+def harness(program: Program, name: str, *, measuring: Measuring = Measuring()) -> str:
+    """The text of the program; it includes `NAME.c`."""
+    words = {
+        "NAME": name,
+        "UPPER": name.upper(),
+        "X": C_TYPES[program.values[program.input].dtype],
+        "Y": C_TYPES[program.values[program.output].dtype],
+    }
+    parts = {"MEASURE": measuring.declarations, "RUN": measuring.run, "FINISH": measuring.finish}
+    prepare = _QUANTIZE if program.integer else _COPY
+    texts = {key: fill_in(text, words) for key, text in {**parts, "PREPARE": prepare}.items()}
+    return fill_in(_HARNESS, {**words, **texts})
+
+
+def read_trace(program: Program, path: Path, n: int) -> dict[str, NDArray[Any]]:
+    """What `harness` wrote for `n` windows: operation name → array (n, *shape).
+
+    Raises
+    ------
+    ValueError : the file has another length.
+    """
+    values = [program.values[program.input], *(program.values[op.output] for op in program.ops)]
+    names = [INPUT, *(op.name for op in program.ops)]
+    record = sum(v.nbytes for v in values)
+    raw = np.fromfile(path, np.uint8)
+    if raw.size != n * record:
+        raise ValueError(f"the trace has {raw.size} bytes, {n} windows need {n * record}")
+    rows = raw.reshape(n, record)
+    result, at = {}, 0
+    for name, value in zip(names, values, strict=True):
+        piece = np.ascontiguousarray(rows[:, at : at + value.nbytes])
+        result[name] = piece.view(value.dtype).reshape(n, *value.shape)
+        at += value.nbytes
+    return result
+
+
+def expected_trace(program: Program, X: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    """The same from the interpreter."""
+    first = quantize_input(program, X) if program.integer else X
+    return {INPUT: first, **interpret(program, X, trace=True)}

@@ -1,0 +1,165 @@
+"""The C of an artifact, compiled for this machine: the fast way to run a compressed network on a CPU."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimcap.export.artifact import Artifact, check_artifact
+from trimcap.export.build import BuildError, compile_c, compiler_version, host_compiler
+from trimcap.export.c_text import C_TYPES, fill_in
+from trimcap.program.interpret import dequantize
+from trimcap.program.program import Program
+
+FLAGS = ("-std=c99", "-O3", "-march=native", "-shared", "-fPIC", "-fvisibility=hidden")
+
+_WRAPPER = """#include "@NAME@.c"
+#include <stddef.h>
+
+__attribute__((visibility("default"))) void trimcap_batch(const float *x, @Y@ *y, size_t n);
+void trimcap_batch(const float *x, @Y@ *y, size_t n)
+{
+  for (size_t i = 0; i < n; i++) {
+@BODY@
+  }
+}
+"""
+_FLOAT_BODY = "    @NAME@_run(x + i * @UPPER@_INPUT_SIZE, y + i * @UPPER@_OUTPUT_SIZE);"
+_INT_BODY = """    static int8_t q[@UPPER@_INPUT_SIZE];
+    @NAME@_quantize(x + i * @UPPER@_INPUT_SIZE, q);
+    @NAME@_run(q, y + i * @UPPER@_OUTPUT_SIZE);"""
+
+
+@dataclass(frozen=True, eq=False)
+class Runner:
+    """A loaded network: `runner(X)` gives real-valued outputs, `runner.raw(X)` what the C wrote.
+
+    The working memory is static in the C: use one runner from one thread at a time.
+    """
+
+    program: Program
+    library: Path
+    _batch: Callable[[int, int, int], None]
+
+    def __call__(self, X: Any) -> NDArray[np.float32]:
+        """Outputs in real units (logits of a classifier), float32 (n, *output shape).
+
+        Parameters
+        ----------
+        X : `Windows` or float array (n, *input shape) in the real unit of the input (µV, …)
+
+        Raises
+        ------
+        ValueError : X has another shape, or holds NaN or infinity; names the first such window.
+        """
+        return dequantize(self.program, self.raw(X))
+
+    def raw(self, X: Any) -> NDArray[Any]:
+        """Outputs in their storage type (int8, int16 or float32), (n, *output shape)."""
+        x = np.ascontiguousarray(getattr(X, "X", X), dtype=np.float32)
+        shape = self.program.values[self.program.input].shape
+        if x.shape[1:] != shape or x.ndim != len(shape) + 1:
+            raise ValueError(
+                f"'{self.program.name}' takes windows of shape {shape}: X must be (n, {', '.join(map(str, shape))}), "
+                f"got {x.shape}"
+            )
+        if not np.isfinite(x).all():
+            bad = int(np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))[0])
+            raise ValueError(f"window {bad} holds NaN or infinity; repair or drop it before running the network")
+        value = self.program.values[self.program.output]
+        y = np.empty((len(x), *value.shape), value.dtype)
+        self._batch(x.ctypes.data, y.ctypes.data, len(x))
+        return y
+
+
+def load(folder: Path | str, *, cache: Path | str | None = None) -> Runner:
+    """Compile an artifact's C for this machine (once; the library is cached) and load it.
+
+    Parameters
+    ----------
+    folder : artifact
+    cache : where compiled libraries are kept; default `$XDG_CACHE_HOME/trimcap` or `~/.cache/trimcap`
+
+    Raises
+    ------
+    ArtifactError : a file is missing or edited. RuntimeError : there is no C compiler, or it fails.
+    """
+    artifact = check_artifact(folder)
+    compiler = host_compiler()
+    if compiler is None:
+        raise RuntimeError(
+            "no C compiler found: the runtime compiles the artifact's C for this machine. Install gcc or clang "
+            "(e.g. `apt install gcc`), or set $CC; `trimcap.program.interpret` runs the network without one, slowly"
+        )
+    library = _library(artifact, compiler, Path(cache) if cache else _cache_folder())
+    return Runner(artifact.program, library, _function(library))
+
+
+def _function(library: Path) -> Callable[[int, int, int], None]:
+    function = ctypes.CDLL(str(library)).trimcap_batch
+    function.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+    function.restype = None
+    batch: Callable[[int, int, int], None] = function
+    return batch
+
+
+def _cache_folder() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "trimcap"
+
+
+def _wrapper(artifact: Artifact) -> str:
+    words = {
+        "NAME": artifact.name,
+        "UPPER": artifact.name.upper(),
+        "Y": C_TYPES[artifact.program.values[artifact.program.output].dtype],
+    }
+    body = fill_in(_INT_BODY if artifact.program.integer else _FLOAT_BODY, words)
+    return fill_in(_WRAPPER, {**words, "BODY": body})
+
+
+def _library(artifact: Artifact, compiler: str, cache: Path) -> Path:
+    """The compiled library, named after everything it depends on; built beside its place, then renamed."""
+    # contraction may fuse a product and a sum: more exact, faster; integers have none to fuse
+    flags = (*FLAGS, "-ffp-contract=off" if artifact.program.integer else "-ffp-contract=fast")
+    wrapper = _wrapper(artifact)
+    parts = [artifact.manifest["files"][f"{artifact.name}.{end}"] for end in "ch"]
+    key = "\n".join([*parts, wrapper, " ".join(flags), compiler, compiler_version(compiler), _machine()])
+    target = cache / f"{artifact.name}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.so"
+    if target.exists():
+        return target
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".build-") as work:
+            source = Path(work) / "wrapper.c"
+            source.write_text(wrapper, encoding="ascii")
+            include = f"-I{artifact.folder.resolve()}"
+            compile_c(compiler, (*flags, include), [source], Path(work) / "library.so", end=("-lm",))
+            (Path(work) / "library.so").replace(target)
+    except BuildError as error:
+        raise RuntimeError(f"the C of '{artifact.folder}' does not compile on this machine: {error}") from error
+    except OSError as error:
+        raise OSError(
+            f"cannot write compiled libraries into '{cache}': {error.strerror}; pass cache= or set XDG_CACHE_HOME"
+        ) from error
+    return target
+
+
+def _machine() -> str:
+    """What -march=native depends on: a cache folder may be shared by machines with other processors."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return "\n".join(sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))}))
+    except OSError:
+        import platform
+
+        return " ".join(platform.uname())
