@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from fabricated import CHANNELS, STAGES, TEXT, make_run
 
-from trimcap.study.findings import comparison_table, headline, verdict, verified
+from trimcap.study.findings import headline, verdict, verified
 from trimcap.study.gathered import gather
 from trimcap.study.report import report
 from trimcap.study.statistics import compare
+from trimcap.study.tables import comparison_table
 
 
 @pytest.fixture(scope="module")

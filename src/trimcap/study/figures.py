@@ -205,7 +205,8 @@ def curves_figure(run: Gathered) -> Drawing | None:
         row[1].set_title(f"{stage}: validation accuracy")
         for axes in row:
             axes.set_xlabel("epoch")
+            axes.locator_params(axis="x", integer=True)
         row[0].plot([], [], color=BLUE, label="training")
         row[0].plot([], [], color=ORANGE, label="validation")
-        row[0].legend(loc="upper right")
+        row[0].legend(loc="lower right", bbox_to_anchor=(1, 0.99), ncols=2)
     return drawing("curves", figure, "Training curves, one line per fold and seed.")

@@ -102,3 +102,17 @@ def listed(items: Sequence[object], most: int = 12) -> str:
     """`a, b, c`; long lists end in "… (26)"."""
     text = [str(i) for i in items]
     return ", ".join(text) if len(text) <= most else ", ".join(text[: most - 1]) + f", … ({len(text)})"
+
+
+def points(fraction: float) -> str:
+    """A difference of accuracies in points, with sign.
+
+    >>> points(-0.0123)
+    '−1.2'
+    """
+    return number(100 * fraction, 1, sign=True)
+
+
+def count(value: object) -> str:
+    """A whole number with separators."""
+    return number(value, 0)

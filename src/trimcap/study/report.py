@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trimcap._files import write_atomic
-from trimcap.study import figures, findings
+from trimcap.study import figures, findings, tables
 from trimcap.study.gathered import Gathered, gather
 from trimcap.study.layout import Drawing, Section
 from trimcap.study.scalp import evidence_figure
@@ -41,7 +41,7 @@ def report(folder: Path | str) -> Path:
         "title": run.recipe.report.title or run.recipe.name,
         "headline": findings.headline(run, compared),
         "verdict": findings.verdict(compared.get(run.final)),
-        "leak": findings.leak_label(run),
+        "leak": tables.leak_label(run),
         "tiles": findings.tiles(run, compared),
         "sections": content,
     }
@@ -55,27 +55,27 @@ def sections(run: Gathered, compared: Mapping[str, Paired]) -> tuple[Section, ..
         Section(
             "accuracy",
             "Accuracy",
-            tables=(findings.accuracy_table(run),),
+            tables=(tables.accuracy_table(run),),
             figures=(figures.subjects_figure(run),),
         ),
-        Section("cost", "Cost", tables=(findings.cost_table(run),), figures=(figures.cost_figure(run),)),
+        Section("cost", "Cost", tables=(tables.cost_table(run),), figures=(figures.cost_figure(run),)),
         Section(
             "comparison",
             "As good as dense?",
             text=tuple(t for t in (findings.verdict(compared.get(run.final)),) if t),
-            tables=(findings.comparison_table(run, compared),) if compared else (),
+            tables=(tables.comparison_table(run, compared),) if compared else (),
         ),
         Section("caveats", "Read this before believing it", text=tuple(f"• {c}" for c in findings.caveats(run))),
         Section("confusion", "Confusion matrices", figures=_drawn(figures.confusion_figure(run))),
         Section("evidence", "Where the networks look", figures=_drawn(evidence_figure(run))),
         Section("curves", "Training curves", figures=_drawn(figures.curves_figure(run))),
-        Section("subjects", "Every subject", tables=(findings.subject_table(run),)),
-        Section("audit", "Audit", tables=(findings.verdict_table(run), findings.audit_table(run))),
+        Section("subjects", "Every subject", tables=(tables.subject_table(run),)),
+        Section("audit", "Audit", tables=(tables.verdict_table(run), tables.audit_table(run))),
         Section(
             "reproduce",
             "Reproduce it",
-            text=(f"`trimcap run {run.recipe.name}.toml` with this recipe and these versions:",),
-            tables=(findings.facts_table(run),),
+            text=("Run the recipe below with these versions.",),
+            tables=(tables.facts_table(run),),
             source=run.header["text"],
         ),
     )

@@ -1,0 +1,180 @@
+"""The report's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trimcap.study.gathered import COSTS, Gathered
+from trimcap.study.layout import Table, count, listed, number, points, probability, size, spread, times
+from trimcap.study.statistics import METRICS, Paired, per_subject, summary
+
+_HEADS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "f1": "F1 (macro)",
+    "kappa": "κ",
+    "auroc": "AUROC",
+}
+
+
+def leak_label(run: Gathered) -> str:
+    """What every table's caption starts with."""
+    return "LEAKY protocol, for comparison only. " if run.leaky else ""
+
+
+def accuracy_table(run: Gathered) -> Table:
+    """Mean ± sd over subjects of every metric, by stage."""
+    table = summary(run.subjects)
+    rows = [
+        (str(stage), *(spread(row[(m, "mean")], row[(m, "sd")]) for m in METRICS), f"{int(row[('n', '')])}")
+        for stage, row in table.iterrows()
+    ]
+    return Table(
+        leak_label(run) + "Window-level scores on the sealed test sets: mean ± standard deviation over subjects, "
+        "after averaging each subject over seeds.",
+        ("stage", *_HEADS.values(), "subjects"),
+        tuple(rows),
+        note="A score that is undefined for a subject (–) is left out of its mean.",
+    )
+
+
+def subject_table(run: Gathered) -> Table:
+    """Accuracy of every subject at every stage."""
+    table = per_subject(run.subjects)
+    rows = [
+        (str(subject), *(number(v) for v in row))
+        for subject, row in zip(table.index, table.to_numpy().tolist(), strict=True)
+    ]
+    return Table(
+        leak_label(run) + "Window accuracy of every test subject, averaged over seeds.",
+        ("subject", *map(str, table.columns)),
+        tuple(rows),
+    )
+
+
+def cost_table(run: Gathered) -> Table:
+    """Cost of every stage, and how many times smaller than dense."""
+    cost = run.cost
+    base = cost.loc["dense"] if "dense" in cost.index else cost.iloc[0]
+    rows = []
+    for stage, row in cost.iterrows():
+        cells = []
+        for key in COSTS:
+            text = size(row[key]) if key in ("flash", "sram") else count(row[key])
+            ratio = times(base[key], row[key])
+            cells.append(text if ratio in ("–", "1.0×") else f"{text} ({ratio})")
+        rows.append((str(stage), *cells, _sparsity(run, str(stage))))
+    return Table(
+        leak_label(run) + "Cost by stage; in brackets how many times less than dense.",
+        ("stage", "parameters", "MACs", "flash", "peak SRAM", "sparsity requested → achieved"),
+        tuple(rows),
+        note="1 MAC = 2 FLOPs; KiB = 1024 B. Flash counts constants, SRAM the arena of the memory plan; both are the "
+        "mean over folds and seeds. Float stages count 4 bytes per value, int8 stages 1. The row of C is of the file "
+        "itself: its constants, and its working memory with scratch, input and output.",
+    )
+
+
+def comparison_table(run: Gathered, compared: Mapping[str, Paired]) -> Table:
+    """Every stage against dense, paired over subjects."""
+    rows = []
+    for stage, p in compared.items():
+        low, high = p.interval
+        rows.append(
+            (
+                stage,
+                points(p.difference),
+                f"{points(low)} … {points(high)}",
+                probability(p.wilcoxon_p),
+                probability(p.t_p),
+                number(p.effect, 2, sign=True),
+                points(p.lower),
+                probability(p.inferiority_p),
+                ("yes" if p.non_inferior else "not shown"),
+            )
+        )
+    margin = 100 * run.recipe.report.margin
+    return Table(
+        leak_label(run) + "Accuracy minus that of the dense network, in points, paired over subjects.",
+        ("stage", "difference", "95 % interval", "Wilcoxon p", "paired t p", "d_z", "lower bound", "non-inferiority p",
+         f"within {margin:g} points"),
+        tuple(rows),
+        note="Interval: bootstrap over subjects (10,000 draws, seed 0). Lower bound: one-sided 95 %, paired t. "
+        "p values are not corrected for the number of stages. Folds share training subjects, so subjects are not fully "
+        "independent.",
+    )  # fmt: skip
+
+
+def audit_table(run: Gathered) -> Table:
+    """Which stage saw which windows, in every trial."""
+    rows = [
+        (
+            f"{trial['fold']} · {trial['seed']}",
+            row["stage"] + (f" ({row['note']})" if row["note"] else ""),
+            f"{row['n']:,}",
+            f"{row['test']:,}",
+            row["sha256"][:12],
+        )
+        for trial in run.trials
+        for row in trial["audit"]["rows"]
+    ]
+    return Table(
+        leak_label(run) + "Windows that every stage saw. Only “evaluate” may see test windows.",
+        ("fold · seed", "stage", "windows", "of them test", "SHA-256 of ids"),
+        tuple(rows),
+    )
+
+
+def verdict_table(run: Gathered) -> Table:
+    """The audit's verdict on every trial, with findings."""
+    rows = [
+        (
+            f"{t['fold']} · {t['seed']}",
+            listed(list(dict.fromkeys(s["subject"] for s in t["subjects"])), most=10),
+            t["audit"]["verdict"],
+            "; ".join(f["text"] for f in t["audit"]["findings"] if f["severity"] != "note") or "–",
+        )
+        for t in run.trials
+    ]
+    return Table(
+        leak_label(run) + "Verdict by trial.", ("fold · seed", "test subjects", "verdict", "findings"), tuple(rows)
+    )
+
+
+def facts_table(run: Gathered) -> Table:
+    """Data, protocol, versions, seeds and hashes."""
+    data, protocol = run.header["data"], run.header["protocol"]
+    size_of = f"{data['windows']:,} windows of {data['duration']:g} s, {len(data['subjects'])} subjects"
+    signal = f"{len(data['channels'])} electrodes, {data['rate']:g} Hz, {data['unit']}"
+    rows = [
+        ("data", f"{run.recipe.data.source}: {size_of}, {signal}"),
+        *_source(run.recipe.data.source),
+        ("classes", listed(data["classes"])),
+        ("steps", "; ".join(data["steps"]) or "–"),
+        ("protocol", protocol["text"]),
+        ("folds × seeds", f"{protocol['folds']} × {len(run.recipe.seeds)} (seeds {listed(run.recipe.seeds)})"),
+        ("data SHA-256", data["sha256"]),
+        ("recipe SHA-256", run.header["hash"]),
+        *((name, version) for name, version in run.header["versions"].items()),
+    ]
+    return Table("What was run.", ("what", "value"), tuple(rows))
+
+
+def _source(name: str) -> list[tuple[str, str]]:
+    """Attribution that the licence of the recordings asks for."""
+    if name != "eegmat":
+        return []
+    from trimcap.data.eegmat_files import pinned
+
+    facts = pinned()
+    return [("source of data", f"{facts['source']}; {facts['licence']}. {'; '.join(facts['attribution'])}")]
+
+
+def _sparsity(run: Gathered, stage: str) -> str:
+    if "sparsity_requested" not in run.results:
+        return "–"
+    rows = run.results[run.results.stage == stage]
+    wanted, got = rows.sparsity_requested.mean(), rows.sparsity_achieved.mean()
+    if number(float(got)) == "–":
+        return "–"
+    asked = f"{100 * wanted:.0f} %" if number(float(wanted)) != "–" else "budget"
+    return f"{asked} → {100 * got:.0f} %"
