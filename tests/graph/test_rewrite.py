@@ -604,12 +604,32 @@ def test_largest_difference():
     network = network_of(nn.Flatten(), nn.Linear(C * T, 2))
     assert largest_difference(network, network) == 0
     bias = network.tensors["1.bias"]
-    x = torch.randn(2, C, T, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = torch.randn(4, C, T, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     other = network.with_tensors({**network.tensors, "1.bias": bias + torch.tensor([0.5, 0.0])})
     scale = torch.nn.functional.linear(x.flatten(1), network.tensors["1.weight"].double(), bias.double()).abs().max()
     assert largest_difference(network, other) == pytest.approx(0.5 / scale.item(), rel=1e-6)
     infinite = network.with_tensors({**network.tensors, "1.bias": bias * torch.inf})
     assert largest_difference(network, infinite) == float("inf")
+
+
+def test_types_come_back():
+    """Weights are changed in float64; the result has the types of the original."""
+    model, example = build("GRU")  # its initial state is made with an explicit type
+    network = trace(model, example)
+    after = rewrite(network).network
+    assert {t.dtype for t in after.tensors.values()} == {torch.float32}
+    assert [n.kwargs for n in after.nodes if n.kind == "zeros"] == [{"dtype": "float32"}]
+    after(example.float())
+
+
+def test_the_proof_of_a_change_is_much_sharper_than_float32():
+    def nudge(network):
+        fewer = remove_dropout(network)
+        name = next(iter(fewer.tensors))
+        return fewer.with_tensors({**fewer.tensors, name: fewer.tensors[name] * (1 + 1e-7)})
+
+    with pytest.raises(RuntimeError, match="allowed 1e-09"):
+        rewrite(eegnet(C, T), rules=[nudge])
 
 
 def test_names():

@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
+from torch import Tensor
 
 from trimcap.graph.network import Network, Node
 
-TOLERANCE = 1e-6
+#: what float32 weights may change, of the output's scale
+ROUNDING = 1e-6
+#: what a change of float64 weights may change: nothing that could be an error of the algebra
+EXACT = 1e-9
 
 
-def check_same(a: Network, b: Network, *, what: str) -> float:
+def check_same(a: Network, b: Network, *, what: str, tolerance: float, n: int = 4) -> float:
     """The largest difference between two networks, relative; `what` is said to have made `b` from `a`.
 
     Raises
     ------
-    RuntimeError : the difference is above 1e-6 of the output's scale.
+    RuntimeError : the difference is above `tolerance` of the output's scale.
     """
-    error = largest_difference(a, b)
-    if not error <= TOLERANCE:
+    error = largest_difference(a, b, n=n)
+    if not error <= tolerance:
         raise RuntimeError(
-            f"{what}: the output differs by {error:.2g} of its scale (allowed {TOLERANCE:g}), so it is not the same "
-            "function. Leave the rule out of `rules`; if it is one of trimcap's, please report it with the network"
+            f"{what}: the output differs by {error:.2g} of its scale (allowed {tolerance:g}), so it is not the "
+            "same function. Leave the rule out of `rules`; if it is one of trimcap's, please report it with the network"
         )
     return error
 
 
 @torch.no_grad()
-def largest_difference(a: Network, b: Network, *, n: int = 2, seed: int = 0) -> float:
+def largest_difference(a: Network, b: Network, *, n: int = 4, seed: int = 0) -> float:
     """The difference max |a(x) − b(x)| / max |a(x)| in float64, on random x of unit size and of 30 times that.
 
     Returns
     -------
     float, the larger of both; infinite where only one of them is finite, or nothing is
     """
-    one, other = _double(a).module(), _double(b).module()
+    one, other = (replace(widened(network), constraints=()).module() for network in (a, b))
     generator = torch.Generator().manual_seed(seed)
     worst = 0.0
     for size in (1.0, 30.0):
@@ -51,15 +54,28 @@ def largest_difference(a: Network, b: Network, *, n: int = 2, seed: int = 0) -> 
     return worst
 
 
-def _double(network: Network) -> Network:
+def widened(network: Network) -> Network:
     """The same network in float64."""
 
-    def widened(value: Any) -> Any:
-        return "float64" if value == "float32" else value
-
     def wide(node: Node) -> Node:
-        return replace(node, kwargs={k: widened(v) for k, v in node.kwargs.items()})
+        kwargs = {k: "float64" if v == "float32" else v for k, v in node.kwargs.items()}
+        return replace(node, kwargs=kwargs)
 
-    nodes = tuple(wide(node) for node in network.nodes)
     tensors = {n: t.double() if t.is_floating_point() else t for n, t in network.tensors.items()}
-    return replace(network, nodes=nodes, tensors=tensors, constraints=())
+    return replace(network, nodes=tuple(wide(node) for node in network.nodes), tensors=tensors)
+
+
+def narrowed(network: Network, original: Network) -> Network:
+    """A widened network with the types of the original; what is new becomes float32."""
+
+    def narrow(node: Node) -> Node:
+        old = original.node.get(node.name)
+        return replace(node, kwargs=old.kwargs) if old is not None and old.op == node.op else node
+
+    def cast(name: str, tensor: Tensor) -> Tensor:
+        if not tensor.is_floating_point():
+            return tensor
+        return tensor.to(original.tensors[name].dtype if name in original.tensors else torch.float32)
+
+    tensors = {name: cast(name, tensor) for name, tensor in network.tensors.items()}
+    return replace(network, nodes=tuple(narrow(node) for node in network.nodes), tensors=tensors)
