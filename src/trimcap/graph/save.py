@@ -44,7 +44,8 @@ def save(network: Network, folder: Path | str) -> Path:
         "trainable": sorted(network.trainable),
         "constraints": [asdict(rule) for rule in network.constraints],
         "notes": list(network.notes),
-        "tensors": {"file": weights.name, "sha256": sha256(weights)},
+        # safetensors gives tensors back in any order, and axes are named after the first tensor that makes them
+        "tensors": {"file": weights.name, "sha256": sha256(weights), "order": list(tensors)},
     }
     write_json(folder / "network.json", content)
     return folder
@@ -65,7 +66,8 @@ def load(folder: Path | str) -> Network:
         )
     try:
         weights = folder / content["tensors"]["file"]
-        tensors = _read_tensors(weights, content["tensors"]["sha256"])
+        found = _read_tensors(weights, content["tensors"]["sha256"])
+        tensors = {name: found[name] for name in content["tensors"].get("order", sorted(found))}
         return Network(
             nodes=tuple(_node_from_json(node) for node in content["nodes"]),
             tensors=tensors,

@@ -1,0 +1,51 @@
+"""The command line: `trimcap VERB …`."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from trimcap import __version__
+from trimcap.cli.answer import verb
+from trimcap.cli.compiling import export, quantize, verify
+from trimcap.cli.evaluation import evaluate
+from trimcap.cli.inspection import cost, inspect
+from trimcap.cli.pruning import prune
+from trimcap.cli.recordings import app as data
+from trimcap.cli.studies import demo, report, run
+from trimcap.cli.training import train
+
+app = typer.Typer(
+    name="trimcap",
+    help="Make EEG networks small enough for the headset, and prove they still work.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 a check failed or the data are bad, 2 the command is wrong.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"trimcap {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")]
+
+
+@app.callback()
+def main(version: Version = False) -> None:  # noqa: ARG001 - its callback answers
+    """Make EEG networks small enough for the headset, and prove they still work."""
+    # torch's own remarks, such as how it pads, tell nothing to who trains a network by name
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+
+for function in (demo, run, train, inspect, cost, prune, quantize, export, verify, evaluate, report):
+    app.command()(verb(function))
+app.add_typer(data, name="data")
+
+__all__ = ["app"]

@@ -1,0 +1,265 @@
+"""`trimcap quantize`, `export` and `verify`: integers, C, proof."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trimcap.cli import datasets, inputs, outputs
+from trimcap.cli.answer import Answer, Misuse
+from trimcap.cli.show import share, table
+from trimcap.cli.values import names_of
+
+if TYPE_CHECKING:
+    from trimcap.data.windows import Windows
+    from trimcap.graph.network import Network
+    from trimcap.program.program import Program
+
+Calibration = Annotated[str, typer.Option("--calibration", help="Training windows. " + datasets.DATA_HELP)]
+MaybeCalibration = Annotated[
+    str | None, typer.Option("--calibration", help="With --int8 of a network: training windows to calibrate on.")
+]
+Ranges = Annotated[str, typer.Option("--ranges", help="How activation ranges are found: mse, minmax or percentile.")]
+Percent = Annotated[float, typer.Option("--percent", help="Share of values that --ranges percentile covers.")]
+WeightBits = Annotated[int, typer.Option("--bits", min=2, max=8, help="Bits of a weight; activations have 8.")]
+Windows_ = Annotated[int, typer.Option("--windows", min=1, help="How many calibration windows, drawn by --seed.")]
+Seed = Annotated[int, typer.Option("--seed", min=0)]
+Rewriting = Annotated[bool, typer.Option("--rewrite/--no-rewrite", help="Apply exact rewrites first.")]
+Source = Annotated[str, typer.Argument(metavar="NETWORK|PROGRAM", help="Folder of a network or a program.")]
+Golden = Annotated[str, typer.Option("--golden", help="Windows that travel with the C. " + datasets.DATA_HELP)]
+GoldenCount = Annotated[int, typer.Option("-n", "--number", min=1, help="How many golden windows.")]
+Float = Annotated[bool, typer.Option("--float", help="Floating point (what a network becomes by default).")]
+Int8 = Annotated[bool, typer.Option("--int8", help="Integers; a network needs --calibration.")]
+Name = Annotated[str, typer.Option("--name", help="Prefix of the C functions and files.")]
+Artifact = Annotated[str, typer.Argument(metavar="FOLDER", help="Folder that `trimcap export` wrote.")]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option("--target", help="host, sanitize, cortex-m4 or cortex-m7; repeat. Default: all that can be built."),
+]
+MaybeData = Annotated[str | None, typer.Option("--data", help="Replay these. " + datasets.DATA_HELP)]
+Count = Annotated[int | None, typer.Option("-n", "--number", min=1, help="Windows to replay (64 if no --data).")]
+SaveIn = Annotated[Path, typer.Option("--save", help="Folder for the input of a window that disagrees.")]
+
+
+def quantize(
+    network: inputs.NetworkFolder,
+    calibration: Calibration,
+    out: outputs.Out,
+    ranges: Ranges = "mse",
+    percent: Percent = 99.9,
+    bits: WeightBits = 8,
+    windows: Windows_ = 256,
+    seed: Seed = 0,
+    subjects: datasets.Subjects = None,
+    rewrite: Rewriting = True,
+    force: outputs.Force = False,
+) -> Answer:
+    """Turn a network into a program of integers only (int8), with ranges from calibration windows.
+
+    Without --subjects, calibration windows are those of the subjects that the network was trained on, where its folder
+    says which.
+    """
+    from trimcap.program.save import save_program
+    from trimcap.quantize.report import agreement, noise_table
+
+    _check_ranges(ranges, percent)
+    original = inputs.load_network(network)
+    outputs.claim(out, "program", force=force, sources=[network])
+    sample = _calibration(calibration, network, original, subjects, windows, seed)
+    program, whole = _integers(original, sample, ranges, percent, bits, rewrite)
+    save_program(whole, out)
+    options = {"calibration": calibration, "ranges": ranges, "bits": bits, "rewrite": rewrite, "seed": seed}
+    options["channels"] = list(original.channels)
+    outputs.remember(out, "quantize", options, source=network, calibration=datasets.subjects_of(sample))
+    found, noise = agreement(program, whole, sample), noise_table(program, whole, sample)
+    facts: dict[str, Any] = {
+        "out": out,
+        "flash_bytes": {"float": program.flash_bytes, "int": whole.flash_bytes},
+        "agreement": asdict(found),
+        "operations": noise.to_dict("records"),
+        "calibration": {"windows": len(sample), "subjects": datasets.subjects_of(sample)},
+        "notes": list(whole.notes),
+    }
+    rows = [(r["op"], r["kind"], r["source"], f"{r['sqnr']:.1f}", share(r["saturated"])) for r in facts["operations"]]
+    lines = [
+        table(("operation", "kind", "layer", "SQNR, dB", "saturated"), rows),
+        f"same class as in float on {share(found.agreement)} of {found.n_windows} calibration windows; largest error "
+        f"of a logit {found.max_error:.3g} (largest logit {found.scale:.3g})",
+        f"calibrated on {len(sample)} windows of {', '.join(datasets.subjects_of(sample))}",
+        f"constants {program.flash_bytes:,} B → {whole.flash_bytes:,} B",
+        *(f"note: {note}" for note in whole.notes),
+        f"saved in {out}",
+    ]
+    return Answer(facts, lines)
+
+
+def export(
+    source: Source,
+    golden: Golden,
+    out: outputs.Out,
+    float_: Float = False,
+    int8: Int8 = False,
+    calibration: MaybeCalibration = None,
+    number: GoldenCount = 16,
+    name: Name = "net",
+    rewrite: Rewriting = True,
+    force: outputs.Force = False,
+) -> Answer:
+    """Write one C99 file and header with a self-test, golden windows and a manifest."""
+    from trimcap.export.artifact import check_artifact
+    from trimcap.export.artifact import export as write
+
+    program, takes, seen = _program(source, float_, int8, calibration, rewrite)
+    sample = datasets.fitted_to(datasets.read(golden), **takes, name=f"'{source}'")
+    sample = sample.take(_spread(len(sample), number))
+    _claim_artifact(out, force, source)
+    write(program.with_name(name), out, golden=sample)
+    options = {"golden": golden, "calibration": calibration, "name": name, "channels": list(takes["channels"])}
+    outputs.remember(out, "export", options, source=source, **seen)
+    manifest = check_artifact(out).manifest
+    facts = {
+        "out": out,
+        "name": name,
+        "integer": program.integer,
+        "cost": manifest["cost"],
+        "golden": manifest["golden"]["n"],
+        "files": sorted(manifest["files"]),
+        "notes": list(program.notes),
+    }
+    costs = table(("cost", "value"), [(key.replace("_", " "), value) for key, value in manifest["cost"].items()])
+    kind = "int8" if program.integer else "float"
+    notes = [f"note: {note}" for note in program.notes]
+    return Answer(
+        facts, [costs, *notes, f"{kind} C in {out}: {name}.c, {name}.h; prove it with `trimcap verify {out}`"]
+    )
+
+
+def verify(
+    folder: Artifact,
+    target: Targets = None,
+    data: MaybeData = None,
+    number: Count = None,
+    save: SaveIn = Path(),
+) -> Answer:
+    """Build the C, replay windows, compare every operation with the reference; exit 1 on any difference."""
+    from trimcap._errors import unknown
+    from trimcap.export.artifact import check_artifact
+    from trimcap.export.verify import TARGETS
+    from trimcap.export.verify import verify as prove
+
+    inputs.need(folder, "artifact")
+    for name in target or ():
+        if name not in TARGETS:
+            raise Misuse(unknown("target", name, TARGETS))
+    windows = None
+    if data is not None:
+        artifact = check_artifact(folder)
+        takes = inputs.taken_by(artifact.program) | {"channels": tuple(artifact.manifest.get("channels", ()))}
+        windows = datasets.fitted_to(datasets.read(data), **takes, name=f"'{folder}'")
+        windows = windows.take(_spread(len(windows), number)) if number else windows
+    found = prove(folder, windows=windows, targets=target or TARGETS, n=number or 64, save=save, check=False)
+    wrong = [f"{row.target}: {row.reason}" for row in found.rows if row.status == "failed"]
+    missing = [f"{row.target} skipped: {row.reason}" for row in found.rows if row.status == "skipped"]
+    failed = "\n".join(wrong)
+    if not wrong and not found.passed:
+        failed = "nothing was verified: " + "; ".join(missing)
+    elif not wrong and target and missing:
+        failed = "; ".join(missing)  # a target that was asked for by name must not be passed over
+    return Answer({**found.as_dict(), "passed": not failed}, [str(found)], failed)
+
+
+def _check_ranges(ranges: str, percent: float) -> None:
+    from trimcap._errors import unknown
+    from trimcap.quantize.ranges import METHODS
+
+    if ranges not in METHODS:
+        raise Misuse(unknown("range method", ranges, METHODS))
+    if not 0 < percent <= 100:
+        raise Misuse(f"--percent is a share in (0, 100], got {percent:g}")
+
+
+def _calibration(data: str, folder: str, network: Network, subjects: str | None, n: int, seed: int) -> Windows:
+    """`n` windows to calibrate on: of the named subjects, else of those that the network was trained on."""
+    windows = datasets.read(data, subjects=names_of(subjects) if subjects else None)
+    trained = set(outputs.seen_subjects(folder).get("fit", ())) & set(datasets.subjects_of(windows))
+    if trained and subjects is None:
+        windows = datasets.choose(windows, tuple(sorted(trained)))
+    return _sample(datasets.fitted_to(windows, **inputs.taken_by(network), name=f"'{folder}'"), n, seed)
+
+
+def _integers(
+    network: Network, sample: Windows, ranges: str, percent: float, bits: int, rewrite: bool
+) -> tuple[Program, Program]:
+    """The float program and the integer one."""
+    from trimcap.quantize.observe import observe
+    from trimcap.quantize.quantize import quantize as whole
+
+    program = _lowered(network, sample.classes, rewrite)
+    return program, whole(program, observe(program, sample, method=ranges, percent=percent), bits=bits)
+
+
+def _lowered(network: Network, classes: tuple[str, ...], rewrite: bool) -> Program:
+    from trimcap.graph.rewrite import rewrite as rewritten
+    from trimcap.program.lower import lower
+
+    return lower(rewritten(network).network if rewrite else network, classes=classes)
+
+
+def _program(
+    source: str, float_: bool, int8: bool, calibration: str | None, rewrite: bool
+) -> tuple[Program, dict[str, Any], dict[str, Any]]:
+    """The program to export, the windows it takes, and what was seen to make it."""
+    if float_ and int8:
+        raise Misuse("--float and --int8 exclude each other")
+    if inputs.need(source, "network", "program") == "program":
+        program = _loaded(source, float_, int8)
+        return program, inputs.taken_by(program, source), {}
+    network = inputs.load_network(source)
+    if not int8:
+        return _lowered(network, _class_names(network), rewrite), inputs.taken_by(network), {}
+    if calibration is None:
+        raise Misuse("--int8 needs training windows to calibrate on: --calibration DATA (or run `trimcap quantize`)")
+    sample = _calibration(calibration, source, network, None, 256, 0)
+    whole = _integers(network, sample, "mse", 99.9, 8, rewrite)[1]
+    return whole, inputs.taken_by(network), {"calibration": datasets.subjects_of(sample)}
+
+
+def _loaded(source: str, float_: bool, int8: bool) -> Program:
+    from trimcap.program.save import load_program
+
+    program = load_program(source)
+    if program.integer and float_:
+        raise Misuse(f"the program in '{source}' is in integers; export its network with --float")
+    if not program.integer and int8:
+        raise Misuse(f"the program in '{source}' is in floating point; make integers with `trimcap quantize`")
+    return program
+
+
+def _class_names(network: Network) -> tuple[str, ...]:
+    return tuple(map(str, range(network.n_classes)))
+
+
+def _claim_artifact(out: Path, force: bool, source: str) -> None:
+    """As `claim`, but leaves an empty place: `export` puts a whole folder there."""
+    import shutil
+
+    outputs.claim(out, "artifact", force=force, sources=[source])
+    if force and outputs.kind_of(out) != "artifact" and any(out.iterdir()):
+        raise Misuse(f"'{out}' holds other files, which an artifact would replace; choose another --out")
+    if outputs.kind_of(out) != "artifact":
+        shutil.rmtree(out)
+
+
+def _sample(windows: Windows, n: int, seed: int) -> Windows:
+    import numpy as np
+
+    return windows.take(np.sort(np.random.default_rng(seed).permutation(len(windows))[:n]))
+
+
+def _spread(total: int, n: int) -> list[int]:
+    """`n` of `total` indices, evenly spread."""
+    n = min(n, total)
+    return [round(i * (total - 1) / max(n - 1, 1)) for i in range(n)]

@@ -1,0 +1,172 @@
+"""DATA on the command line: windows from a file, a data set by name, or a recipe."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trimcap.cli.answer import Misuse, typed
+from trimcap.cli.show import times
+from trimcap.cli.values import value_of
+
+if TYPE_CHECKING:
+    from trimcap.data.windows import Windows
+    from trimcap.study.recipe import Recipe
+
+DATA_HELP = (
+    "Windows: a .npz file, a recipe's .toml, or eegmat, synthetic, fingerprint or package.module:function with keys "
+    "of a recipe's [data] table: synthetic,subjects=4,window=2"
+)
+Data = Annotated[str, typer.Option("--data", help=DATA_HELP)]
+Subjects = Annotated[str | None, typer.Option("--subjects", help="Only these subjects, with commas between.")]
+
+_ABBREVIATIONS = {"de": "differential_entropy", "power": "band_power"}
+
+
+def read(text: str, *, subjects: tuple[str, ...] | None = None) -> Windows:
+    """Windows from what was typed for DATA.
+
+    Parameters
+    ----------
+    subjects : only these
+
+    Raises
+    ------
+    Misuse : no such file, source, key or subject.
+    ValueError, OSError : the data are bad.
+    """
+    windows = _windows(text)
+    return windows if subjects is None else choose(windows, subjects)
+
+
+def choose(windows: Windows, subjects: tuple[str, ...], *, leave_out: bool = False) -> Windows:
+    """The windows of some subjects, or with `leave_out` of all others."""
+    import numpy as np
+
+    from trimcap._errors import unknown
+
+    own = windows.metadata.subject.astype(str).to_numpy()
+    for name in subjects:
+        if name not in own:
+            raise Misuse(unknown("subject", name, set(own.tolist())))
+    rows = np.isin(own, subjects) != leave_out
+    if not rows.any():
+        raise Misuse("no subject is left; the windows hold only " + ", ".join(sorted(set(own.tolist()))))
+    return windows.take(rows)
+
+
+def subjects_of(windows: Windows) -> list[str]:
+    """Names of the subjects, sorted."""
+    return sorted(set(windows.metadata.subject.astype(str)))
+
+
+def section(source: str, keys: dict[str, Any]) -> Recipe:
+    """A recipe that is nothing but a `[data]` table.
+
+    Raises
+    ------
+    Misuse : an unknown key or an illegal value; names the nearest.
+    """
+    from pydantic import ValidationError
+
+    from trimcap.study.complaint import complaint
+    from trimcap.study.recipe import Recipe
+
+    table: dict[str, Any] = {"source": source}
+    for key, value in keys.items():
+        place, _, leaf = key.rpartition(".")
+        (table.setdefault(place, {}) if place else table)[leaf] = value
+    if "features" in table:
+        table["features"] = _ABBREVIATIONS.get(table["features"], table["features"])
+    try:
+        return Recipe.model_validate_json(json.dumps({"name": source, "data": table}, default=str), strict=True)
+    except ValidationError as error:
+        raise Misuse(complaint(error, Recipe, source)) from error
+
+
+def prepared(recipe: Recipe) -> Windows:
+    """The windows of a recipe's `[data]`."""
+    from trimcap.study.prepare import SOURCES, prepare
+
+    if recipe.data.source not in SOURCES and ":" not in recipe.data.source:
+        from trimcap._errors import unknown
+
+        raise Misuse(unknown("data source", recipe.data.source, SOURCES) + "; or give a .npz file")
+    return prepare(recipe).windows
+
+
+def _windows(text: str) -> Windows:
+    path = Path(text)
+    if path.suffix == ".npz":
+        from trimcap.data.npz import read_npz
+
+        if not path.is_file():
+            raise Misuse(f"no file '{path}'; make it with `trimcap data prepare … --out {path}`")
+        return read_npz(path)
+    if path.suffix == ".toml":
+        from trimcap.cli.recipes import recipe_path
+        from trimcap.study.recipe import load_recipe
+
+        with typed():
+            recipe = load_recipe(recipe_path(text))
+        return prepared(recipe)
+    if path.exists():
+        raise Misuse(
+            f"'{path}' is neither .npz windows nor a .toml recipe; make windows of recordings with "
+            "`trimcap data prepare`"
+        )
+    source, keys = _split(text)
+    return prepared(section(source, keys))
+
+
+def _split(text: str) -> tuple[str, dict[str, Any]]:
+    """Source and keys of "eegmat,window=2,subjects=4"; a comma inside a value stays."""
+    source, *parts = re.split(r",(?=[\w.]+=)", text)
+    keys = {key: value_of(value) for key, _, value in (part.partition("=") for part in parts)}
+    if isinstance(keys.get("subjects"), str):
+        keys["subjects"] = [name.strip() for name in keys["subjects"].split(",")]
+    return source, keys
+
+
+def fitted_to(windows: Windows, *, channels: tuple[str, ...], shape: tuple[int, ...], name: str) -> Windows:
+    """The windows as a network takes them: with only the electrodes that it was pruned to, in its order.
+
+    Parameters
+    ----------
+    channels : electrodes of the network, () if it does not know them
+    shape : of one window that it takes
+    name : what to call the network in a message
+
+    Raises
+    ------
+    Misuse : an electrode is missing. ValueError : windows of another shape.
+    """
+    if windows.shape != shape or (channels and channels != tuple(windows.channels)):
+        windows = _picked(windows, channels)
+    if windows.shape != shape:
+        raise ValueError(
+            f"{name} takes windows of shape {times(shape)}, these are {times(windows.shape)}; make them by the same "
+            "steps as those it was trained on"
+        )
+    return windows
+
+
+def _picked(windows: Windows, channels: tuple[str, ...]) -> Windows:
+    known = {name.casefold(): number for number, name in enumerate(windows.channels)}
+    has_axis = windows.X.ndim == 3 and windows.X.shape[1] == len(windows.channels)
+    if not channels or not has_axis:
+        return windows
+    missing = [name for name in channels if name.casefold() not in known]
+    if missing:
+        raise Misuse(
+            f"the network reads the electrodes {', '.join(channels)}, but the windows lack {', '.join(missing)}; "
+            f"they have {', '.join(windows.channels)}"
+        )
+    rows = [known[name.casefold()] for name in channels]
+    picked = windows.with_X(windows.X[:, rows], step=f"electrodes {', '.join(channels)} picked")
+    return replace(picked, channels=tuple(windows.channels[row] for row in rows))

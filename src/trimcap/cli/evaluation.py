@@ -1,0 +1,132 @@
+"""`trimcap evaluate`: how good a network, program or artifact is on windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trimcap.cli import datasets, inputs, outputs
+from trimcap.cli.answer import Answer
+from trimcap.cli.show import table
+from trimcap.cli.values import names_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from trimcap.data.windows import Windows
+
+Subject = Annotated[
+    str, typer.Argument(metavar="NETWORK|PROGRAM|ARTIFACT", help="Folder of a network, a program or an artifact.")
+]
+Reference = Annotated[
+    bool, typer.Option("--interpret", help="Run an artifact in the NumPy interpreter, without a C compiler.")
+]
+_SCORES = ("n", "accuracy", "balanced_accuracy", "f1", "kappa", "auroc")
+
+
+def evaluate(
+    folder: Subject, data: datasets.Data, subjects: datasets.Subjects = None, interpret: Reference = False
+) -> Answer:
+    """Measure accuracy, balanced accuracy, F1, kappa and AUROC, overall and per subject."""
+    from trimcap.train.metrics import evaluate as measure
+    from trimcap.train.metrics import per_subject
+    from trimcap.train.predict import probabilities
+
+    kind = inputs.need(folder, "network", "program", "artifact")
+    predictor, takes, n_classes = _PREDICTORS[kind](folder, interpret)
+    windows = datasets.read(data, subjects=names_of(subjects) if subjects else None)
+    windows = datasets.fitted_to(windows, **takes, name=f"'{folder}'")
+    if n_classes != len(windows.classes):
+        raise ValueError(
+            f"'{folder}' has {n_classes} outputs, but the windows have {len(windows.classes)} classes "
+            f"({', '.join(windows.classes)}); evaluate it on windows of the classes it was trained on"
+        )
+    p = probabilities(predictor, windows)
+    found, rows = measure(windows.y, p, windows.classes), per_subject(windows, p)
+    notes = _notes(folder, kind, windows)
+    facts: dict[str, Any] = {
+        "folder": folder,
+        "kind": kind,
+        "classes": list(windows.classes),
+        "overall": {**found.row(), "confusion": found.confusion},
+        "subjects": rows.to_dict("records"),
+        "notes": notes,
+    }
+    cells = [("all", *found.row().values())] + [(r["subject"], *(r[s] for s in _SCORES)) for r in facts["subjects"]]
+    scores = table(("subject", "windows", "accuracy", "balanced", "F1", "kappa", "AUROC"), cells)
+    confusion = table(
+        ("true \\ predicted", *windows.classes),
+        [(c, *map(int, row)) for c, row in zip(windows.classes, found.confusion, strict=True)],
+    )
+    return Answer(facts, [f"{folder} ({kind})", scores, confusion, *(f"note: {note}" for note in notes)])
+
+
+#: what to call, what it takes (electrodes and shape), number of classes
+_Predictor = tuple[Any, dict[str, Any], int]
+
+
+def _network(folder: str, _: bool) -> _Predictor:
+    network = inputs.load_network(folder)
+    return network.module(), inputs.taken_by(network), network.n_classes
+
+
+def _program(folder: str, _: bool) -> _Predictor:
+    from trimcap.program.save import load_program
+
+    program = load_program(folder)
+    return _interpreted(program), inputs.taken_by(program, folder), program.values[program.output].size
+
+
+def _artifact(folder: str, interpret: bool) -> _Predictor:
+    from trimcap.export.artifact import check_artifact
+
+    artifact = check_artifact(folder)
+    program = artifact.program
+    takes = inputs.taken_by(program) | {"channels": tuple(artifact.manifest.get("channels", ()))}
+    if interpret:
+        return _interpreted(program), takes, program.values[program.output].size
+    from trimcap import runtime
+
+    return runtime.load(folder), takes, program.values[program.output].size
+
+
+_PREDICTORS: dict[str, Callable[[str, bool], _Predictor]] = {
+    "network": _network,
+    "program": _program,
+    "artifact": _artifact,
+}
+
+
+def _interpreted(program: Any) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    from trimcap.program.interpret import dequantize, interpret
+
+    return lambda X: dequantize(program, interpret(program, X)).reshape(len(X), -1)
+
+
+def _notes(folder: str, kind: str, windows: Windows) -> list[str]:
+    """What makes these numbers less than a test."""
+    notes = []
+    mine = set(datasets.subjects_of(windows))
+    for stage, seen in outputs.seen_subjects(folder).items():
+        both = sorted(mine & set(seen))
+        if both:
+            notes.append(
+                f"not a test: {len(both)} of {len(mine)} subjects were used before ({stage}): {', '.join(both)}; "
+                "choose others with --subjects"
+            )
+    if kind == "artifact":
+        notes += _unit_note(Path(folder), windows)
+    return notes
+
+
+def _unit_note(folder: Path, windows: Windows) -> list[str]:
+    from trimcap.export.artifact import check_artifact
+
+    unit = check_artifact(folder).manifest.get("unit")
+    if unit and unit != windows.unit:
+        return [f"the artifact takes windows in {unit}, these are in {windows.unit}"]
+    return []

@@ -1,0 +1,170 @@
+"""`trimcap prune`: saliency, plan, shrink."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trimcap.cli import inputs, outputs
+from trimcap.cli.answer import Answer, Misuse, typed
+from trimcap.cli.show import cost_change, cost_facts, share, table
+from trimcap.cli.values import names_of
+
+if TYPE_CHECKING:
+    from trimcap.graph.network import Network
+    from trimcap.prune.plan import Plan
+    from trimcap.prune.saliency import Scores
+
+Sparsity = Annotated[float | None, typer.Option("--sparsity", help="Fraction removed, 0 ≤ s < 1.")]
+Saliency = Annotated[str, typer.Option("--saliency", help="l1, l2, random, d_score, or package.module:function.")]
+Scope = Annotated[str, typer.Option("--scope", help="axis: that share of every axis; global: of all together.")]
+Flash = Annotated[str | None, typer.Option("--flash", help="Budget, such as 64KiB.")]
+Sram = Annotated[str | None, typer.Option("--sram", help="Budget of working memory, such as 16KiB.")]
+Macs = Annotated[int | None, typer.Option("--macs", min=1, help="Budget of multiply-accumulates for one window.")]
+Bits = Annotated[int, typer.Option("--bits", help="Bits that budgets and costs are counted at: 32 or 8.")]
+Electrodes = Annotated[
+    str | None, typer.Option("--electrodes", help="Keep these (Fp1,Fp2,…), or the best N by saliency.")
+]
+Axes = Annotated[list[str] | None, typer.Option("--axis", metavar="NAME", help="Prune this axis only; repeat.")]
+AtLeast = Annotated[int, typer.Option("--at-least", min=1, help="Slices that every axis keeps.")]
+MultipleOf = Annotated[int, typer.Option("--multiple-of", min=1, help="Round kept counts up to a multiple of this.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of a random saliency.")]
+
+
+def prune(
+    network: inputs.NetworkFolder,
+    out: outputs.Out,
+    sparsity: Sparsity = None,
+    saliency: Saliency = "l1",
+    scope: Scope = "axis",
+    flash: Flash = None,
+    sram: Sram = None,
+    macs: Macs = None,
+    bits: Bits = 8,
+    electrodes: Electrodes = None,
+    axis: Axes = None,
+    at_least: AtLeast = 1,
+    multiple_of: MultipleOf = 1,
+    seed: Seed = 0,
+    force: outputs.Force = False,
+) -> Answer:
+    """Remove filters, neurons or electrodes: by sparsity, to fit a budget, or by name."""
+    from trimcap.graph.cost import cost
+    from trimcap.graph.save import save
+    from trimcap.prune.shrink import shrink
+
+    budgets = _budgets(flash, sram, macs)
+    _check_goals(sparsity, budgets, electrodes, scope, bits)
+    original = inputs.load_network(network)
+    score = _scorer(original, saliency, axis, seed)
+    outputs.claim(out, "network", force=force, sources=[network])
+    counts = {"scope": scope, "at_least": at_least, "multiple_of": multiple_of}
+    plan = _plan(original, score, electrodes, sparsity, budgets, bits, counts)
+    small = shrink(original, plan)
+    save(small, out)
+    plan.save(out / "plan.json")
+    options = {"saliency": saliency, "sparsity": sparsity, **budgets, "electrodes": electrodes, "axes": axis, **counts}
+    outputs.remember(out, "prune", options, source=network)
+    before, after = cost(original, bits=bits), cost(small, bits=bits)
+    facts = {
+        "out": out,
+        "axes": plan.table(),
+        "note": plan.note,
+        "electrodes": list(small.channels),
+        "before": cost_facts(before),
+        "after": cost_facts(after),
+    }
+    rows = [(r["axis"], r["before"], r["after"], share(r["requested"]), share(r["achieved"])) for r in plan.table()]
+    axes = table(("axis", "before", "after", "requested", "achieved"), rows, title=f"sparsity ({plan.note})")
+    saved = f"saved in {out}, plan in {out / 'plan.json'}; fine-tune it with `trimcap train {out} …`"
+    return Answer(facts, [axes, cost_change(before, after), saved])
+
+
+def _budgets(flash: str | None, sram: str | None, macs: int | None) -> dict[str, Any]:
+    from trimcap.prune.keep import size
+
+    with typed():
+        given = {"flash": size(flash), "sram": size(sram), "macs": macs}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _check_goals(
+    sparsity: float | None, budgets: dict[str, Any], electrodes: str | None, scope: str, bits: int
+) -> None:
+    from trimcap._errors import unknown
+    from trimcap.graph.cost import BITS
+
+    if sparsity is not None and not 0 <= sparsity < 1:
+        raise Misuse(f"sparsity is the fraction removed: 0 ≤ sparsity < 1, got {sparsity:g}")
+    if sparsity is not None and budgets:
+        raise Misuse("give --sparsity or budgets (--flash, --sram, --macs), not both")
+    if sparsity is None and not budgets and electrodes is None:
+        raise Misuse("say what to reach: --sparsity 0.5, a budget (--flash, --sram, --macs), or --electrodes")
+    if scope not in ("axis", "global"):
+        raise Misuse(unknown("scope", scope, ("axis", "global")))
+    if bits not in BITS:
+        raise Misuse(f"--bits {bits} is not a known width; use one of {', '.join(map(str, BITS))}")
+
+
+def _scorer(
+    network: Network, saliency: str, axes: list[str] | None, seed: int
+) -> Callable[[Network, list[str] | None], Scores]:
+    """A function from a network and axes to scores; the names are checked here."""
+    from trimcap.models.named import named
+    from trimcap.prune import saliency as ours
+    from trimcap.prune.plan import prunable_axis
+
+    inputs.see_here()
+    known = {"l1": ours.l1, "l2": ours.l2, "random": ours.random, "d_score": ours.d_score}
+    with typed():
+        function = named("saliency", saliency, known)
+        for name in axes or ():
+            prunable_axis(network, name)
+    options = {"seed": seed} if "seed" in inspect.signature(function).parameters else {}
+
+    def score(of: Network, only: list[str] | None) -> Scores:
+        scores: Scores = function(of, axes=only or axes, **options)
+        return scores
+
+    return score
+
+
+def _plan(
+    network: Network,
+    score: Callable[[Network, list[str] | None], Scores],
+    electrodes: str | None,
+    sparsity: float | None,
+    budgets: dict[str, Any],
+    bits: int,
+    counts: dict[str, Any],
+) -> Plan:
+    """Electrodes first; filters are then chosen on what is left, so that budgets count the smaller input."""
+    from trimcap.prune.keep import keep_top, keep_within
+    from trimcap.prune.shrink import resize
+
+    first: Plan | None = None
+    rest = network
+    if electrodes is not None:
+        first = _electrodes(network, electrodes, score)
+        rest = resize(network, first)
+    if sparsity is None and not budgets:
+        assert first is not None
+        return first
+    scores = score(rest, None)
+    if sparsity is not None:
+        plan = keep_top(rest, scores, sparsity, **counts)
+    else:
+        plan = keep_within(rest, scores, bits=bits, **budgets, **counts)
+    return first.merged(plan) if first else plan
+
+
+def _electrodes(network: Network, text: str, score: Callable[[Network, list[str] | None], Scores]) -> Plan:
+    from trimcap.prune.keep import keep_electrodes
+
+    with typed():
+        if text.strip().isdigit():
+            return keep_electrodes(network, int(text), scores=score(network, ["electrodes"]))
+        return keep_electrodes(network, names_of(text))

@@ -1,0 +1,124 @@
+"""`trimcap run`, `demo` and `report`: a whole study from one recipe."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trimcap.cli import inputs
+from trimcap.cli.answer import Answer, Misuse, typed
+from trimcap.cli.recipes import recipe_path
+from trimcap.cli.show import table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from trimcap.study.recipe import Recipe
+
+RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A .toml file, or the name of a shipped recipe.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Run folder; default: runs/NAME of the recipe.")]
+DemoOut = Annotated[Path, typer.Option("--out", help="Run folder.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes, one trial each; default: all cores.")]
+
+
+def run(recipe: RecipeFile, out: Out = None, jobs: Jobs = None) -> Answer:
+    """Run a recipe: train, compress, export, verify, evaluate, report. Goes on where it was interrupted."""
+    return _study(recipe, out, jobs)
+
+
+def demo(out: DemoOut = Path("runs/demo"), jobs: Jobs = None) -> Answer:
+    """Run the demonstration study on synthetic EEG and say where its report is."""
+    return _study("demo", out, jobs)
+
+
+def report(run: RunFolder) -> Answer:
+    """Write report.html and report.md of a run again."""
+    from trimcap.study.report import report as write
+
+    inputs.need(str(run), "run")
+    path = write(run)
+    facts = {"run": run, "report": path, "markdown": path.with_suffix(".md")}
+    return Answer(facts, [f"report: {path}"])
+
+
+def _study(recipe: str, out: Path | None, jobs: int | None) -> Answer:
+    from trimcap._errors import AuditError
+    from trimcap.study.recipe import load_recipe
+    from trimcap.study.report import report as write_report
+    from trimcap.study.run import run as study
+    from trimcap.study.store import check_same
+
+    inputs.see_here()
+    with typed():
+        path = recipe_path(recipe)
+        content = load_recipe(path)
+        _check_names(content)
+        folder = out or Path("runs") / content.name
+        if folder.exists() and not folder.is_dir():
+            raise Misuse(f"'{folder}' is a file; give --out a folder")
+        if (folder / "run.json").is_file():
+            check_same(folder, content)
+    failed = ""
+    try:
+        text = path.read_text(encoding="utf-8")
+        study(content, folder, text=text, jobs=jobs or len(os.sched_getaffinity(0)), progress=True)
+    except AuditError as error:  # all trials are there: the report shows what was wrong
+        failed = str(error)
+    write_report(folder)
+    return _summary(folder, failed)
+
+
+def _check_names(recipe: Recipe) -> None:
+    """Names that a recipe's schema can't check: found now, not after minutes of training."""
+    from trimcap.data.protocols import PROTOCOLS
+    from trimcap.models.build import MODELS
+    from trimcap.models.named import named
+    from trimcap.prune import saliency
+    from trimcap.train.optimizers import OPTIMIZERS, SCHEDULES
+
+    named("model", recipe.model.name, MODELS)
+    named("protocol", recipe.protocol.name, PROTOCOLS)
+    saliencies = {name: getattr(saliency, name) for name in ("l1", "l2", "random", "d_score")}
+    for step in recipe.steps:
+        if step.kind == "prune":
+            named("saliency", step.saliency, saliencies)
+    for part in (recipe.train, *(step for step in recipe.steps if step.kind == "recover")):
+        named("optimizer", part.optimizer, OPTIMIZERS)
+        if part.schedule is not None:
+            named("schedule", part.schedule, SCHEDULES)
+
+
+def _summary(folder: Path, failed: str) -> Answer:
+    from trimcap.study.store import RunFolder as Store
+
+    run_folder = Store(folder)
+    results = run_folder.results()
+    trials = [trial.read("trial") for trial in run_folder.trials if trial.has("trial")]
+    verdicts = [(t["fold_name"], t["seed"], t["audit"]["verdict"]) for t in trials]
+    stages = _stages(results)
+    page = folder / "report.html"
+    facts = {"run": folder, "report": page, "trials": len(trials), "stages": stages, "audit": verdicts}
+    columns = ("accuracy", "balanced_accuracy", "parameters", "macs", "flash", "sram")
+    rows = [(s["stage"], *(s.get(c) for c in columns), s["verified"]) for s in stages]
+    shown = table(("stage", "accuracy", "balanced", "parameters", "MACs", "flash, B", "SRAM, B", "verified"), rows)
+    return Answer({**facts, "failed": failed}, [shown, f"report: {page}"], failed)
+
+
+def _stages(results: pd.DataFrame) -> list[dict[str, Any]]:
+    """Mean over folds and seeds of what is measured, in order of the stages."""
+    rows = []
+    for stage, part in results.groupby("stage", sort=False):
+        row: dict[str, Any] = {"stage": stage}
+        for name in ("accuracy", "balanced_accuracy"):
+            row[name] = float(part[name].mean())
+        for name in ("parameters", "macs", "flash", "sram"):
+            values = part[name].dropna()
+            row[name] = round(float(values.mean())) if len(values) else None
+        texts = [str(v) for v in part.get("verified", []) if isinstance(v, str) and v]
+        row["verified"] = texts[0] if texts else ""
+        rows.append(row)
+    return rows

@@ -1,0 +1,214 @@
+"""`trimcap train`: fit a model or a saved network on windows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trimcap.cli import datasets, inputs, outputs
+from trimcap.cli.answer import Answer, Misuse, typed
+from trimcap.cli.show import table
+from trimcap.cli.values import names_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from trimcap.data.windows import Windows
+    from trimcap.train.fit import Fitted
+
+Epochs = Annotated[int, typer.Option("--epochs", min=1)]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Windows in a training step.")]
+LearningRate = Annotated[float, typer.Option("--learning-rate")]
+WeightDecay = Annotated[float, typer.Option("--weight-decay", min=0)]
+Optimizer = Annotated[str, typer.Option("--optimizer", help="adam, adamw, sgd, or package.module:Class.")]
+Schedule = Annotated[str | None, typer.Option("--schedule", help="Of the learning rate: cosine or step.")]
+Patience = Annotated[int | None, typer.Option("--patience", min=1, help="Stop after so many epochs without gain.")]
+Monitor = Annotated[str, typer.Option("--monitor", help="Chooses the epoch: loss, accuracy or balanced_accuracy.")]
+Balanced = Annotated[bool, typer.Option("--balanced", help="Weight classes by their inverse frequency.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of weights, shuffling, dropout and the validation split.")]
+Valid = Annotated[float, typer.Option("--valid", min=0, max=0.9, help="Share of subjects that validate; 0: none.")]
+HoldOut = Annotated[
+    str | None, typer.Option("--hold-out", help="Subjects left out for a test, S06,S07; as before if not given.")
+]
+Normalise = Annotated[str, typer.Option("--normalise", help="train: fitted on training windows, inside the network.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, …")]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of torch.")]
+
+
+def train(
+    model: inputs.Model,
+    data: datasets.Data,
+    out: outputs.Out,
+    epochs: Epochs = 100,
+    batch_size: BatchSize = 64,
+    learning_rate: LearningRate = 1e-3,
+    weight_decay: WeightDecay = 0.0,
+    optimizer: Optimizer = "adam",
+    schedule: Schedule = None,
+    patience: Patience = None,
+    monitor: Monitor = "loss",
+    balanced: Balanced = False,
+    seed: Seed = 0,
+    valid: Valid = 0.2,
+    hold_out: HoldOut = None,
+    normalise: Normalise = "train",
+    device: Device = "cpu",
+    threads: Threads = None,
+    option: inputs.Options = None,
+    force: outputs.Force = False,
+) -> Answer:
+    """Train a model by name, or go on training a saved network; an interrupted training goes on where it was.
+
+    Validation subjects, never windows of training subjects, choose the epoch.
+    """
+    from trimcap._files import write_atomic
+    from trimcap.graph.save import save
+
+    _check(learning_rate, normalise, device)
+    windows = datasets.read(data)
+    hold_out = _held_out(model, windows) if hold_out is None else hold_out
+    if names_of(hold_out):
+        windows = datasets.choose(windows, names_of(hold_out), leave_out=True)
+    settings: dict[str, Any] = {
+        "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay,
+        "optimizer": optimizer, "schedule": schedule, "patience": patience, "monitor": monitor,
+        "class_weights": "balanced" if balanced else None, "seed": seed, "device": device, "threads": threads,
+    }  # fmt: skip
+    start, windows = _start(model, windows, option, seed)
+    own, held = _split(windows, valid, seed)
+    source = model if inputs.is_folder(model) else None
+    outputs.claim(out, "network", force=force, sources=[source] if source else [])
+    if force:
+        (out / "checkpoint.safetensors").unlink(missing_ok=True)
+    saw = {"fit": datasets.subjects_of(own), "early_stopping": datasets.subjects_of(held) if held else []}
+    options = {"model": model, "data": data, "hold_out": hold_out, "normalise": normalise, **settings}
+    outputs.remember(out, "train", options, source=source, **saw)
+    scaled = _scaled(start, own) if normalise == "train" and source is None and own.unit != "z" else start
+    fitted = _fit(scaled, own, held, settings, out)
+    network = inputs.traced(fitted.model, own)
+    save(network, out)
+    write_atomic(out / "history.csv", fitted.history.to_csv(index=False))
+    return _answer(network, fitted, own, held, hold_out, out)
+
+
+def _check(learning_rate: float, normalise: str, device: str) -> None:
+    import torch
+
+    from trimcap._errors import unknown
+
+    if not learning_rate > 0:
+        raise Misuse(f"--learning-rate must be above 0, got {learning_rate:g}")
+    if normalise not in ("train", "none"):
+        raise Misuse(unknown("normalisation", normalise, ("train", "none")))
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise Misuse(f"unknown device {device!r}; use cpu, cuda or cuda:1") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise Misuse(f"--device {device}: there is no CUDA device here; use --device cpu")
+
+
+def _held_out(model: str, windows: Windows) -> str:
+    """What an earlier training of a saved network left out stays left out."""
+    steps = outputs.history(model) if inputs.is_folder(model) else []
+    names = {name for step in steps for name in names_of(str(step.get("options", {}).get("hold_out", "")))}
+    return ",".join(sorted(names & set(datasets.subjects_of(windows))))
+
+
+def _start(model: str, windows: Windows, option: list[str] | None, seed: int) -> tuple[nn.Module, Windows]:
+    """The module to train, and the windows with the electrodes it reads; fails here if it can't be traced."""
+    if inputs.is_folder(model):
+        if option:
+            raise Misuse("--option is for models by name; a saved network is trained as it is")
+        network = inputs.load_network(model)
+        return network.module(), datasets.fitted_to(windows, **inputs.taken_by(network), name=f"'{model}'")
+    made = inputs.model_of(model, windows, options=option, seed=seed)
+    inputs.traced(made, windows)
+    return made, windows
+
+
+def _split(windows: Windows, valid: float, seed: int) -> tuple[Windows, Windows | None]:
+    """Training and validation windows of different subjects, stratified by class."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    names = datasets.subjects_of(windows)
+    if valid == 0:
+        return windows, None
+    if len(names) < 2:
+        raise ValueError(
+            f"validation needs windows of another subject than training, but all are of subject {names[0]}; load more "
+            "subjects, or train without validation (--valid 0)"
+        )
+    folds = min(max(2, round(1 / valid)), len(names))
+    subjects = windows.metadata.subject.astype(str).to_numpy()
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    rows, held = next(iter(splitter.split(subjects, windows.y, subjects)))
+    own, other = windows.take(rows), windows.take(held)
+    for part, name in ((own, "training"), (other, "validation")):
+        absent = [c for number, c in enumerate(windows.classes) if number not in part.y]
+        if absent:
+            raise ValueError(
+                f"class {absent[0]!r} is absent from the {name} subjects ({', '.join(datasets.subjects_of(part))}); "
+                "load more subjects, or take another --seed or --valid"
+            )
+    return own, other
+
+
+def _scaled(model: nn.Module, windows: Windows) -> nn.Module:
+    from trimcap.data.scaling import fit_scaler
+    from trimcap.models.scaled import Scaled
+
+    scaler = fit_scaler(windows)
+    return Scaled(model, scaler.mean, scaler.std)
+
+
+def _fit(model: nn.Module, own: Windows, held: Windows | None, settings: dict[str, Any], out: Any) -> Fitted:
+    import sys
+
+    from trimcap.train.fit import fit
+    from trimcap.train.optimizers import OPTIMIZERS, SCHEDULES
+
+    inputs.see_here()
+    with typed():
+        _known(settings["optimizer"], "optimizer", OPTIMIZERS)
+        _known(settings["schedule"], "schedule", SCHEDULES)
+        _known(settings["monitor"], "monitor", ("loss", "accuracy", "balanced_accuracy"))
+    if held is None and settings["patience"] is not None:
+        raise Misuse("--patience needs validation subjects; raise --valid above 0")
+    return fit(
+        model, own, held, **settings, checkpoint=out / "checkpoint.safetensors", progress=sys.stderr.isatty()
+    )  # fmt: skip
+
+
+def _known(name: str | None, kind: str, known: Any) -> None:
+    from trimcap._errors import unknown
+
+    if name is not None and ":" not in name and name not in known:
+        raise ValueError(unknown(kind, name, known))
+
+
+def _answer(network: Any, fitted: Fitted, own: Windows, held: Windows | None, hold_out: str, out: Any) -> Answer:
+    best = fitted.history[fitted.history.epoch == fitted.best_epoch].iloc[0].to_dict()
+    parts = {"training": own, **({"validation": held} if held is not None else {})}
+    facts = {
+        "out": out,
+        "parameters": network.n_parameters,
+        "epochs": len(fitted.history),
+        "best_epoch": fitted.best_epoch,
+        "stopped_early": fitted.stopped_early,
+        "best": best,
+        "held_out": list(names_of(hold_out)),
+        **{name: {"windows": len(w), "subjects": datasets.subjects_of(w)} for name, w in parts.items()},
+    }
+    rows = [(name, len(w), ", ".join(datasets.subjects_of(w))) for name, w in parts.items()]
+    lines: list[Any] = [table(("windows", "n", "subjects"), rows)]
+    if hold_out:
+        lines.append(f"left out for a test: {hold_out}")
+    if held is not None:
+        lines.append(
+            f"epoch {fitted.best_epoch} of {len(fitted.history)} chosen on the validation subjects: accuracy "
+            f"{best['valid_accuracy']:.3f}, balanced {best['valid_balanced_accuracy']:.3f}, "
+            f"loss {best['valid_loss']:.3f} (not a test: it chose the epoch)"
+        )
+    return Answer(facts, [*lines, f"saved in {out}, training curve in {out / 'history.csv'}"])

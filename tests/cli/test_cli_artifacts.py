@@ -1,0 +1,133 @@
+"""quantize, export, verify, evaluate of programs and artifacts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trimcap._files import sha256
+from trimcap.data.npz import read_npz
+from trimcap.export.artifact import check_artifact
+from trimcap.export.build import host_compiler
+from trimcap.program.interpret import interpret
+from trimcap.program.save import load_program
+
+needs_compiler = pytest.mark.skipif(host_compiler() is None, reason="no C compiler (gcc, clang or $CC)")
+
+
+def test_quantize_calibrates_on_training_subjects_only(call, world, tmp_path):
+    words = ("quantize", world / "net", "--calibration", world / "w.npz", "--out")
+    found = call(*words, tmp_path / "q", "--json", ok=True).json
+    program = load_program(tmp_path / "q")
+    assert program.integer
+    trained = json.loads((world / "net" / "trimcap.json").read_text())["steps"][0]["saw"]["fit"]
+    assert found["calibration"]["subjects"] == trained
+    assert found["flash_bytes"]["int"] == program.flash_bytes < found["flash_bytes"]["float"]
+    assert 0.5 < found["agreement"]["agreement"] <= 1
+    asked = call(*words, tmp_path / "q2", "--subjects", "S03", "--windows", 8, "--json", ok=True).json
+    assert asked["calibration"] == {"windows": 8, "subjects": ["S03"]}
+    note = call("evaluate", tmp_path / "q2", "--data", world / "w.npz", "--subjects", "S03", ok=True).out
+    assert "not a test" in note
+    assert "calibration" in note
+
+
+@pytest.mark.parametrize("ranges", ["minmax", "percentile", "mse"])
+def test_ranges_reach_the_program(call, world, tmp_path, ranges):
+    words = ("--ranges", ranges, "--percent", 90, "--windows", 8, "--out", tmp_path / "q")
+    call("quantize", world / "net", "--calibration", world / "w.npz", *words, ok=True)
+    scales = [v.scale for v in load_program(tmp_path / "q").values.values()]
+    wide = [v.scale for v in load_program(_minmax(call, world, tmp_path)).values.values()]
+    assert (scales == wide) is (ranges == "minmax")
+
+
+def _minmax(call, world, tmp_path):
+    words = ("--ranges", "minmax", "--windows", 8, "--out", tmp_path / "m")
+    call("quantize", world / "net", "--calibration", world / "w.npz", *words, ok=True)
+    return tmp_path / "m"
+
+
+def test_export_of_a_program_holds_that_program(call, world):
+    artifact = check_artifact(world / "art")
+    x, y = artifact.golden()
+    assert len(x) == 4
+    np.testing.assert_array_equal(interpret(load_program(world / "prog"), x), y)
+    assert list(artifact.manifest["channels"]) == ["Fp1", "C3", "C4", "O1", "O2"]
+
+
+def test_export_of_a_network_in_float_and_in_integers(call, world, tmp_path):
+    words = ("export", world / "net", "--golden", world / "w.npz", "-n", 3, "--name", "brain", "--out")
+    found = call(*words, tmp_path / "f", "--json", ok=True).json
+    assert (found["integer"], found["golden"], found["name"]) == (False, 3, "brain")
+    assert (tmp_path / "f" / "brain.c").is_file()
+    whole = call(*words, tmp_path / "i", "--int8", "--calibration", world / "w.npz", "--json", ok=True).json
+    assert whole["integer"]
+    assert whole["cost"]["flash_bytes"] < found["cost"]["flash_bytes"]
+    call(*words, tmp_path / "f", ok=True)  # over its own artifact
+
+
+def test_export_never_replaces_what_is_not_ours(call, world, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("mine")
+    for force in ((), ("--force",)):
+        ended = call("export", world / "prog", "--golden", world / "w.npz", "--out", tmp_path / "mine", *force)
+        assert ended.code == 2
+        assert (tmp_path / "mine" / "thesis.txt").read_text() == "mine"
+
+
+@needs_compiler
+def test_verify_passes_and_says_on_what(call, world):
+    found = call("verify", world / "art", "--target", "host", "-n", 6, "--json", ok=True).json
+    assert found["passed"]
+    assert [(r["target"], r["status"], r["windows"], r["worst"]) for r in found["rows"]] == [("host", "passed", 6, 0.0)]
+    found = call("verify", world / "art", "--target", "host", "--data", world / "w.npz", "--json", ok=True).json
+    assert found["rows"][0]["windows"] == len(read_npz(world / "w.npz"))
+
+
+@needs_compiler
+def test_verify_of_wrong_c_exits_1_and_names_window_operation_and_difference(call, world, tmp_path):
+    bad = _with_wrong_weight(world / "art", tmp_path / "bad")
+    ended = call("verify", bad, "--target", "host", "-n", 4, "--save", tmp_path, "--json")
+    assert ended.code == 1
+    assert not ended.json["passed"]
+    reason = ended.json["rows"][0]["reason"]
+    assert reason in ended.err
+    assert "expected" in reason
+    assert "Traceback" not in ended.err
+
+
+def _with_wrong_weight(good: Path, bad: Path) -> Path:
+    """The artifact with one wrong number in its C, and the hashes of its manifest made right again."""
+    shutil.copytree(good, bad)
+    source = bad / "net.c"
+    head, mark, rest = source.read_text().partition("static const int8_t ")
+    name, brace, values = rest.partition("{")
+    first, comma, others = values.partition(",")
+    source.write_text(f"{head}{mark}{name}{brace}{(int(first) + 60) % 100}{comma}{others}")
+    manifest = json.loads((bad / "manifest.json").read_text())
+    manifest["files"]["net.c"] = sha256(source)
+    (bad / "manifest.json").write_text(json.dumps(manifest))
+    return bad
+
+
+def test_nothing_verified_is_a_failure(call, world, monkeypatch):
+    from trimcap.export import verify
+
+    monkeypatch.setattr(verify, "host_compiler", lambda: None)
+    ended = call("verify", world / "art", "--target", "host")
+    assert ended.code == 1
+    assert "no C compiler" in ended.err
+
+
+@needs_compiler
+def test_program_artifact_and_interpreter_agree(call, world, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    found = [
+        call("evaluate", *words, "--data", world / "w.npz", "--json", ok=True).json
+        for words in ((world / "prog",), (world / "art",), (world / "art", "--interpret"))
+    ]
+    assert [f["kind"] for f in found] == ["program", "artifact", "artifact"]
+    assert found[0]["overall"] == found[1]["overall"] == found[2]["overall"]

@@ -1,0 +1,106 @@
+"""run and report on a study of seconds; shipped recipes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trimcap.cli import recipes
+from trimcap.cli.recipes import recipe_path, shipped
+from trimcap.study.recipe import load_recipe
+
+TINY = """
+name = "tiny"
+[data]
+source = "synthetic"
+subjects = 4
+seconds = 3
+window = 1
+[data.options]
+trials_per_class = 2
+channels = ["C3", "C4", "O1", "O2"]
+[protocol]
+folds = 2
+valid = 0.5
+[model]
+options = {F1 = 2, kernel = 8}
+[train]
+epochs = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def ran(call, tmp_path_factory):
+    place = tmp_path_factory.mktemp("study")
+    (place / "tiny.toml").write_text(TINY)
+    return place, call("run", place / "tiny.toml", "--out", place / "run", "--jobs", 1, "--json")
+
+
+@pytest.mark.slow
+def test_run_writes_results_and_report(ran, call):
+    place, ended = ran
+    assert ended.code == 0, ended.err
+    found = ended.json
+    assert found["trials"] == 2
+    assert "dense" in [stage["stage"] for stage in found["stages"]]
+    assert Path(found["report"]).read_text().lstrip().lower().startswith("<!doctype html")
+    assert (place / "run" / "results.csv").is_file()
+    (place / "run" / "report.html").unlink()
+    again = call("report", place / "run", "--json", ok=True).json
+    assert Path(again["report"]).is_file()
+    assert "2 of 2 trials were finished before" in call("run", place / "tiny.toml", "--out", place / "run").err
+
+
+@pytest.mark.slow
+def test_run_folder_of_another_recipe(ran, call):
+    place, _ = ran
+    (place / "other.toml").write_text(TINY.replace("epochs = 1", "epochs = 2"))
+    ended = call("run", place / "other.toml", "--out", place / "run")
+    assert ended.code == 2
+    assert "train.epochs = 1 there, 2 here" in ended.err
+
+
+@pytest.mark.slow
+def test_failed_audit_exits_1_and_still_reports(ran, call, monkeypatch):
+    from trimcap._errors import AuditError
+    from trimcap.study import run
+
+    place, _ = ran
+
+    def failing(*args, **kwargs):
+        raise AuditError("audit failed in 1 trial")
+
+    monkeypatch.setattr(run, "run", failing)
+    (place / "run" / "report.html").unlink(missing_ok=True)
+    ended = call("run", place / "tiny.toml", "--out", place / "run", "--json")
+    assert ended.code == 1
+    assert "audit failed in 1 trial" in ended.err
+    assert ended.json["failed"]
+    assert (place / "run" / "report.html").is_file()
+
+
+def test_report_of_no_run(call, tmp_path):
+    ended = call("report", tmp_path)
+    assert ended.code == 2
+    assert "has no run.json" in ended.err
+
+
+def test_shipped_recipes_are_found_anywhere_and_valid(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "demo" in shipped()
+    for name, path in shipped().items():
+        assert recipe_path(name) == recipe_path(f"{name}.toml") == recipe_path(f"recipes/{name}.toml") == path
+        assert load_recipe(path).name
+
+
+def test_installed_recipes_come_before_the_checkout(tmp_path, monkeypatch):
+    (tmp_path / "mine.toml").write_text("")
+    monkeypatch.setattr(recipes, "_PACKAGE", tmp_path)
+    assert list(shipped()) == ["mine"]
+
+
+def test_a_file_comes_before_a_name(tmp_path, monkeypatch):
+    (tmp_path / "demo.toml").write_text(TINY)
+    monkeypatch.chdir(tmp_path)
+    assert recipe_path("demo.toml").resolve() == tmp_path / "demo.toml"
