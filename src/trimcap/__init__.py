@@ -10,7 +10,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-#: public name → module that defines it
+#: public name → module that defines it, with ":name" where it is called otherwise there
 _HOME = {
     **dict.fromkeys(
         (
@@ -22,7 +22,7 @@ _HOME = {
         ),
         "trimcap.data",
     ),
-    **dict.fromkeys(("CCNN", "EEGNet", "GridCNN", "Scaled"), "trimcap.models"),
+    **dict.fromkeys(("CCNN", "EEGNet", "GridCNN", "Scaled", "build"), "trimcap.models"),
     **dict.fromkeys(("evaluate", "fit", "per_subject", "predict", "probabilities"), "trimcap.train"),
     "Network": "trimcap.graph.network",
     "trace": "trimcap.graph.trace",
@@ -37,7 +37,8 @@ _HOME = {
     "shrink": "trimcap.prune.shrink",
     "lower": "trimcap.program.lower",
     "interpret": "trimcap.program.interpret",
-    "quantize_network": "trimcap.quantize",
+    "quantize_network": "trimcap.quantize.network",
+    "export_c": "trimcap.export.artifact:export",
     "verify": "trimcap.export.verify",
     "load_recipe": "trimcap.study.recipe",
     "run": "trimcap.study.run",
@@ -50,7 +51,8 @@ __all__ = ["__version__", *sorted(_HOME)]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'trimcap' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
+    module, _, attribute = _HOME[name].partition(":")
+    value = getattr(import_module(module), attribute or name)
     globals()[name] = value
     return value
 

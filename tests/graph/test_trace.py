@@ -124,3 +124,18 @@ def test_two_outputs_are_refused():
 
     with pytest.raises(TraceError, match="returns 2 tensors"):
         trace(Two(), torch.randn(2, 3, 4))
+
+
+def test_batch_norm_without_running_statistics():
+    model = nn.Sequential(
+        nn.Conv1d(3, 4, 3), nn.BatchNorm1d(4, track_running_stats=False), nn.Flatten(), nn.Linear(8, 2)
+    )
+    x = torch.randn(5, 3, 4)
+    torch.testing.assert_close(trace(model, x)(x), model.eval()(x).detach())
+
+
+def test_sizes_belong_to_no_layer():
+    network = trace(*build("LSTM"))
+    sizes = [node for node in network.nodes if node.kind == "sym_size"]
+    assert sizes
+    assert {node.layer for node in sizes} == {""}

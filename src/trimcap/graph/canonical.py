@@ -105,6 +105,8 @@ def _sizes(value: torch.Tensor) -> tuple[int, ...] | None:
 def _layer(node: fx.Node) -> str:
     stack = list((node.meta.get("nn_module_stack") or {}).values())
     path = str(stack[-1][0]) if stack else ""
+    if path.startswith("_empty_nn_module_stack"):  # torch's name for "no module"
+        return ""
     return path.removeprefix("L['self'].").removeprefix("L__self___")
 
 

@@ -122,6 +122,8 @@ def _for_mode(node: Node, args: tuple[Any, ...], training: bool) -> tuple[Any, .
     position = _TRAINING_ARGUMENT.get(node.kind)
     if position is None or len(args) <= position:
         return args
+    if node.kind == "batch_norm" and args[3] is None:  # no running statistics: the batch's own in both modes
+        return args
     return (*args[:position], training, *args[position + 1 :])
 
 
