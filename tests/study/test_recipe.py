@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from trimcap.study.recipe import load_recipe, parse_recipe
+
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 DEMO = """
 name = "demo"
@@ -123,3 +127,16 @@ def test_missing_file_names_what_is_there(tmp_path):
     assert load_recipe(tmp_path / "a.toml").name == "demo"
     with pytest.raises(FileNotFoundError, match=r"no recipe .*b.toml.*Found there: a.toml"):
         load_recipe(tmp_path / "b.toml")
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda p: p.stem)
+def test_shipped_recipes_are_valid_and_go_the_whole_way(path):
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem
+    kinds = [step.kind for step in recipe.steps]
+    assert kinds == ["rewrite", "prune", "recover", "quantize", "export", "verify"]
+    assert "emotion" not in recipe.report.title.lower()
+
+
+def test_recipes_are_found():
+    assert {p.stem for p in RECIPES.glob("*.toml")} >= {"demo", "eegmat-ccnn", "eegmat-eegnet"}
