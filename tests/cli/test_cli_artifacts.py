@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from trimcap._files import sha256
 from trimcap.data.npz import read_npz
 from trimcap.export.artifact import check_artifact
 from trimcap.export.build import host_compiler
+from trimcap.graph.save import load
 from trimcap.program.interpret import interpret
 from trimcap.program.save import load_program
 
@@ -67,6 +69,18 @@ def test_export_of_a_network_in_float_and_in_integers(call, world, tmp_path):
     assert whole["integer"]
     assert whole["cost"]["flash_bytes"] < found["cost"]["flash_bytes"]
     call(*words, tmp_path / "f", ok=True)  # over its own artifact
+
+
+def test_export_of_onnx_too(call, world, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    words = ("export", world / "net", "--golden", world / "w.npz", "--onnx", "--out", tmp_path / "o")
+    path = call(*words, "--json", ok=True).json["onnx"]
+    windows = read_npz(world / "w.npz")
+    session = onnxruntime.InferenceSession(path)
+    (got,) = session.run(None, {session.get_inputs()[0].name: windows.X})
+    np.testing.assert_allclose(got, load(world / "net")(torch.from_numpy(windows.X)).numpy(), atol=1e-5)
+    assert call("evaluate", tmp_path / "o", "--data", world / "w.npz", "--interpret").code == 0
 
 
 def test_export_never_replaces_what_is_not_ours(call, world, tmp_path):

@@ -60,6 +60,7 @@ USAGE = [
     ("export net --golden w.npz --out x --int8", "--calibration DATA"),
     ("export net --golden w.npz --out x --int8 --float", "exclude each other"),
     ("export prog --golden w.npz --out x --float", "is in integers"),
+    ("export prog --golden w.npz --out x --onnx", "--onnx needs the network"),
     ("verify net", "give the folder of an artifact"),
     ("verify art --target hots", "did you mean 'host'"),
     ("report net", "give the folder of a run"),

@@ -33,6 +33,9 @@ Golden = Annotated[str, typer.Option("--golden", help="Windows that travel with 
 GoldenCount = Annotated[int, typer.Option("-n", "--number", min=1, help="How many golden windows.")]
 Float = Annotated[bool, typer.Option("--float", help="Floating point (what a network becomes by default).")]
 Int8 = Annotated[bool, typer.Option("--int8", help="Integers; a network needs --calibration.")]
+Onnx = Annotated[
+    bool, typer.Option("--onnx", help="Write the float network as NAME.onnx too, checked in ONNX Runtime.")
+]
 Name = Annotated[str, typer.Option("--name", help="Prefix of the C functions and files.")]
 Artifact = Annotated[str, typer.Argument(metavar="FOLDER", help="Folder that `trimcap export` wrote.")]
 Targets = Annotated[
@@ -105,6 +108,7 @@ def export(
     calibration: MaybeCalibration = None,
     number: GoldenCount = 16,
     name: Name = "net",
+    onnx: Onnx = False,
     rewrite: Rewriting = True,
     force: outputs.Force = False,
 ) -> Answer:
@@ -112,6 +116,8 @@ def export(
     from trimcap.export.artifact import check_artifact
     from trimcap.export.artifact import export as write
 
+    if onnx and inputs.need(source, "network", "program") == "program":
+        raise Misuse("--onnx needs the network, not the program made from it")
     program, takes, seen = _program(source, float_, int8, calibration, rewrite)
     sample = datasets.fitted_to(datasets.read(golden), **takes, name=f"'{source}'")
     sample = sample.take(_spread(len(sample), number))
@@ -119,6 +125,7 @@ def export(
     write(program.with_name(name), out, golden=sample)
     options = {"golden": golden, "calibration": calibration, "name": name, "channels": list(takes["channels"])}
     outputs.remember(out, "export", options, source=source, **seen)
+    written = [_onnx(source, sample, out / f"{name}.onnx")] if onnx else []
     manifest = check_artifact(out).manifest
     facts = {
         "out": out,
@@ -127,11 +134,12 @@ def export(
         "cost": manifest["cost"],
         "golden": manifest["golden"]["n"],
         "files": sorted(manifest["files"]),
+        "onnx": written[0] if written else None,
         "notes": list(program.notes),
     }
     costs = table(("cost", "value"), [(key.replace("_", " "), value) for key, value in manifest["cost"].items()])
     kind = "int8" if program.integer else "float"
-    notes = [f"note: {note}" for note in program.notes]
+    notes = [f"note: {note}" for note in program.notes] + [f"ONNX: {path}" for path in written]
     return Answer(
         facts, [costs, *notes, f"{kind} C in {out}: {name}.c, {name}.h; prove it with `trimcap verify {out}`"]
     )
@@ -236,6 +244,18 @@ def _loaded(source: str, float_: bool, int8: bool) -> Program:
     if not program.integer and int8:
         raise Misuse(f"the program in '{source}' is in floating point; make integers with `trimcap quantize`")
     return program
+
+
+def _onnx(source: str, sample: Windows, path: Path) -> Path:
+    """The network as it is: ONNX Runtime rewrites by itself."""
+    from torch import nn
+
+    from trimcap.export.onnx import export_onnx
+
+    module = inputs.load_network(source).module()
+    with inputs.silence():
+        # a plain module of one input; a network's own takes any number
+        return export_onnx(nn.Sequential(module), sample, path)
 
 
 def _class_names(network: Network) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -156,10 +157,18 @@ def traced(model: nn.Module, example: Any, *, channels: tuple[str, ...] = ()) ->
     """`trace` without what torch prints and logs when it fails: the error says it."""
     from trimcap.graph.trace import trace
 
+    with silence():
+        return trace(model, example, channels=channels)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Swallow what libraries print, log and warn of inside; errors pass."""
     logging.disable(logging.WARNING)
     try:
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            return trace(model, example, channels=channels)
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.disable(logging.NOTSET)
 
