@@ -115,8 +115,8 @@ def test_leaky_protocol_is_labelled_everywhere(tmp_path):
     make_run(tmp_path / "r", n_subjects=5, leaky=True, verdict="LEAKY")
     report(tmp_path / "r")
     page = (tmp_path / "r" / "report.html").read_text()
-    tables = page.split("<table>")[1:]
-    captions = re.findall(r"<(?:caption|summary|figcaption)>(.*?)<", page)
+    tables = page.split("<table")[1:]
+    captions = re.findall(r'<(?:p class="caption" id=".*?"|summary|figcaption)>(.*?)<', page)
     results = [c for c in captions if c != "What was run."]
     assert len(tables) == 7
     assert len(results) == 11

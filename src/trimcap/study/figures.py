@@ -86,7 +86,7 @@ def subjects_figure(run: Gathered) -> Drawing:
     _dumbbells(right, table, networks)
     for axes, vertical in ((left, False), (right, True)):
         _baselines(axes, table, vertical=vertical)
-    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3)
+    left.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=3.6, ncols=3)
     return drawing(
         "subjects",
         figure,
@@ -125,7 +125,7 @@ def _dumbbells(axes: Axes, table: pd.DataFrame, networks: list[str]) -> None:
     axes.set_ylim(-0.7, len(y) - 0.3)
     axes.set_xlabel("window accuracy")
     axes.set_title("By subject")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1 if len(y) < 15 else -0.08), ncols=2)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=3.6, ncols=2)
 
 
 def _baselines(axes: Axes, table: pd.DataFrame, *, vertical: bool) -> None:

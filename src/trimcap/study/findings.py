@@ -72,12 +72,10 @@ def tiles(run: Gathered, compared: Mapping[str, Paired]) -> tuple[Tile, ...]:
     ]
     if "dense" in run.networks and run.final != "dense":
         dense, final = run.cost.loc["dense"], run.cost.loc[run.final]
-        for key, label in (("flash", "flash"), ("sram", "SRAM"), ("macs", "MACs")):
+        for key, label in (("flash", "less flash"), ("sram", "less SRAM"), ("macs", "fewer MACs")):
             show = size if key != "macs" else count
             if times(dense[key], final[key]) != "–":
-                found.append(
-                    Tile(times(dense[key], final[key]), f"less {label}", f"{show(dense[key])} → {show(final[key])}")
-                )
+                found.append(Tile(times(dense[key], final[key]), label, f"{show(dense[key])} → {show(final[key])}"))
     audit = {"passed": "passed", "failed": "FAILED", "LEAKY": "LEAKY"}[run.verdict]
     found.append(Tile(audit, "audit", f"{len(run.trials)} trials", run.verdict == "passed"))
     return tuple(found)
@@ -102,7 +100,8 @@ def caveats(run: Gathered) -> tuple[str, ...]:
     if run.recipe.data.source == "synthetic":
         found.append("Synthetic signals: the numbers show that the pipeline works, not how a network does on people.")
     if len(run.recipe.seeds) < 3:
-        found.append(f"{len(run.recipe.seeds)} seed(s): the spread over initial weights is not well known.")
+        seeds = "One seed" if len(run.recipe.seeds) == 1 else "Two seeds"
+        found.append(f"{seeds}: the spread over initial weights is not well known.")
     if len(run.trials) < run.n_planned:
         found.append(f"Unfinished: {len(run.trials)} of {run.n_planned} trials are in this report.")
     found.append("Nothing was chosen on test windows; early stopping used validation groups from the training side.")
