@@ -325,3 +325,40 @@ def pieces(folder):
     names = ("built", "evaluated", "evidence")
     found = [p for p in folder.glob("trials/*/*/*.json") if p.parent.name in names and not p.name.startswith(".")]
     return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in [*found, *folder.glob("trials/*/trial.json")]}
+
+
+@pytest.mark.slow
+def test_fewer_electrodes_budgets_and_no_integers(tmp_path):
+    """Electrodes go, then a budget; the float C is verified within its tolerance."""
+    steps = """
+[[steps]]
+kind = "prune"
+electrodes = 4
+[[steps]]
+kind = "recover"
+epochs = 1
+[[steps]]
+kind = "rewrite"
+[[steps]]
+kind = "prune"
+saliency = "random"
+macs = 6000
+[[steps]]
+kind = "export"
+golden = 4
+[[steps]]
+kind = "verify"
+windows = 8
+sanitize = false
+"""
+    folder = run(parse_recipe(DENSE + steps), tmp_path / "r", only=[(0, 0)])
+    rows = folder.results().set_index("stage")
+    assert list(rows.index[2:]) == ["dense", "pruned", "recovered", "rewritten", "pruned 2", "C"]
+    assert rows.verified["C"] == "within 1e-05 (host)"
+    assert rows.verified_windows["C"] == 8  # test windows are compared for integers only
+    assert rows.macs["pruned 2"] <= 6000 < rows.macs["rewritten"]
+    evidence = folder.trial(0, 0).read_arrays("evidence/pruned-2")["evidence"]
+    assert (evidence == 0).sum() == 2
+    assert folder.trial(0, 0).read("built/pruned")["plan"][0]["after"] == 4
+    logits = [folder.trial(0, 0).read_arrays(f"logits/{s}")["test"] for s in ("pruned-2", "C")]
+    assert np.abs(logits[0] - logits[1]).max() < 1e-4 * np.abs(logits[0]).max()
