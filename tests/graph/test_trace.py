@@ -10,6 +10,7 @@ from torch import nn
 
 from trimcap._errors import TraceError
 from trimcap.graph.trace import trace
+from trimcap.train import predict
 from zoo import ZOO, build
 
 
@@ -89,7 +90,7 @@ def test_dropout_is_active_in_training_only():
     assert not torch.equal(module(x), module(x))
 
 
-def test_control_flow_names_the_layer():
+def test_control_flow_names_the_layer(capfd):
     class Branch(nn.Module):
         def forward(self, x):
             return x if x.sum() > 0 else -x
@@ -100,6 +101,13 @@ def test_control_flow_names_the_layer():
     model.add_module("head", nn.Linear(12, 2))
     with pytest.raises(TraceError, match="cannot trace Sequential at layer 'branch'"):
         trace(model, torch.randn(2, 3, 4))
+    assert capfd.readouterr() == ("", "")  # torch prints its graph and logs otherwise
+
+
+def test_module_refuses_windows_of_another_shape():
+    network = trace(*build("shallow"))
+    with pytest.raises(ValueError, match="8×64"):
+        predict(network.module(), torch.zeros(4, 5, 40).numpy())
 
 
 def test_wrong_shape_names_the_layer():

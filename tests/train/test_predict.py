@@ -54,7 +54,7 @@ def test_probabilities_are_softmax(make_windows):
 
 
 def test_shape_of_a_model_that_says_it(eegnet, make_windows):
-    with pytest.raises(ValueError, match=r"EEGNet takes windows of shape \('n', 4, 64\), got \('n', 4, 63\)"):
+    with pytest.raises(ValueError, match="EEGNet takes windows of shape 4×64, got 4×63"):
         predict(eegnet, make_windows(5, (4, 63)))
 
 

@@ -54,6 +54,7 @@ class NetworkModule(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
+        self.input_shape = network.input_shape  # `fit` and `predict` check windows against it
         for name, tensor in network.tensors.items():
             owner, leaf = self._owner(name)
             copy = tensor.detach().clone()
@@ -83,9 +84,9 @@ class NetworkModule(nn.Module):
         value: Tensor = getattr(owner, leaf)
         return value
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Logits, shape (n, n_classes)."""
-        return self.run(*inputs)[self.network.output]  # type: ignore[no-any-return]
+        return self.run(x)[self.network.output]  # type: ignore[no-any-return]
 
     def run(self, *inputs: Tensor, keep: bool = False) -> dict[str, Any]:
         """Execute all nodes; with `keep` every intermediate result is returned, else only what is alive."""

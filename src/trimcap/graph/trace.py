@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import io
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -76,10 +80,22 @@ def _example(example: Any, channels: tuple[str, ...]) -> tuple[Tensor, tuple[str
     return (tensor if len(tensor) > 1 else tensor.repeat(2, *[1] * (tensor.ndim - 1))), channels
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No warnings, and none of the graphs and logs that torch prints when an export fails."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
 def _export(model: nn.Module, example: Tensor, name: str) -> ExportedProgram:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet():
             return torch.export.export(model, (example,), dynamic_shapes=({0: Dim("n")},))
     except Exception as error:
         where = _failing_layer(model, example)
@@ -118,8 +134,7 @@ def _exports(layer: nn.Module, args: tuple[Any, ...], n: int) -> bool:
         return True
     batched = tuple({0: Dim("n")} if a.ndim and len(a) == n else None for a in args)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet():
             torch.export.export(layer, args, dynamic_shapes=batched)
     except Exception:  # any failure, of any kind, is the answer
         return False

@@ -75,9 +75,13 @@ def check_shape(model: object, shape: tuple[int, ...]) -> None:
     expected = getattr(model, "input_shape", None)
     if expected is not None and tuple(expected) != tuple(shape[1:]):
         raise ValueError(
-            f"{type(model).__name__} takes windows of shape {('n', *expected)}, got {('n', *shape[1:])}; "
+            f"{type(model).__name__} takes windows of shape {_times(expected)}, got {_times(shape[1:])}; "
             "give windows made by the same steps as those it was built for, or build a model for these"
         )
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
 
 
 @torch.no_grad()

@@ -1,0 +1,5 @@
+"""`python -m trimcap`: the command line."""
+
+from trimcap.cli import app
+
+app()
