@@ -132,12 +132,15 @@ def test_a_bad_run_says_so(tmp_path):
     page = report(tmp_path / "r").read_text()
     assert "Unfinished: 7 of 8 trials" in page
     assert "FAILED" in page
+    assert "Do not use these numbers" in page
+    assert "No stage of this run saw" not in page
     assert "fit saw 3 test windows" in page
     assert "<script>" not in page
 
 
 def test_a_good_run_does_not(folder):
     page = (folder / "report.html").read_text()
+    assert "No stage of this run saw test windows" in page
     assert not any(word in page for word in ("Unfinished", "FAILED", "LEAKY protocol"))
 
 

@@ -104,7 +104,13 @@ def caveats(run: Gathered) -> tuple[str, ...]:
         found.append(f"{seeds}: the spread over initial weights is not well known.")
     if len(run.trials) < run.n_planned:
         found.append(f"Unfinished: {len(run.trials)} of {run.n_planned} trials are in this report.")
-    found.append("Nothing was chosen on test windows; early stopping used validation groups from the training side.")
+    if run.verdict == "failed":
+        found.append("The audit failed: a stage saw test windows before the evaluation. Do not use these numbers.")
+    elif run.verdict == "passed":
+        found.append(
+            "No stage of this run saw test windows before the evaluation; epochs were chosen on validation groups. "
+            "What people chose after looking at earlier reports, no audit can see."
+        )
     return (*found, *run.recipe.report.notes)
 
 
