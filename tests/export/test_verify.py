@@ -165,6 +165,17 @@ def test_emulated_cortex_m(integer, tmp_path):
 
 
 @on_arm
+def test_the_dsp_instructions_are_used_and_bit_exact(tmp_path):
+    """Without them the same network takes at least a third more instructions, and gives the same bits."""
+    program = ccnn_like(integer=True)
+    folder = export(program, tmp_path / "fw", golden=windows(program, 3))
+    fast = verify(folder, targets=["cortex-m4"]).rows[0].instructions
+    edit(folder, "ccnn_like.c", "#define DUAL_MAC", "#undef DUAL_MAC")
+    plain = verify(folder, targets=["cortex-m4"]).rows[0].instructions
+    assert plain > 1.33 * fast
+
+
+@on_arm
 def test_one_weight_bit_is_found_under_emulation(made):
     flip_weight(made)
     with pytest.raises(VerifyError, match=r"cortex-m4: window 0, operation 'op_conv0'"):

@@ -69,7 +69,7 @@ def linear(program: Program, index: int, op: Op) -> Step:
     words = {"Y": c_type(y), "SUFFIX": suffix(y)}
     ends = {**words, **_COLUMN, "ARGUMENTS": "b, m, s, to"}
     kernels = (
-        *map(kernel, (*_INT_END, "to_column", "tile_int")),
+        *map(kernel, (*_INT_END, "to_column", "simd", "tile_int")),
         kernel("columns_int", **words),
         kernel("linear", **ends),
     )
@@ -123,7 +123,7 @@ def _conv_rows_int(program: Program, index: int, op: Op, shape: str) -> Step:
     scratch = [Scratch(4 * y.shape[2], "uint32_t")] + ([Scratch(rows, "int8_t")] if rows else [])
     words = {"X": "int8_t", "SUM": "uint32_t", "TAP": "int32_t"}
     kernels = (
-        *map(kernel, ("shape", *_INT_END, "add_taps_int")),
+        *map(kernel, ("shape", *_INT_END, "simd", "add_taps_int")),
         kernel("sum_taps", **words),
         kernel("padded_rows", X="int8_t"),
         kernel("conv_rows_int", Y=c_type(y), SUFFIX=suffix(y)),
@@ -163,7 +163,7 @@ def _conv_columns(program: Program, index: int, op: Op, shape: str) -> Step:
         zero = input_value(program, op).zero_point + 128
         words = {"Y": c_type(y), "SUFFIX": suffix(y)}
         kernels = (
-            *map(kernel, ("shape", *_INT_END, "to_column", "tile_int")),
+            *map(kernel, ("shape", *_INT_END, "to_column", "simd", "tile_int")),
             kernel("columns_int", **words),
             kernel("gather", X="int8_t", COLUMN="uint8_t", CONVERT="to_column"),
             kernel("conv_columns", ARGUMENTS="b + f, m + f, s + f, to", **words, **_COLUMN),
