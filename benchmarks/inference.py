@@ -67,7 +67,7 @@ def onnx_variants(network: Any, X: np.ndarray, work: Path) -> dict[str, Callable
 
         from trimcap.export.onnx import export_onnx
 
-        path = export_onnx(network, work / "model.onnx", X[:2]).path
+        path = export_onnx(network, X[:2], work / "model.onnx")
     except ImportError:
         return {}
     paths = {"ONNX Runtime float": path}

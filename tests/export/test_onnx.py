@@ -6,6 +6,7 @@ import torch
 
 from trimcap._errors import VerifyError
 from trimcap.export.onnx import export_onnx
+from trimcap.graph.trace import trace
 from trimcap.models import EEGNet
 
 NEEDS = all(importlib.util.find_spec(n) for n in ("onnx", "onnxscript", "onnxruntime"))
@@ -41,3 +42,11 @@ def test_the_missing_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"ONNX needs onnx, onnxscript, onnxruntime: pip install 'trimcap\[onnx\]'"):
         export_onnx(torch.nn.Linear(2, 2), np.ones((1, 2)), tmp_path / "model.onnx")
+
+
+@quiet
+@needs_onnx
+def test_a_traced_network(tmp_path):
+    X = np.random.default_rng(0).standard_normal((3, 8, 64)).astype(np.float32)
+    network = trace(EEGNet(8, 64, 2), X)
+    assert export_onnx(network, X, tmp_path / "model.onnx").stat().st_size > 1000

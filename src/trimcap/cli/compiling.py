@@ -248,14 +248,12 @@ def _loaded(source: str, float_: bool, int8: bool) -> Program:
 
 def _onnx(source: str, sample: Windows, path: Path) -> Path:
     """The network as it is: ONNX Runtime rewrites by itself."""
-    from torch import nn
-
     from trimcap.export.onnx import export_onnx
 
-    module = inputs.load_network(source).module()
+    network = inputs.load_network(source)
     with inputs.silence():
         # a plain module of one input; a network's own takes any number
-        return export_onnx(nn.Sequential(module), sample, path)
+        return export_onnx(network, sample, path)
 
 
 def _class_names(network: Network) -> tuple[str, ...]:
