@@ -77,6 +77,73 @@ def test_unknown_axis_suggests():
         axes_of("shallow")["electrode"]
 
 
+class Made(nn.Module):
+    """A forward written as a function of the module and its window, with the layers and tensors it uses."""
+
+    def __init__(self, forward, **parts):
+        super().__init__()
+        self._made = forward
+        for name, part in parts.items():
+            if isinstance(part, torch.Tensor) and not isinstance(part, nn.Parameter):
+                self.register_buffer(name, part)
+            else:
+                setattr(self, name, part)
+
+    def forward(self, x):
+        return self._made(self, x)
+
+
+def image(m, x):
+    return m.b(m.norm(m.a(x[:, None]))).flatten(1)
+
+
+IMAGE = {"a": nn.Conv2d(1, 6, (1, 5)), "b": nn.Conv2d(6, 2, (4, 12))}
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [nn.GroupNorm(3, 6), nn.InstanceNorm2d(6, affine=True), nn.BatchNorm2d(6, track_running_stats=False)],
+    ids=lambda norm: type(norm).__name__,
+)
+def test_statistics_of_the_input_freeze_all_they_run_over(norm):
+    axes = trace(Made(image, norm=norm, **IMAGE), torch.randn(2, 4, 16)).axes
+    assert "normalised over by norm" in axes["electrodes"].frozen
+
+
+def test_running_statistics_freeze_no_electrode():
+    for norm in (nn.BatchNorm2d(6), nn.InstanceNorm2d(6, affine=True, track_running_stats=True)):
+        assert not trace(Made(image, norm=norm, **IMAGE), torch.randn(2, 4, 16)).axes["electrodes"].frozen
+
+
+def test_state_made_for_every_electrode_freezes_them():
+    def forward(m, x):
+        n, c, t = x.shape
+        return m.head(m.rnn(x.reshape(n * c, t, 1))[0][:, -1].reshape(n, -1))
+
+    model = Made(forward, rnn=nn.LSTM(1, 5, batch_first=True), head=nn.Linear(20, 2))
+    assert trace(model, torch.randn(2, 4, 16)).axes["electrodes"].frozen
+
+
+def test_every_result_has_dimensions_of_its_size():
+    """Forms of operations that a rule may not expect: broadcast products, one number for two kernel sizes."""
+
+    def broadcast(m, x):
+        return m.head(torch.matmul(m.q, m.a(x).view(-1, 2, 3, 12)).reshape(-1, 8, 12).mean(-1))
+
+    def pooled(m, x):
+        return m.b(m.pool(m.a(x[:, None]))).flatten(1)
+
+    models = {
+        "matmul": Made(broadcast, a=nn.Conv1d(4, 6, 5), q=nn.Parameter(torch.randn(1, 1, 4, 3)), head=nn.Linear(8, 2)),
+        "pool": Made(pooled, a=IMAGE["a"], pool=nn.AvgPool2d((2,)), b=nn.Conv2d(6, 2, (2, 6))),
+    }
+    for name, model in models.items():
+        network = trace(model, torch.randn(2, 4, 16))
+        for node in network.nodes:
+            if node.shape:
+                assert tuple(map(size_of, network.axes.dims(node.name))) == node.shape, name
+
+
 # ---- the algebra ----
 
 
@@ -106,6 +173,13 @@ def test_unifying_with_a_frozen_concatenation_freezes_parts():
     joined, other = concatenate([a, b]), fresh(8, "frozen elsewhere")
     unify(other, joined, "test")
     assert a[0].frozen == "frozen elsewhere"
+
+
+def test_a_concatenation_of_one_is_that_one():
+    x = fresh(4)
+    joined = concatenate([x])
+    unify(joined, x, "test")
+    assert size_of(joined) == 4
 
 
 @pytest.mark.parametrize("sizes", [(24,), (4, 6), (2, 12), (2, 2, 6), (4, 3, 2), (1, 24, 1)])

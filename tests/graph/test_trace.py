@@ -147,3 +147,22 @@ def test_sizes_belong_to_no_layer():
     sizes = [node for node in network.nodes if node.kind == "sym_size"]
     assert sizes
     assert {node.layer for node in sizes} == {""}
+
+
+class Tied(nn.Module):
+    """Two layers share one weight; the input is cast."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.head = nn.Conv1d(4, 4, 3), nn.Conv1d(4, 4, 3), nn.Linear(4, 2)
+        self.b.weight = self.a.weight
+
+    def forward(self, x):
+        return self.head(torch.relu(self.b(torch.relu(self.a(x.float())))).mean(-1)).to(x.dtype)
+
+
+def test_a_weight_that_two_layers_share_is_trained():
+    model = Tied()
+    network = trace(model, torch.randn(2, 4, 16))
+    assert network.n_parameters == sum(p.numel() for p in model.parameters())
+    assert network.trainable == network.tensors.keys()

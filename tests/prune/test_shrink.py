@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from trimcap._errors import PlanError
 from trimcap.graph.axes import Axes
 from trimcap.graph.trace import trace
+from trimcap.prune.keep import keep_electrodes
 from trimcap.prune.plan import Plan, make_plan
 from trimcap.prune.saliency import l1
 from trimcap.prune.shrink import resize, shrink, silence, twin_error
@@ -149,6 +151,55 @@ def test_electrode_names_follow():
     small = shrink(network, make_plan(network, {"electrodes": [2, 3, 6]}))
     assert small.channels == ("C3", "C4", "O1")
     assert small.input_shape == (3, 64)
+
+
+class Pairs(nn.Module):
+    """Reads electrodes as (hemisphere, position): the axis is a product of two."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(2, 5, (4, 9)), nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.conv(x.reshape(-1, 2, 4, 16))).mean((2, 3)))
+
+
+def test_electrode_names_follow_a_product_of_axes():
+    names = ("Fp1", "C3", "P3", "O1", "Fp2", "C4", "P4", "O2")
+    network = trace(Pairs(), torch.randn(2, 8, 16), channels=names)
+    assert shrink(network, make_plan(network, {"electrodes": [1]})).channels == names[4:]
+    assert shrink(network, make_plan(network, {"electrodes.1": [0, 3]})).channels == ("Fp1", "O1", "Fp2", "O2")
+    for wanted in (("Fp1", "C3"), 1):
+        with pytest.raises(PlanError, match=r"reads its 8 electrodes in groups.* electrodes \(2\), electrodes.1 \(4\)"):
+            keep_electrodes(network, wanted, scores=l1(network, axes=["electrodes"]))
+
+
+class Scaled(nn.Module):
+    """Weights computed from other tensors; limits per channel; a pool whose size depends on the electrodes."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.gain = nn.Parameter(torch.randn(6, 1, 1, 3)), nn.Parameter(torch.randn(6, 1, 1, 1))
+        self.register_buffer("limit", torch.rand(6, 1, 1))
+        self.pool, self.spatial = nn.AdaptiveAvgPool2d((None, 4)), nn.Conv2d(6, 5, (4, 1), bias=False)
+        self.scale, self.head = nn.Parameter(torch.randn(5, 1, 1, 1)), nn.Linear(20, 2)
+
+    def forward(self, x):
+        x = nn.functional.conv2d(x[:, None], self.weight * self.gain)
+        x = self.pool(torch.clamp(x, -self.limit, self.limit))
+        return self.head(nn.functional.conv2d(x, self.spatial.weight * self.scale).flatten(1))
+
+
+def test_computed_weights_limits_per_channel_and_adaptive_pools():
+    network = trace(Scaled(), torch.randn(2, 4, 16))
+    assert {a.size for a in network.axes.prunable} == {4, 5, 6}
+    for axis in network.axes.prunable:
+        plan = random_plan(network, 0.5, seed=1, axes=[axis])
+        small = shrink(network, plan)
+        other = make_plan(network, {axis.name: [(i + 1) % axis.size for i in plan.keep[axis.name]]})
+        assert twin_error(network, small, other) > 1e-4
+        results = small.module().run(torch.randn(1, *small.input_shape), keep=True)
+        assert all(tuple(results[node.name].shape) == node.shape for node in small.nodes)
 
 
 def test_same_parameter_counts_as_torch_pruning():

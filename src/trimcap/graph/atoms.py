@@ -66,6 +66,8 @@ def freeze(dim: Dim, why: str) -> None:
 
 def concatenate(parts: Sequence[Dim]) -> Dim:
     """The dimension that holds `parts` one after the other."""
+    if len(parts) == 1:  # an atom that is its own part could be unified with it, without end
+        return parts[0]
     return (Atom(sum(size_of(p) for p in parts), parts=tuple(parts)),)
 
 

@@ -15,7 +15,8 @@ from trimcap._errors import TraceError
 from trimcap.graph.network import Network, Node, Ref, map_refs
 
 _RESHAPES = {"view", "reshape", "_unsafe_view", "flatten", "unflatten", "unsqueeze", "squeeze"}
-_IDENTITIES = {"contiguous", "clone", "alias", "detach", "lift_fresh_copy", "_to_copy", "to", "detach_"}
+_IDENTITIES = {"contiguous", "clone", "alias", "detach", "lift_fresh_copy", "_to_copy", "detach_"}
+_CASTS = {"to", "type_as", "_to_copy"}
 _DROPPED_KWARGS = {"device", "pin_memory", "layout", "memory_format"}
 
 
@@ -45,6 +46,11 @@ def _node(node: fx.Node, names: Mapping[str, str]) -> Node:
     args = tuple(_plain(a, names) for a in node.args)
     kwargs = {k: _plain(v, names) for k, v in node.kwargs.items() if k not in _DROPPED_KWARGS and v is not None}
     result = Node(node.name, op, args, kwargs, _shape(value), _layer(node))
+    if result.kind in _CASTS and isinstance(value, torch.Tensor):
+        # "to" has many forms; what counts is the type that comes out
+        same = value.dtype == node.all_input_nodes[0].meta["val"].dtype
+        dtype = {} if same else {"dtype": str(value.dtype).removeprefix("torch.")}
+        return replace(result, op="aten._to_copy.default", args=args[:1], kwargs=dtype)
     if result.kind in _RESHAPES and isinstance(value, torch.Tensor):
         sizes = _sizes(value)
         if sizes is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from trimcap.graph.atoms import size_of
 from trimcap.graph.network import Node
 from trimcap.graph.rules_layers import convolution, group_norm, layer_norm, linear, per_channel, recurrent
 from trimcap.graph.rules_mix import (
@@ -27,10 +28,21 @@ from trimcap.graph.walk import Rule, Walk, not_understood
 
 
 def follow(walk: Walk, node: Node) -> Any:
-    """Dimensions of the result of `node`; a tuple of them for several results."""
-    if node.kind in ELEMENTWISE:
-        return walk.of(node.args[0])
-    return RULES.get(node.kind, not_understood)(walk, node)
+    """Dimensions of the result of `node`; a tuple of them for several results.
+
+    A rule whose result has other sizes than the operation's has met a form that it does not know: the operation
+    is taken as not understood.
+    """
+    # clamp and its like may read tensors as limits
+    rule: Rule = RULES.get(node.kind, broadcast if node.kind in ELEMENTWISE else not_understood)
+    found = rule(walk, node)
+    return found if _fits(found, node.shape) else not_understood(walk, node)
+
+
+def _fits(found: Any, shape: Any) -> bool:
+    if shape and isinstance(shape[0], tuple):
+        return len(found) == len(shape) and all(map(_fits, found, shape))
+    return tuple(map(size_of, found)) == tuple(shape)
 
 
 ELEMENTWISE = frozenset(

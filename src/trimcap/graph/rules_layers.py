@@ -58,8 +58,11 @@ def linear(walk: Walk, node: Node) -> Dims:
 
 
 def per_channel(walk: Walk, node: Node) -> Dims:
-    """Batch or instance norm, PReLU: one parameter per channel."""
+    """Batch or instance norm, PReLU: one parameter per channel. Statistics of the input mix what they run over."""
     x = walk.of(node.args[0])
+    if node.kind != "prelu" and node.arg(5):
+        for dim in (*(x[:1] if node.kind == "batch_norm" else ()), *x[2:]):
+            freeze(dim, f"normalised over by {node.where}")
     for ref in node.args[1:5]:
         if isinstance(ref, Ref) and walk.shape(ref) != (1,):
             unify(walk.of(ref)[0], x[1], f"parameters of {node.where}")
@@ -80,9 +83,10 @@ def layer_norm(walk: Walk, node: Node) -> Dims:
 
 
 def group_norm(walk: Walk, node: Node) -> Dims:
-    """Statistics over groups of channels mix them."""
+    """Statistics over groups of channels and all positions mix them."""
     x = walk.of(node.args[0])
-    freeze(x[1], f"normalised over by {node.where}")
+    for dim in x[1:]:
+        freeze(dim, f"normalised over by {node.where}")
     for ref in node.args[2:4]:
         if ref is not None:
             unify(walk.of(ref)[0], x[1], f"parameters of {node.where}")
@@ -112,6 +116,7 @@ def recurrent(walk: Walk, node: Node) -> Any:
     for ref in refs(node.args[1]):
         for dim in walk.of(ref):
             freeze(dim, why)
+        unify(x[0 if batch_first else 1], walk.of(ref)[1], f"first state of {node.where}")
     time = 1 if batch_first else 0
     freeze(x[time], f"time steps of {node.where}")
     shapes = node.shape

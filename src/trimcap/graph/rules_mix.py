@@ -10,9 +10,9 @@ from trimcap.graph.walk import Dims, Walk, not_understood, per_dimension
 
 
 def broadcast(walk: Walk, node: Node) -> Dims:
-    """add, sub, mul, div, …: dimensions that are not broadcast must agree."""
-    tensors = [walk.of(a) for a in node.args if isinstance(a, Ref)]
-    shapes = [walk.shape(a) for a in node.args if isinstance(a, Ref)]
+    """add, mul, …, and functions of each element: dimensions that are not broadcast must agree."""
+    operands = [a for a in (*node.args, *node.kwargs.values()) if isinstance(a, Ref)]
+    tensors, shapes = [walk.of(a) for a in operands], [walk.shape(a) for a in operands]
     rank = len(node.shape)
     out: list[Dim] = []
     for i in range(rank):
@@ -26,7 +26,7 @@ def broadcast(walk: Walk, node: Node) -> Dims:
 def pool(walk: Walk, node: Node) -> Dims:
     """Pooling mixes the positions it runs over; channels pass."""
     x = walk.of(node.args[0])
-    n = len(node.args[1]) if isinstance(node.args[1], tuple) else len(x) - 2
+    n = int(node.kind[-2])  # of "avg_pool2d"; a kernel of one number stands for all dimensions
     kernel = per_dimension(node.args[1], n, 1)
     stride = per_dimension(node.arg(2) or node.args[1], n, 1)
     out = list(x)
@@ -119,9 +119,12 @@ def matmul(walk: Walk, node: Node) -> Any:
         return not_understood(walk, node)
     freeze(x[-1], f"contracted by {node.where}")
     freeze(y[-2], f"contracted by {node.where}")
+    outer: list[Dim] = []
     for a, b in zip(x[:-2], y[:-2], strict=True):
-        unify(a, b, f"operands of {node.where}")
-    return (*x[:-1], y[-1])
+        if a and b:
+            unify(a, b, f"operands of {node.where}")
+        outer.append(a or b)  # one of them may be broadcast
+    return (*outer, x[-2], y[-1])
 
 
 def attention(walk: Walk, node: Node) -> Dims:

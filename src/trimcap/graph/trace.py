@@ -153,7 +153,9 @@ def _network(
         for name in names.values()
         if isinstance(state[name], Tensor) and not name.endswith("num_batches_tracked")
     }
-    trainable = frozenset(n for n, p in model.named_parameters() if p.requires_grad and n in tensors)
+    # a tensor that two layers share has both names; the export keeps either
+    parameters = model.named_parameters(remove_duplicate=False)
+    trainable = frozenset(n for n, p in parameters if p.requires_grad and n in tensors)
     nodes, inputs, outputs = nodes_of(program, names)
     if len(outputs) != 1:
         raise TraceError(

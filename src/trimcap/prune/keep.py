@@ -192,6 +192,7 @@ def keep_electrodes(network: Network, names: Sequence[str] | int, *, scores: Sco
     ------
     PlanError : an electrode is unknown, or the axis is frozen
     """
+    _check_electrodes(network)
     if isinstance(names, int):
         if scores is None or "electrodes" not in scores.values:
             raise PlanError(f"to keep the best {names} electrodes give scores of the axis 'electrodes'")
@@ -202,6 +203,17 @@ def keep_electrodes(network: Network, names: Sequence[str] | int, *, scores: Sco
     else:
         kept = _positions(network, names)
     return make_plan(network, {"electrodes": kept}, note="electrodes")
+
+
+def _check_electrodes(network: Network) -> None:
+    """That one slice of the axis is one electrode."""
+    size = network.axes["electrodes"].size if "electrodes" in network.axes.axes else 0
+    if size and network.dimensions[:1] == ("electrodes",) and size != network.input_shape[0]:
+        parts = ", ".join(f"{a.name} ({a.size})" for a in network.axes.values() if a.name.startswith("electrodes"))
+        raise PlanError(
+            f"{network.origin} reads its {network.input_shape[0]} electrodes in groups, so that they can't be removed "
+            f"one by one; make a plan for the axes {parts}"
+        )
 
 
 def _positions(network: Network, names: Sequence[str]) -> list[int]:

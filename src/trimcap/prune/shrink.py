@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from trimcap._errors import PlanError
 from trimcap.graph.axes import Axes
-from trimcap.graph.network import Network, Node
+from trimcap.graph.network import Network, Node, Ref, map_refs
 from trimcap.prune.plan import Plan, make_plan
 
 
@@ -89,17 +90,22 @@ def _resize(axes: Axes, node: Node, keep: Mapping[str, tuple[int, ...]]) -> Node
     dims = axes.node_dims[node.name]
     if not node.shape:
         return node
-    if isinstance(node.shape[0], tuple):
-        return replace(node, shape=tuple(_kept_shape(axes, d, keep) for d in dims))
-    shape = _kept_shape(axes, dims, keep)
+    several = isinstance(node.shape[0], tuple)
+    shapes = tuple(_kept_shape(axes, d, keep) for d in (dims if several else (dims,)))
+    return replace(node, args=_new_args(axes, node, shapes[0], keep), shape=shapes if several else shapes[0])
+
+
+def _new_args(axes: Axes, node: Node, shape: tuple[int, ...], keep: Mapping[str, tuple[int, ...]]) -> tuple[Any, ...]:
     args = node.args
     if node.kind in ("reshape", "expand"):
         args = (args[0], _new_sizes(node, shape), *args[2:])
+    elif node.kind.startswith("adaptive_"):
+        args = (args[0], shape[-int(node.kind[-2]) :], *args[2:])
     elif node.kind in ("conv1d", "conv2d", "conv3d") and node.arg(6, 1) != 1:
         channels = len(axes.index(axes.dims(node.args[0].name)[1], keep))
         weight = axes.tensor_dims[node.args[1].name]
         args = (*args[:6], channels // len(axes.index(weight[1], keep)), *args[7:])
-    return replace(node, args=args, shape=shape)
+    return args
 
 
 def _new_sizes(node: Node, shape: tuple[int, ...]) -> tuple[Any, ...]:
@@ -116,9 +122,11 @@ def _new_sizes(node: Node, shape: tuple[int, ...]) -> tuple[Any, ...]:
 
 
 def _kept_channels(network: Network, keep: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
-    if not network.channels or "electrodes" not in keep:
+    """The names of the electrodes that stay; they may be a product of axes, if the network reads them in groups."""
+    if not network.channels or network.dimensions[:1] != ("electrodes",):
         return network.channels
-    return tuple(network.channels[i] for i in keep["electrodes"])
+    rows = network.axes.index(network.axes.dims(next(iter(network.inputs)))[1], keep)
+    return tuple(network.channels[i] for i in rows.tolist())
 
 
 # ---- the masked twin ----
@@ -129,21 +137,39 @@ def silence(network: Network, plan: Plan) -> Network:
 
     Only *reading* dimensions of weights are zeroed (input channels of convolutions and linear layers,
     electrode kernels, inputs of recurrent layers): producers stay as they are, so the twin shares no code path
-    with the removal of rows.
+    with the removal of rows. A weight that the network computes is multiplied by a mask where it is read.
     """
-    axes = network.axes
     tensors = {name: tensor.clone() for name, tensor in network.tensors.items()}
+    nodes: list[Node] = []
     for node in network.nodes:
         for name, positions in _readers(node):
-            if name not in tensors:
+            mask = _mask(network, name, positions(len(network.shape_of(name))), plan)
+            if mask.all():
                 continue
-            for position in positions(tensors[name].ndim):
-                rows = axes.index(axes.tensor_dims[name][position], plan.keep)
-                gone = torch.ones(tensors[name].shape[position], dtype=torch.bool)
-                gone[rows] = False
-                if gone.any():
-                    tensors[name].index_fill_(position, gone.nonzero().flatten(), 0.0)
-    return replace(network, tensors=tensors)
+            if name in tensors:
+                tensors[name][~mask.expand_as(tensors[name])] = 0.0
+            else:
+                masked, tensors[f"{node.name}_mask"] = f"{node.name}_masked", mask.double()
+                args = (Ref(name), Ref(f"{node.name}_mask"))
+                nodes.append(Node(masked, "aten.mul.Tensor", args, {}, network.shape_of(name)))
+                node = replace(node, args=map_refs(node.args, partial(_instead, name, masked)))
+        nodes.append(node)
+    return replace(network, nodes=tuple(nodes), tensors=tensors)
+
+
+def _instead(old: str, new: str, name: str) -> Ref:
+    return Ref(new if name == old else name)
+
+
+def _mask(network: Network, name: str, positions: Iterable[int], plan: Plan) -> Tensor:
+    """Which entries of a weight are read from slices that stay; broadcasts to its shape."""
+    shape = network.shape_of(name)
+    mask = torch.ones([1] * len(shape), dtype=torch.bool)
+    for position in positions:
+        kept = torch.zeros(shape[position], dtype=torch.bool)
+        kept[network.axes.index(network.axes.dims(name)[position], plan.keep)] = True
+        mask = mask & kept.reshape([-1 if d == position else 1 for d in range(len(shape))])
+    return mask
 
 
 def _readers(node: Node) -> list[tuple[str, Any]]:
@@ -175,6 +201,11 @@ def twin_error(network: Network, small: Network, plan: Plan, *, seed: int = 0, n
         raise PlanError(
             f"the pruned {network.origin} does not run ({str(error).splitlines()[0]}); nothing was returned"
         ) from error
+    if got.shape != want.shape:
+        raise PlanError(
+            f"the pruned {network.origin} returns shape {tuple(got.shape)} instead of {tuple(want.shape)}; nothing "
+            "was returned"
+        )
     scale = want.abs().max().item()
     return float((want - got).abs().max().item() / max(scale, 1e-30))
 
