@@ -14,7 +14,8 @@ RECIPE = parse_recipe(TEXT)
 
 def test_same_recipe_goes_on(tmp_path):
     run = open_run(tmp_path / "r", RECIPE, text=TEXT, facts={"data": {"n": np.int64(3)}})
-    again = open_run(tmp_path / "r", parse_recipe(TEXT + "[report]\nmargin = 0.1\n"), facts={})
+    changed = parse_recipe(TEXT + "[report]\nmargin = 0.1\n")
+    again = open_run(tmp_path / "r", changed, facts={"data": {"n": np.int64(3)}})
     assert run == again
     header = read_header(tmp_path / "r")
     assert header["hash"] == RECIPE.hash
@@ -26,6 +27,19 @@ def test_another_recipe_is_refused_and_the_difference_named(tmp_path):
     other = parse_recipe(TEXT.replace("0.5", "0.25"))
     with pytest.raises(ValueError, match=r"another recipe: steps\[0\].sparsity = 0.5 there, 0.25 here. Choose"):
         open_run(tmp_path / "r", other, facts={})
+
+
+def test_other_data_under_the_same_recipe_are_refused_and_the_difference_named(tmp_path):
+    def data(sha256, subjects):
+        return {"data": {"windows": 10, "subjects": subjects, "sha256": sha256}}
+
+    open_run(tmp_path / "r", RECIPE, facts=data("a", ["S0", "S1"]))
+    open_run(tmp_path / "r", RECIPE, facts=data("a", ["S0", "S1"]))
+    with pytest.raises(ValueError, match=r"run on other data: subjects = \['S0', 'S1'\] there, \['S1'\] here. Give"):
+        open_run(tmp_path / "r", RECIPE, facts=data("b", ["S1"]))
+    with pytest.raises(ValueError, match="run on other data: values of the windows differ"):
+        open_run(tmp_path / "r", RECIPE, facts=data("b", ["S0", "S1"]))
+    assert read_header(tmp_path / "r")["data"]["sha256"] == "a"
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path):

@@ -128,12 +128,13 @@ def open_run(folder: Path | str, recipe: Recipe, *, text: str = "", facts: Mappi
 
     Raises
     ------
-    ValueError : the folder belongs to another recipe, or holds other files; says what differs.
+    ValueError : the folder belongs to another recipe or other data, or holds other files; says what differs.
     OSError : the folder can't be written.
     """
     folder = Path(folder)
     if (folder / "run.json").exists():
         check_same(folder, recipe)
+        _check_same_data(folder, facts)
     elif folder.is_dir() and any(folder.iterdir()):
         raise ValueError(f"folder '{folder}' is not empty and is no run folder; choose another output folder")
     make_folder(folder)
@@ -164,6 +165,22 @@ def check_same(folder: Path | str, recipe: Recipe) -> None:
     raise ValueError(
         f"folder '{folder}' holds a run of another recipe: {'; '.join(differing[:3]) or 'made by another version'}. "
         "Choose another output folder, or delete this one"
+    )
+
+
+def _check_same_data(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Refuse to go on with other windows: folds would overlap, and subjects be tested that other folds trained on."""
+    theirs, ours = read_header(folder).get("data", {}), facts.get("data", {})
+    if theirs.get("sha256") == ours.get("sha256"):
+        return
+    differing = [
+        f"{key} = {theirs[key]} there, {ours[key]} here"
+        for key in ("windows", "shape", "rate", "classes", "channels", "subjects", "steps")
+        if key in theirs and to_plain(theirs[key]) != to_plain(ours.get(key))
+    ]
+    raise ValueError(
+        f"folder '{folder}' holds a run on other data: {'; '.join(differing[:3]) or 'values of the windows differ'}. "
+        "Give the same recordings again, or choose another output folder"
     )
 
 
