@@ -15,7 +15,7 @@ _HOME = {
     **dict.fromkeys(
         (
             "Fold", "Ledger", "Recording", "Region", "Windows", "audit", "band_power", "crop", "cut",
-            "differential_entropy", "from_arrays", "from_epochs", "from_raw", "grid", "k_fold_subjects",
+            "differential_entropy", "from_arrays", "from_epochs", "from_raw", "grid", "join", "k_fold_subjects",
             "leave_one_subject_out", "leave_sessions_out", "leave_trials_out", "linear_baseline", "make_fingerprint",
             "make_synthetic", "read_eegmat", "read_npz", "region", "split", "to_grid", "write_npz",
             "z_score_per_subject",

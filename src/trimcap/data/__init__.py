@@ -9,6 +9,7 @@ from trimcap.data.eegmat import read_eegmat
 from trimcap.data.electrodes import TEN_TWENTY, canonical, positions
 from trimcap.data.features import BANDS, DELTA, POWER_BANDS, band_power, differential_entropy, to_grid
 from trimcap.data.folds import Fold, Sealed, make_fold
+from trimcap.data.join import join
 from trimcap.data.ledger import STAGES, Ledger
 from trimcap.data.montage import Grid, grid
 from trimcap.data.npz import read_npz, write_npz
@@ -59,6 +60,7 @@ __all__ = [
     "from_epochs",
     "from_raw",
     "grid",
+    "join",
     "k_fold_subjects",
     "leaky_windows",
     "leaky_within_trial",

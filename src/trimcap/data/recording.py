@@ -52,6 +52,12 @@ class Recording:
             twice = sorted({c for c in self.channels if self.channels.count(c) > 1})
             raise ValueError(f"recording {self.name}: channel names occur twice: {', '.join(twice)}")
 
+    def __repr__(self) -> str:
+        return (
+            f"Recording({self.name}: {len(self.channels)} electrodes, {self.duration:g} s at {self.rate:g} Hz, "
+            f"{self.classes[self.label]})"
+        )
+
     @property
     def name(self) -> str:
         """`subject/session/trial`."""

@@ -56,6 +56,15 @@ class Windows:
         if len(self.y) and (self.y.min() < 0 or self.y.max() >= len(self.classes)):
             raise ValueError(f"windows: labels {np.unique(self.y)} do not index the classes {self.classes}")
 
+    def __repr__(self) -> str:
+        shape, subjects = "×".join(map(str, self.shape)), self.metadata.subject.nunique()
+        counts = np.bincount(self.y, minlength=len(self.classes)).tolist()
+        classes = ", ".join(f"{name} {n}" for name, n in zip(self.classes, counts, strict=True))
+        return (
+            f"Windows({len(self)} of {shape} {self.unit}, {self.duration:g} s at {self.rate:g} Hz, "
+            f"{len(self.channels)} electrodes, {subjects} subjects; {classes})"
+        )
+
     def __len__(self) -> int:
         return len(self.y)
 
