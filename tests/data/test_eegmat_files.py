@@ -70,6 +70,9 @@ def test_environment_names_the_folder_else_the_cache(tmp_path: Path, monkeypatch
     (tmp_path / "eegmat").mkdir()
     assert eegmat_files.locate(None) == (tmp_path / "eegmat", False)
     assert eegmat_files.locate("elsewhere") == (Path("elsewhere"), False)
+    monkeypatch.setenv("TRIMCAP_DATA", str(tmp_path / "typo"))
+    with pytest.raises(FileNotFoundError, match=r"TRIMCAP_DATA is '.*typo', which is no folder; correct it"):
+        eegmat_files.locate(None)
 
 
 def test_default_subjects_are_those_present_but_all_pinned_in_the_cache(tmp_path: Path) -> None:

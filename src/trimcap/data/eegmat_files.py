@@ -29,12 +29,22 @@ def pinned() -> Mapping[str, Any]:
 
 
 def locate(folder: Path | str | None) -> tuple[Path, bool]:
-    """The folder to read, and whether it is the download cache."""
+    """The folder to read, and whether it is the download cache.
+
+    Raises
+    ------
+    FileNotFoundError : TRIMCAP_DATA names no folder.
+    """
     if folder is not None:
         return Path(folder), False
     root = os.environ.get("TRIMCAP_DATA")
-    if root and (Path(root) / "eegmat").is_dir():
-        return Path(root) / "eegmat", False
+    if root:
+        if not Path(root).is_dir():  # a typing error must not start a download
+            raise FileNotFoundError(
+                f"TRIMCAP_DATA is '{root}', which is no folder; correct it, or unset it to download"
+            )
+        if (Path(root) / "eegmat").is_dir():
+            return Path(root) / "eegmat", False
     import pooch
 
     return Path(pooch.os_cache("trimcap")) / "eegmat", True
