@@ -104,3 +104,28 @@ def test_a_file_comes_before_a_name(tmp_path, monkeypatch):
     (tmp_path / "demo.toml").write_text(TINY)
     monkeypatch.chdir(tmp_path)
     assert recipe_path("demo.toml").resolve() == tmp_path / "demo.toml"
+
+
+@pytest.mark.slow
+def test_leaky_protocol_is_labelled_on_the_terminal_and_in_every_table(call, tmp_path):
+    (tmp_path / "leaky.toml").write_text(TINY.replace("[protocol]", '[protocol]\nname = "leaky_windows"'))
+    ended = call("run", tmp_path / "leaky.toml", "--out", tmp_path / "run", "--jobs", 1, ok=True)
+    assert "LEAKY protocol, for comparison only" in ended.out
+    for name in ("results.csv", "subjects.csv"):
+        assert "leaky" in (tmp_path / "run" / name).read_text().splitlines()[0].split(",")
+
+
+@pytest.mark.slow
+def test_honest_protocol_is_not_called_leaky(ran):
+    assert ran[1].json["leaky"] is False
+
+
+def test_interruption_says_how_to_go_on(call, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trimcap.study.run.run", interrupted)
+    (tmp_path / "tiny.toml").write_text(TINY)
+    ended = call("run", tmp_path / "tiny.toml", "--out", tmp_path / "run")
+    assert ended.code == 130
+    assert "interrupted. Nothing finished is lost: the same command goes on from here." in ended.err

@@ -15,7 +15,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-OK, FAILED, USAGE = 0, 1, 2
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, on standard output.")]
 Debug = Annotated[bool, typer.Option("--debug", envvar="TRIMCAP_DEBUG", help="Show the traceback of an error.")]
@@ -61,6 +61,9 @@ def verb(function: Callable[..., Answer]) -> Callable[..., None]:
         try:
             with redirect_stdout(sys.stderr):
                 answer = function(**options)
+        except KeyboardInterrupt as error:
+            typer.echo(" ".join(["\ninterrupted.", *getattr(error, "__notes__", ())]), err=True)
+            raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             if debug:
                 traceback.print_exc()

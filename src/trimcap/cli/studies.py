@@ -68,6 +68,9 @@ def _study(recipe: str, out: Path | None, jobs: int | None) -> Answer:
         study(content, folder, text=text, jobs=jobs or len(os.sched_getaffinity(0)), progress=True)
     except AuditError as error:  # all trials are there: the report shows what was wrong
         failed = str(error)
+    except KeyboardInterrupt as error:
+        error.add_note("Nothing finished is lost: the same command goes on from here.")
+        raise
     write_report(folder)
     return _summary(folder, failed)
 
@@ -101,10 +104,12 @@ def _summary(folder: Path, failed: str) -> Answer:
     verdicts = [(t["fold_name"], t["seed"], t["audit"]["verdict"]) for t in trials]
     stages = _stages(results)
     page = folder / "report.html"
-    facts = {"run": folder, "report": page, "trials": len(trials), "stages": stages, "audit": verdicts}
+    leaky = bool(run_folder.header["protocol"]["leaky"])
+    facts = {"run": folder, "report": page, "trials": len(trials), "leaky": leaky, "stages": stages, "audit": verdicts}
     columns = ("accuracy", "balanced_accuracy", "parameters", "macs", "flash", "sram")
     rows = [(s["stage"], *(s.get(c) for c in columns), s["verified"]) for s in stages]
-    shown = table(("stage", "accuracy", "balanced", "parameters", "MACs", "flash, B", "SRAM, B", "verified"), rows)
+    heads = ("stage", "accuracy", "balanced", "parameters", "MACs", "flash, B", "SRAM, B", "verified")
+    shown = table(heads, rows, title="LEAKY protocol, for comparison only" if leaky else "")
     return Answer({**facts, "failed": failed}, [shown, f"report: {page}"], failed)
 
 

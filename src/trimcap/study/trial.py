@@ -181,7 +181,7 @@ def _facts(task: Task, built: dict[str, Any], evaluated: dict[str, Any]) -> dict
         row["verified_windows"] = verification["verified_windows"] + scores["compared"] if row["verified"] else None
         row |= {"seconds": made.get("seconds"), "sha256": _digest(task.folder, name)}
         rows.append(row)
-        subjects += [{**common, "stage": name, **subject} for subject in scores["subjects"]]
+        subjects += [{**common, "stage": name, "leaky": task.fold.leaky, **s} for s in scores["subjects"]]
     audit = task.fold.audit()
     return {
         **common,
