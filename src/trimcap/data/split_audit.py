@@ -123,7 +123,8 @@ def _overlaps(train: pd.DataFrame, test: pd.DataFrame, duration: float | None) -
 
 
 def _by_trial(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    yield from table.groupby(_keys(table, UNITS["trial"]))
+    for key, rows in table.groupby(_keys(table, UNITS["trial"])):
+        yield str(key), rows
 
 
 def _nearest_gap(starts: NDArray[Any], others: NDArray[Any], duration: float) -> NDArray[np.bool_]:
