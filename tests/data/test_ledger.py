@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 
+import numpy as np
 import pytest
 from toy_windows import toy
 
@@ -88,3 +89,10 @@ def test_merge_appends_what_a_worker_recorded():
     worker.merge(fresh)
     assert [e.stage for e in worker.entries] == ["scale", "fit"]
     assert len(ledger) == 1
+
+
+@pytest.mark.parametrize("what", [np.zeros((3, 2, 8)), "s01/0/rest@0.0000", [3, 4]])
+def test_only_windows_and_ids_are_recorded(what):
+    """An array of signals would become ids that no audit can compare with the test set."""
+    with pytest.raises(TypeError, match="stage 'calibration' can't be recorded: a ledger takes Windows or their ids"):
+        Ledger().record("calibration", what)

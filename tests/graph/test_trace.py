@@ -7,6 +7,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from trimcap._errors import TraceError
 from trimcap.graph.trace import trace
@@ -166,3 +167,44 @@ def test_a_weight_that_two_layers_share_is_trained():
     network = trace(model, torch.randn(2, 4, 16))
     assert network.n_parameters == sum(p.numel() for p in model.parameters())
     assert network.trainable == network.tensors.keys()
+
+
+class Times(nn.Module):
+    """A parametrization that has a number, but bounds nothing with it."""
+
+    def __init__(self):
+        super().__init__()
+        self.c = 2.0
+
+    def forward(self, w):
+        return self.c * w
+
+
+class NormOfRows(nn.Module):
+    """Max-norm of slices of the last dimension, with a small number in the denominator, as libraries have it."""
+
+    def __init__(self):
+        super().__init__()
+        self.max_norm = 0.5
+
+    def forward(self, w):
+        norms = w.norm(2, dim=0, keepdim=True)
+        return w * norms.clamp(0, self.max_norm) / (1e-8 + norms)
+
+
+@pytest.mark.parametrize(("parametrization", "dim"), [(Times(), None), (NormOfRows(), 1)])
+def test_only_what_bounds_norms_is_a_max_norm(parametrization, dim):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
+    parametrize.register_parametrization(model[1], "weight", parametrization)
+    network = trace(model, torch.randn(2, 3, 4))
+    assert [(c.kind, c.dim) for c in network.constraints] == ([] if dim is None else [("max_norm", dim)])
+    assert len(network.notes) == (dim is None)
+    before = network.module().tensor("1.weight").clone()
+    module = network.module()
+    module.project()
+    torch.testing.assert_close(module.tensor("1.weight"), before)
+
+
+def test_a_traced_module_takes_names_of_electrodes():
+    module = trace(Tied(), torch.randn(2, 4, 16)).module()
+    assert trace(module, torch.randn(2, 4, 16), channels=("Fz", "Cz", "Pz", "Oz")).channels == ("Fz", "Cz", "Pz", "Oz")

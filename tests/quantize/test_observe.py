@@ -79,3 +79,11 @@ def test_a_layer_that_gives_infinity_is_named() -> None:
 class Log(nn.Module):
     def forward(self, x):
         return torch.log(x + 100)
+
+
+def test_an_offset_that_eats_the_levels_is_noted(net) -> None:
+    X = windows(3, 40, n=16)
+    assert observe(net, X).notes == ()
+    (note,) = observe(net, X + np.float32(40 * X.std())).notes
+    assert "far from zero" in note
+    assert "remove the offset" in note

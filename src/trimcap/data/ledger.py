@@ -62,11 +62,11 @@ class Ledger:
 
         Raises
         ------
-        ValueError : the stage is unknown.
+        ValueError : the stage is unknown. TypeError : something else than windows or ids, such as an array of signals.
         """
         if stage not in STAGES:
             raise ValueError(unknown("stage", stage, STAGES))
-        ids = sorted_ids(windows.ids if isinstance(windows, Windows) else windows)
+        ids = sorted_ids(windows.ids if isinstance(windows, Windows) else _names(windows, stage))
         self._entries.append(Entry(stage, ids, hash_ids(ids), note))
 
     def merge(self, other: Ledger) -> None:
@@ -105,6 +105,16 @@ class Ledger:
             known[row["sha256"]] = ids
             ledger.record(row["stage"], ids, row.get("note", ""))
         return ledger
+
+
+def _names(ids: Iterable[str], stage: str) -> list[str]:
+    found = [] if isinstance(ids, str) else list(ids)
+    if isinstance(ids, str) or not all(isinstance(i, str) for i in found):
+        raise TypeError(
+            f"stage {stage!r} can't be recorded: a ledger takes Windows or their ids, got {type(ids).__name__}; "
+            "an array does not say which windows it is from"
+        )
+    return found
 
 
 def hash_ids(ids: Sequence[str]) -> str:

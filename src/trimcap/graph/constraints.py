@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _WeightNorm
@@ -14,11 +15,13 @@ from trimcap.graph.network import Constraint
 _BOUND_NAMES = ("max_value", "max_norm", "max_norm_val", "maxnorm", "c")
 
 
+@torch.no_grad()
 def bake(model: nn.Module) -> tuple[tuple[str, ...], tuple[Constraint, ...]]:
     """Replace every parametrized tensor of `model` by its current value, in place; return notes and rules.
 
-    Max-norm parametrizations are recognised by their bound (attribute `max_value`, `max_norm`, …), weight norm by
-    its class. Any other parametrization is baked too, and a note says that training does not re-impose it.
+    Max-norm parametrizations are recognised by their bound (attribute `max_value`, `max_norm`, …) and by what they do
+    to weights beyond and within it, weight norm by its class. Any other parametrization is baked too, and a note says
+    that training does not re-impose it.
     """
     notes: list[str] = []
     rules: list[Constraint] = []
@@ -27,7 +30,7 @@ def bake(model: nn.Module) -> tuple[tuple[str, ...], tuple[Constraint, ...]]:
             for leaf, stack in _unwrap(module).items():
                 tensor = f"{path}.{leaf}" if path else leaf
                 for parametrization in stack:
-                    rule = _rule(tensor, parametrization)
+                    rule = _rule(tensor, parametrization, getattr(module, leaf))
                     if rule is not None:
                         rules.append(rule)
                     else:
@@ -57,13 +60,32 @@ def _unwrap(module: nn.Module) -> dict[str, list[nn.Module]]:
     return {leaf: [m for m in stack.children() if m is not None] for leaf, stack in found.items()}
 
 
-def _rule(tensor: str, parametrization: Any) -> Constraint | None:
+def _rule(tensor: str, parametrization: Any, value: Tensor) -> Constraint | None:
     if isinstance(parametrization, _WeightNorm):
         return Constraint(tensor, "weight_norm", dim=parametrization.dim)
+    bound = _bound(parametrization)
+    if bound is None or not bound > 0:
+        return None
+    generator = torch.Generator().manual_seed(0)
+    probe = torch.randn(value.shape, generator=generator).to(value)
+    # some slices beyond the bound, some within
+    probes = (probe * bound, probe * (bound / (2 * probe.norm())))
+    for dim in range(value.ndim):
+        if all(_same(parametrization(p), torch.renorm(p, p=2, dim=dim, maxnorm=bound)) for p in probes):
+            return Constraint(tensor, "max_norm", dim=dim, value=bound)
+    return None
+
+
+def _same(got: Any, want: Tensor) -> bool:
+    return isinstance(got, Tensor) and got.shape == want.shape and torch.allclose(got, want, rtol=1e-3, atol=1e-6)
+
+
+def _bound(parametrization: Any) -> float | None:
+    """The number that a max-norm parametrization keeps its bound in, if it has one."""
     for name in _BOUND_NAMES:
         bound = getattr(parametrization, name, None)
         if isinstance(bound, Tensor) and bound.numel() == 1:
             bound = bound.item()
         if isinstance(bound, int | float):
-            return Constraint(tensor, "max_norm", dim=int(getattr(parametrization, "dim", 0) or 0), value=float(bound))
+            return float(bound)
     return None

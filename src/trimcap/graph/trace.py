@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,10 @@ def trace(
     ------
     TraceError : the model has data-dependent control flow, a fixed batch size, or differs; names the layer.
     """
-    if isinstance(model, NetworkModule):
-        return model.extract()
     example, channels = _example(example, channels)
+    if isinstance(model, NetworkModule):
+        known = model.extract()
+        return replace(known, channels=channels or known.channels, dimensions=dimensions or known.dimensions)
     twin = copy.deepcopy(model).cpu().eval()
     notes, constraints = bake(twin)
     program = _export(twin, example, type(model).__name__)

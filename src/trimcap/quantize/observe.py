@@ -15,6 +15,8 @@ from trimcap.quantize.ranges import Estimator, Ranges, estimator
 _SAMPLE = 1 << 15
 #: fewer windows than this are noted in the result
 _FEW = 8
+#: and an input that reaches fewer levels than this
+_LEVELS = 64
 
 
 def observe(
@@ -61,8 +63,24 @@ def observe(
         _finite(program, value, s)
         low, high = estimate(s.sample, s.minimum, s.maximum)
         bounds[value] = (min(float(low), 0.0), max(float(high), 0.0))
+    return Ranges(bounds, name, len(X), (*_few(X), *_offset(X)))
+
+
+def _few(X: NDArray[np.float32]) -> tuple[str, ...]:
     few = f"calibrated on {len(X)} windows only; {_FEW} or more give steadier ranges"
-    return Ranges(bounds, name, len(X), (few,) if len(X) < _FEW else ())
+    return (few,) if len(X) < _FEW else ()
+
+
+def _offset(X: NDArray[np.float32]) -> tuple[str, ...]:
+    """A note if the 256 levels of the input, of which one is zero, are spent on its offset."""
+    low, high = float(X.min()), float(X.max())
+    levels = 256 * (high - low) / (max(high, 0.0) - min(low, 0.0))
+    if levels >= _LEVELS:
+        return ()
+    return (
+        f"the windows lie between {low:g} and {high:g}, far from zero: {max(levels, 1):.0f} of 256 levels are left for "
+        "them; remove the offset before the network, for example by a high-pass filter",
+    )
 
 
 class _Seen:
