@@ -8,7 +8,7 @@ import pytest
 from export_builds import disagreement, needs_arm, needs_compiler
 from export_programs import Maker, ccnn_like, eegnet_like, every_kind, windows
 
-from trimcap.export.build import CODE, STRICT, BuildError, compile_c, host_compiler
+from trimcap.export.build import CODE, STRICT, BuildError, compile_c, host_compiler, run
 from trimcap.export.c_conv import strategy
 from trimcap.export.c_source import digest, emit_c
 from trimcap.export.c_text import ExportError
@@ -175,11 +175,27 @@ def test_the_header_says_what_a_firmware_engineer_needs():
     program = eegnet_like(integer=True)
     c = emit_c(program, unit="µV")
     for text in ("#define EEGNET_LIKE_INPUT_SIZE 512", "#define EEGNET_LIKE_OUTPUT_SIZE 2", "1 x 8 x 64 int8_t",
-                 "real unit: uV", "classes: rest, task", "EEGNET_LIKE_INPUT_SCALE 0x1.7ae148p-2f",
+                 "real unit: uV", "classes: rest, task", "EEGNET_LIKE_INPUT_SCALE 0.370000005f /* 0x1.7ae148p-2 */",
                  "EEGNET_LIKE_INPUT_ZERO_POINT (-5)", f"ARENA_BYTES {c.arena_bytes}", c.digest, "no heap"):  # fmt: skip
         assert text in c.header
     assert c.source.isascii()
     assert c.header.isascii()
+
+
+@needs_compiler
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no g++")
+@pytest.mark.parametrize("standard", ["c++11", "c++17"])
+def test_the_header_is_good_for_cpp_too(tmp_path, standard):
+    program = eegnet_like(integer=True)
+    (tmp_path / "net.h").write_text(emit_c(program).header)
+    scale = float(np.float32(program.values[program.input].scale)).hex()
+    (tmp_path / "main.cpp").write_text(
+        '#include "net.h"\n#include <cstdio>\n'
+        'int main() { std::printf("%a", static_cast<double>(EEGNET_LIKE_INPUT_SCALE)); return 0; }\n'
+    )
+    flags = [f"-std={standard}", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+    run(["g++", *flags, str(tmp_path / "main.cpp"), "-o", str(tmp_path / "main")])
+    assert float.fromhex(run([str(tmp_path / "main")])).hex() == scale
 
 
 def test_int16_in_the_middle_is_refused_by_name():

@@ -71,6 +71,13 @@ def test_one_weight_bit_is_found_and_named(made, target, tmp_path):
         assert (kept["x"] == X[kept["window"]]).all()
 
 
+@pytest.mark.parametrize("target", HOST)
+def test_the_operation_is_named_although_the_self_test_fails_too(made, target):
+    edit(made, "eegnet_like.c", LOOK_UP, LOOK_UP.replace("x[i] + 128", "(x[i] + 129) & 255"))
+    with pytest.raises(VerifyError, match=rf"{target}: window 0, operation 'op_table2'"):
+        verify(made, targets=[target], save=made)
+
+
 def test_one_weight_is_found_in_float(tmp_path):
     program = ccnn_like(integer=False)
     folder = export(program, tmp_path / "fw", golden=windows(program, 3))

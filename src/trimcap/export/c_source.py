@@ -173,7 +173,9 @@ def _words(program: Program, name: str, layout: Layout, unit: str) -> dict[str, 
         "SCRATCH_BYTES": str(layout.scratch_bytes),
         "FLASH_BYTES": str(program.flash_bytes),
         "INCLUDES": includes,
-        "LIBRARIES": "no library function at all" if program.integer else "nothing but math.h",
+        "LIBRARIES": "no library function, if gcc is told -fno-tree-loop-distribute-patterns (else memmove)"
+        if program.integer
+        else "nothing but math.h",
         "MACROS": _scale_macros(program, name.upper()),
         "PROTOTYPES": fill_in(QUANTIZE_PROTOTYPE, {"NAME": name, "UNIT": comment(unit)}) if program.integer else "",
         "FACTOR": factor,
@@ -196,7 +198,13 @@ def _scale_macros(program: Program, upper: str) -> str:
     lines: list[str] = []
     for side, value in (("INPUT", program.values[program.input]), ("OUTPUT", program.values[program.output])):
         lines += [
-            f"#define {upper}_{side}_SCALE {float_literal(value.scale)} /* {value.scale:.9g} */",
+            f"#define {upper}_{side}_SCALE {_decimal(value.scale)} /* {float_literal(value.scale).rstrip('f')} */",
             f"#define {upper}_{side}_ZERO_POINT ({value.zero_point})",
         ]
     return "\n/* real = scale * (integer - zero point) */\n" + "\n".join(lines) + "\n"
+
+
+def _decimal(value: float) -> str:
+    """A float32 as a decimal literal of nine digits, which is exact: C++ before 2017 has no hexadecimal ones."""
+    text = f"{float(np.float32(value)):.9g}"
+    return text + ("f" if set(text) & set(".e") else ".0f")

@@ -37,9 +37,6 @@ int SELF_TEST(void);
 
 int main(void)
 {
-#ifdef SELF_TEST
-  if (SELF_TEST()) return 1;
-#endif
   FILE *windows = fopen("windows.bin", "rb");
   FILE *file = fopen("trace.bin", "wb");
   if (!windows || !file) return 3;
@@ -53,7 +50,11 @@ int main(void)
   }
   fclose(windows);
   @FINISH@
-  return fclose(file) ? 4 : failed;
+  if (fclose(file)) return 4;
+#ifdef SELF_TEST
+  if (SELF_TEST()) return 1;
+#endif
+  return failed;
 }
 """
 _QUANTIZE = "@NAME@_quantize(window, input);"

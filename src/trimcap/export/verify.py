@@ -149,7 +149,7 @@ def _on_host(artifact: Artifact, target: str, X: NDArray[np.float32], work: Path
     flags = (*STRICT, *(SANITIZE if target == "sanitize" else CODE), f"-I{artifact.folder.resolve()}")
     text = work / "harness.c"
     text.write_text(harness(artifact.program, artifact.name), encoding="ascii")
-    # one compilation of the network serves both: the harness calls the self-test's main before it replays
+    # one compilation of the network serves both: the harness calls the self-test's main after it has replayed
     compiler, test = str(host_compiler()), artifact.folder / f"{artifact.name}_test.c"
     parts = [
         compile_c(compiler, (*flags, "-DSELF_TEST=self_test", "-c"), [text], work / "harness.o"),
@@ -179,15 +179,34 @@ def _replay(
     for first in range(0, len(X), _CHUNK):
         part = X[first : first + _CHUNK]
         part.tofile(work / WINDOWS)
-        go()
-        got = read_trace(artifact.program, work / TRACE, len(part))
+        got, failure = _traced(artifact, work / TRACE, len(part), go)
         here, mismatch = compare(expected_trace(artifact.program, part), got, tolerance=artifact.tolerance)
         if here.difference > worst.difference or not worst.op:
             worst = replace(here, window=here.window + first)
         if mismatch:
             reason = _report(artifact, mismatch, first, X, save)
             return Row(target, "failed", reason, first + len(part), worst.difference, worst.op)
+        if failure:
+            raise failure
     return Row(target, "passed", "", len(X), worst.difference, worst.op)
+
+
+def _traced(
+    artifact: Artifact, path: Path, n: int, go: Callable[[], object]
+) -> tuple[dict[str, NDArray[Any]], BuildError | None]:
+    """Every operation's results, and why the program failed after it wrote them: the self-test knows no operation."""
+    failure = None
+    path.unlink(missing_ok=True)
+    try:
+        go()
+    except BuildError as error:
+        failure = error
+    try:
+        return read_trace(artifact.program, path, n), failure
+    except (OSError, ValueError):
+        if failure:
+            raise failure from None
+        raise
 
 
 def _report(artifact: Artifact, mismatch: Mismatch, first: int, X: NDArray[np.float32], save: Path) -> str:
