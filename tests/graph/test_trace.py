@@ -208,3 +208,10 @@ def test_only_what_bounds_norms_is_a_max_norm(parametrization, dim):
 def test_a_traced_module_takes_names_of_electrodes():
     module = trace(Tied(), torch.randn(2, 4, 16)).module()
     assert trace(module, torch.randn(2, 4, 16), channels=("Fz", "Cz", "Pz", "Oz")).channels == ("Fz", "Cz", "Pz", "Oz")
+
+
+def test_max_norm_survives_tracing_a_model_with_a_traced_part():
+    model, x = build("max-norm")
+    inner = trace(model, x)
+    outer = trace(nn.Sequential(inner.module(), nn.Identity()), x)
+    assert [(c.tensor, c.value) for c in outer.constraints] == [(f"0.{c.tensor}", c.value) for c in inner.constraints]

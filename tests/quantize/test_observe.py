@@ -6,8 +6,10 @@ import torch
 from small_nets import program, windows
 from torch import nn
 
+from trimcap.data.ledger import Ledger
 from trimcap.program.interpret import interpret
 from trimcap.quantize.observe import observe
+from trimcap.quantize.quantize import quantize
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +89,17 @@ def test_an_offset_that_eats_the_levels_is_noted(net) -> None:
     (note,) = observe(net, X + np.float32(40 * X.std())).notes
     assert "far from zero" in note
     assert "remove the offset" in note
+
+
+def test_observed_windows_are_recorded_and_ranges_cannot_hide_them(net) -> None:
+    class Named:
+        X = windows(3, 40, n=16)
+
+        def __iter__(self):
+            return (f"s1/0/t@{i}.0000" for i in range(16))
+
+    ledger = Ledger()
+    ranges = observe(net, Named(), ledger=ledger)
+    assert [(e.stage, len(e.ids)) for e in ledger.entries] == [("calibration", 16)]
+    with pytest.raises(ValueError, match="give the ledger to observe"):
+        quantize(net, ranges, ledger=ledger)

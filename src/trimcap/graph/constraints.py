@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _WeightNorm
 
+from trimcap.graph.module import NetworkModule
 from trimcap.graph.network import Constraint
 
 #: what libraries call the bound of a max-norm parametrization
@@ -26,6 +28,9 @@ def bake(model: nn.Module) -> tuple[tuple[str, ...], tuple[Constraint, ...]]:
     notes: list[str] = []
     rules: list[Constraint] = []
     for path, module in list(model.named_modules()):
+        if isinstance(module, NetworkModule):  # traced before; its weight norm is a parametrization, its max-norm not
+            bounds = (rule for rule in module.network.constraints if rule.kind == "max_norm")
+            rules += [replace(rule, tensor=f"{path}.{rule.tensor}" if path else rule.tensor) for rule in bounds]
         if parametrize.is_parametrized(module):
             for leaf, stack in _unwrap(module).items():
                 tensor = f"{path}.{leaf}" if path else leaf

@@ -71,7 +71,5 @@ def quantize_network(
         network, done = rewritten.network, rewritten.applied
     names = tuple(classes) or tuple(getattr(calibration, "classes", ()))
     reference = lower(network, name=name, classes=names)
-    ranges = observe(reference, calibration, method=method)
-    if ledger is not None:
-        ledger.record("calibration", calibration)
+    ranges = observe(reference, calibration, method=method, ledger=ledger)
     return Quantized(quantize(reference, ranges, bits=bits), reference, ranges, done)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trimcap.data.ledger import Ledger
 from trimcap.program.interpret import as_input, interpret
 from trimcap.program.program import Program
 from trimcap.quantize.ranges import Estimator, Ranges, estimator
@@ -26,6 +27,7 @@ def observe(
     method: str | Estimator = "mse",
     percent: float = 99.9,
     batch: int = 16,
+    ledger: Ledger | None = None,
 ) -> Ranges:
     """Range of every value of a float program on calibration windows.
 
@@ -39,6 +41,7 @@ def observe(
     method : "mse", "minmax", "percentile" or a function (sample, minimum, maximum) → (low, high)
     percent : share of values that "percentile" covers
     batch : windows at a time
+    ledger : if given, `ledger.record("calibration", calibration)` is called for the audit
 
     Returns
     -------
@@ -52,6 +55,8 @@ def observe(
         raise ValueError(f"program '{program.name}' is already in integers; observe the float program")
     name, estimate = estimator(method, percent=percent)
     X = _checked(program, calibration)
+    if ledger is not None:
+        ledger.record("calibration", calibration)
     seen = {value: _Seen(v.size, len(X)) for value, v in program.values.items()}
     for start in range(0, len(X), batch):
         part = X[start : start + batch]

@@ -63,9 +63,9 @@ def quantize(
         raise ValueError(f"bits is {bits}; weights can have 2 to 8 bits")
     ranges = calibration
     if not isinstance(calibration, Ranges):
-        ranges = observe(program, calibration, method=method)
-        if ledger is not None:
-            ledger.record("calibration", calibration)
+        ranges = observe(program, calibration, method=method, ledger=ledger)
+    elif ledger is not None:
+        raise ValueError("ranges do not say which windows they are from; give the ledger to observe() instead")
     program = merge_maps(program)
     values = quantized_values(program, ranges)
     constants: Constants = {}
