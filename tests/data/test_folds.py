@@ -42,6 +42,11 @@ def test_sealed_has_no_public_way_in():
     assert not any(hasattr(value, "X") for value in public)
 
 
+def test_a_closed_test_set_says_how_it_is_opened():
+    with pytest.raises(AttributeError, match=r"sealed: fold.test.open\('evaluate'"):
+        _ = fold().test.X
+
+
 def test_opening_needs_a_known_stage_and_the_audit_tells():
     one = fold()
     with pytest.raises(ValueError, match="unknown stage 'peek'"):

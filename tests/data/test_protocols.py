@@ -203,8 +203,22 @@ def test_class_absent_from_train_is_never_allowed():
 def test_class_in_too_few_groups():
     windows = toy(subjects=6)
     y = np.where(windows.metadata.subject < "s02", windows.y, 0)
-    with pytest.raises(ValueError, match=r"class 'class1' occurs in 2 subjects only.*use n_folds=2 or fewer"):
+    with pytest.raises(ValueError, match=r"class 'class1' occurs in 2 of 6 subjects only.*use n_folds=2 or fewer"):
         split(replace(windows, y=y), "k_fold_subjects", n_folds=3)
+
+
+def test_class_in_one_group_is_not_answered_with_the_folds_that_failed():
+    windows = toy(subjects=6)
+    y = np.where(windows.metadata.subject < "s01", windows.y, 0)
+    with pytest.raises(ValueError, match=r"in 1 of 6 subjects only.* of the 2 folds; load more subjects that have it"):
+        split(replace(windows, y=y), "k_fold_subjects", n_folds=2)
+
+
+@pytest.mark.parametrize("protocol", ["k_fold_subjects", "leave_one_subject_out", "leave_trials_out"])
+def test_one_class_only(protocol):
+    windows = replace(toy(), y=np.zeros(len(toy()), np.int64), classes=("rest",))
+    with pytest.raises(ValueError, match="windows are of class 'rest', so there is nothing to tell apart; load"):
+        split(windows, protocol)
 
 
 @pytest.mark.parametrize("valid", [0, 1, -0.1, 3])

@@ -62,6 +62,10 @@ class Sealed:
     def __repr__(self) -> str:
         return f"Sealed({len(self)} windows, {self.ids_hash[:12]})"
 
+    def __getattr__(self, name: str) -> NoReturn:
+        hint = "; the test set is sealed: fold.test.open('evaluate', 'what for') gives its windows and records it"
+        raise AttributeError(f"'Sealed' has no {name!r}" + (hint if name in ("X", "y", "metadata", "take") else ""))
+
     @property
     def ids(self) -> tuple[str, ...]:
         """Names of the windows; they say where a window is from, not what is in it."""

@@ -49,8 +49,9 @@ def grouped_tests(windows: Windows, groups: Groups, n_folds: int, seed: int, kin
         having = len(np.unique(groups[windows.y == label]))
         if having < n_folds:
             raise ValueError(
-                f"class {windows.classes[label]!r} occurs in {having} {kind}s only, so it would be absent from "
-                f"some of the {n_folds} folds; use n_folds={max(2, having)} or fewer"
+                f"class {windows.classes[label]!r} occurs in {having} of {len(np.unique(groups))} {kind}s only, so it "
+                f"would be absent from some of the {n_folds} folds; "
+                + (f"use n_folds={having} or fewer" if having > 1 else f"load more {kind}s that have it")
             )
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     return numbered(test for _, test in splitter.split(groups, windows.y, groups))
@@ -77,6 +78,11 @@ def cut_folds(
     """Folds from test rows; what is left is divided by whole `groups` into train and valid."""
     if missing_classes not in ("raise", "allow"):
         raise ValueError(unknown("missing_classes", missing_classes, ["raise", "allow"]))
+    if len(windows) and len(np.unique(windows.y)) < 2:
+        raise ValueError(
+            f"all {len(windows)} windows are of class {windows.classes[windows.y[0]]!r}, so there is nothing to tell "
+            "apart; load recordings of another class"
+        )
     folds = []
     for number, (name, test) in enumerate(tests.items()):
         rest = np.setdiff1d(np.arange(len(windows)), test)
