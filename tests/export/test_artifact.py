@@ -22,6 +22,10 @@ def made(tmp_path):
     return export(program, tmp_path / "fw", golden=windows(program, 6))
 
 
+def test_who_may_read_one_file_may_read_all(made):
+    assert len({path.stat().st_mode for path in made.iterdir()}) == 1
+
+
 @BOTH
 def test_what_is_written_is_read_again(integer, tmp_path):
     program = eegnet_like(integer=integer)
