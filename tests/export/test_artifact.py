@@ -22,6 +22,12 @@ def made(tmp_path):
     return export(program, tmp_path / "fw", golden=windows(program, 6))
 
 
+def test_what_is_no_program_is_refused_with_where_to_get_one(tmp_path):
+    with pytest.raises(TypeError, match=r"takes a Program, not str: `quantize_network\(…\).program`"):
+        export("net", tmp_path / "fw", golden=np.zeros((1, 8, 64)))
+    assert not (tmp_path / "fw").exists()
+
+
 def test_who_may_read_one_file_may_read_all(made):
     assert len({path.stat().st_mode for path in made.iterdir()}) == 1
 

@@ -88,6 +88,11 @@ def export(
     ExportError : an operation has no C. ArtifactError : `folder` holds something else. OSError : it can't be
     written. ValueError : no golden window, one with NaN or of another shape.
     """
+    if not isinstance(program, Program):
+        raise TypeError(
+            f"export takes a Program, not {type(program).__name__}: `quantize_network(…).program` is one in integers, "
+            "`lower(network)` one in float32"
+        )
     folder = Path(folder)
     X = _golden_windows(program, golden)
     unit = str(unit or getattr(golden, "unit", "µV"))
