@@ -11,6 +11,7 @@ from torch.nn.utils import parametrize
 
 from trimcap._errors import TraceError
 from trimcap.graph.trace import trace
+from trimcap.program.lower import lower
 from trimcap.train import predict
 from zoo import ZOO, build
 
@@ -215,3 +216,26 @@ def test_max_norm_survives_tracing_a_model_with_a_traced_part():
     inner = trace(model, x)
     outer = trace(nn.Sequential(inner.module(), nn.Identity()), x)
     assert [(c.tensor, c.value) for c in outer.constraints] == [(f"0.{c.tensor}", c.value) for c in inner.constraints]
+
+
+class Stopped(nn.Module):
+    """A gate that no gradient flows through."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv1d(4, 6, 3), nn.Linear(6, 2)
+
+    def forward(self, x):
+        x = self.conv(x)
+        return self.head((x * torch.sigmoid(x).detach()).mean(-1))
+
+
+def test_stopped_gradients_stay_stopped():
+    model, x = Stopped(), torch.randn(4, 4, 16)
+    network = trace(model, x)
+    module = network.module()
+    for net in (model, module):
+        net(x).square().sum().backward()
+    torch.testing.assert_close(module.tensor("conv.weight").grad, model.conv.weight.grad)
+    assert "conv" in [axis.name for axis in network.axes.prunable]
+    assert lower(network).ops

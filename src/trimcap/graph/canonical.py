@@ -15,7 +15,7 @@ from trimcap._errors import TraceError
 from trimcap.graph.network import Network, Node, Ref, map_refs
 
 _RESHAPES = {"view", "reshape", "_unsafe_view", "flatten", "unflatten", "unsqueeze", "squeeze"}
-_IDENTITIES = {"contiguous", "clone", "alias", "detach", "lift_fresh_copy", "_to_copy", "detach_"}
+_IDENTITIES = {"contiguous", "clone", "alias", "lift_fresh_copy", "_to_copy"}
 _CASTS = {"to", "type_as", "_to_copy"}
 _DROPPED_KWARGS = {"device", "pin_memory", "layout", "memory_format"}
 
@@ -135,6 +135,8 @@ def simplify(network: Network) -> Network:
 def _does_nothing(node: Node, network: Network) -> bool:
     if node.kind in _IDENTITIES:
         return "dtype" not in node.kwargs and len(node.args) < 2
+    if node.kind == "detach":  # of a result it stops gradients, which training must keep
+        return node.inputs[0] in network.tensors and node.inputs[0] not in network.trainable
     if node.kind == "slice":
         start, end, step = node.arg(2), node.arg(3), node.arg(4, 1)
         size = network.shape_of(node.inputs[0])[node.arg(1, 0)]

@@ -54,6 +54,7 @@ ELEMENTWISE = frozenset(
         "clamp_max",
         "clamp_min",
         "cos",
+        "detach",
         "dropout",
         "elu",
         "erf",
