@@ -119,6 +119,28 @@ def test_transductive_scaling_is_noted_by_the_audit():
     assert any("transductive" in f.text for f in one.audit().findings)
 
 
+def by_the_whole_set(windows):
+    return windows.with_X(windows.X - windows.X.mean(), step="centred")
+
+
+def by_each_window(windows):
+    return windows.with_X(windows.X - windows.X.mean(axis=(1, 2), keepdims=True), step="centred")
+
+
+def by_all_or_nothing(windows):
+    if len(windows) < 20:
+        raise ValueError("too few")
+    return windows
+
+
+@pytest.mark.parametrize("function", [by_the_whole_set, by_each_window, by_all_or_nothing])
+def test_a_transform_that_mixes_test_windows_is_noted_by_the_audit(function):
+    one = fold().map(function)
+    said = [f.text for f in one.audit().findings if "transductive" in f.text]
+    wanted = [f"{function.__name__} mixes windows (transductive): uses test inputs, never labels"]
+    assert said == ([] if function is by_each_window else wanted)
+
+
 def test_groups_and_description():
     one = fold(seed=7)
     assert one.groups == {"train": ("s00", "s01", "s02", "s03"), "valid": ("s04",), "test": ("s05",)}

@@ -94,13 +94,18 @@ class Sealed:
     def map(self, function: Transform) -> Sealed:
         """A new sealed set with transformed content; `function` sees the windows with all labels set to 0.
 
+        If what it makes of some windows depends on the others, `steps` says that this is transductive.
+
         Raises
         ------
         ValueError : `function` drops, adds or reorders windows.
         """
         windows = self._subset.windows()
         unlabelled = replace(windows, y=np.zeros_like(windows.y))
-        return Sealed(replace(_transformed(unlabelled, function), y=windows.y), self._ledger)
+        made = _transformed(unlabelled, function)
+        if not any("transductive" in step for step in made.steps) and _mixes(unlabelled, made, function):
+            made = replace(made, steps=(*made.steps, f"{_name(function)} mixes windows (transductive)"))
+        return Sealed(replace(made, y=windows.y), self._ledger)
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +240,26 @@ def _transformed(windows: Windows, function: Transform) -> Windows:
     if len(out) != len(windows) or not np.array_equal(out.ids, windows.ids):
         raise ValueError(
             "a fold's transform must keep its windows and their order, but "
-            f"{getattr(function, '__name__', function)} made {len(out)} windows of {len(windows)} or moved "
+            f"{_name(function)} made {len(out)} windows of {len(windows)} or moved "
             "them; choose windows before splitting"
         )
     return out
+
+
+def _mixes(windows: Windows, made: Windows, function: Transform) -> bool:
+    """Whether a transform gives some windows other content when it does not see the rest."""
+    some = np.arange(min(16, len(windows) // 2))
+    if not len(some):
+        return False
+    try:
+        alone = function(windows.take(some)).X
+    except ValueError:  # it needs more windows than these, whatever for
+        return True
+    scale = float(np.abs(made.X[some]).max(initial=0))
+    return alone.shape != made.X[some].shape or not np.allclose(
+        alone, made.X[some], rtol=0, atol=1e-4 * scale, equal_nan=True
+    )
+
+
+def _name(function: Transform) -> str:
+    return str(getattr(function, "__name__", function))
