@@ -1,13 +1,16 @@
 """Recordings, windows, features, folds and their audit."""
 
+from trimcap.data.artefacts import reject
 from trimcap.data.audit import Audit, Finding, audit
 from trimcap.data.baseline import linear_baseline
+from trimcap.data.chain import FORMAT, Chain, Step, make_chain
 from trimcap.data.check import check_signal
 from trimcap.data.crop import crop
 from trimcap.data.cut import cut
 from trimcap.data.eegmat import read_eegmat
 from trimcap.data.electrodes import TEN_TWENTY, canonical, positions
 from trimcap.data.features import BANDS, DELTA, POWER_BANDS, band_power, differential_entropy, to_grid
+from trimcap.data.filters import bandpass, notch
 from trimcap.data.folds import Fold, Sealed, make_fold
 from trimcap.data.join import join
 from trimcap.data.ledger import STAGES, Ledger
@@ -26,19 +29,27 @@ from trimcap.data.protocols import (
 from trimcap.data.readers import from_arrays, from_epochs, from_raw
 from trimcap.data.recording import Recording
 from trimcap.data.regions import Region, region
+from trimcap.data.rereference import rereference
 from trimcap.data.resample import resample
+from trimcap.data.running import running_z_score, subtract_baseline_mean
 from trimcap.data.scaling import Scaler, fit_scaler, z_score_per_subject
+from trimcap.data.steps import STEPS
+from trimcap.data.stream import Stream
 from trimcap.data.synthetic import make_fingerprint, make_synthetic
 from trimcap.data.windows import Windows
+from trimcap.data.windowwise import frames, log_variance, window_z_score
 
 __all__ = [
     "BANDS",
     "DELTA",
+    "FORMAT",
     "POWER_BANDS",
     "PROTOCOLS",
     "STAGES",
+    "STEPS",
     "TEN_TWENTY",
     "Audit",
+    "Chain",
     "Finding",
     "Fold",
     "Grid",
@@ -47,15 +58,19 @@ __all__ = [
     "Region",
     "Scaler",
     "Sealed",
+    "Step",
+    "Stream",
     "Windows",
     "audit",
     "band_power",
+    "bandpass",
     "canonical",
     "check_signal",
     "crop",
     "cut",
     "differential_entropy",
     "fit_scaler",
+    "frames",
     "from_arrays",
     "from_epochs",
     "from_raw",
@@ -68,16 +83,24 @@ __all__ = [
     "leave_sessions_out",
     "leave_trials_out",
     "linear_baseline",
+    "log_variance",
+    "make_chain",
     "make_fingerprint",
     "make_fold",
     "make_synthetic",
+    "notch",
     "positions",
     "read_eegmat",
     "read_npz",
     "region",
+    "reject",
+    "rereference",
     "resample",
+    "running_z_score",
     "split",
+    "subtract_baseline_mean",
     "to_grid",
+    "window_z_score",
     "write_npz",
     "z_score_per_subject",
 ]

@@ -1,0 +1,296 @@
+"""A chain at work: recordings in, windows out, one recording after the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from trimcap.data.artefacts import count_words, find_artefacts, find_unusable, refuse_unusable
+from trimcap.data.assemble import Batch, cut_recording, plan_cutting
+from trimcap.data.recording import Recording
+from trimcap.data.steps import Kind
+from trimcap.data.windows import Windows
+
+
+class Declared(Protocol):
+    """What a plan needs to know of a step."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def options(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def kind(self) -> Kind: ...  # noqa: D102
+    @property
+    def words(self) -> str: ...  # noqa: D102
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What came of one recording (or of one subject).
+
+    Parameters
+    ----------
+    windows : what was kept, or None
+    total : windows before any was dropped
+    dropped : reason → number
+    """
+
+    windows: Windows | None
+    total: int
+    dropped: Counter[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The steps of a chain, sorted by what they are given."""
+
+    before: tuple[Declared, ...]
+    cutting: Declared
+    rejects: tuple[Declared, ...]
+    after: tuple[Declared, ...]
+    subject: tuple[Declared, ...]
+
+    @staticmethod
+    def of(steps: Sequence[Declared]) -> Plan:
+        """Check the order of the steps and sort them."""
+        cuts = [i for i, step in enumerate(steps) if step.kind.level == "windows"]
+        if len(cuts) != 1:
+            raise ValueError(
+                f"a chain needs the step 'windows' once, between signal and window steps; it has {len(cuts)}"
+            )
+        at = cuts[0]
+        _check_sides(steps, at)
+        _check_baseline(steps[at:])
+        late = list(steps[at + 1 :])
+        rejects = next((i for i, step in enumerate(late) if step.name != "reject"), len(late))
+        subject = next((i for i, step in enumerate(late) if step.kind.level == "subject"), len(late))
+        return Plan(
+            before=tuple(steps[:at]),
+            cutting=steps[at],
+            rejects=tuple(late[:rejects]),
+            after=tuple(late[rejects:subject]),
+            subject=tuple(late[max(subject, rejects) :]),
+        )
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What is done up to the rejection, for `Windows.steps`."""
+        return tuple(step.words for step in (*self.before, self.cutting, *self.rejects))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of the windows step, without `on_bad`."""
+        return {key: value for key, value in self.cutting.options.items() if key != "on_bad"}
+
+    @property
+    def on_bad(self) -> str:
+        """What to do with unusable windows: "raise" or "drop"."""
+        return str(self.cutting.options["on_bad"])
+
+
+def run(plan: Plan, recordings: Iterable[Recording], *, progress: bool = False) -> Iterator[Part]:
+    """The parts of a data set as they are made; nothing of a part is kept."""
+    parts = (_one(plan, recording) for recording in _watched(recordings, progress))
+    first: Windows | None = None
+    for part in by_subject(plan.subject, parts) if plan.subject else parts:
+        if part.windows is not None:
+            _agree(part.windows, first)
+            first = part.windows.take([]) if first is None else first
+        yield part
+
+
+def gather(parts: Iterable[Part]) -> Windows:
+    """All parts as one; what was dropped is counted in `steps`.
+
+    Raises
+    ------
+    ValueError : no recordings; nothing left.
+    """
+    parts = list(parts)
+    windows = [part.windows for part in parts if part.windows is not None]
+    tail = summary(parts)
+    first = windows[0]
+    if len(windows) == 1:
+        return replace(first, steps=(*first.steps, *tail))
+    return replace(
+        first,
+        X=np.concatenate([w.X for w in windows]),
+        y=np.concatenate([w.y for w in windows]),
+        metadata=pd.concat([w.metadata for w in windows], ignore_index=True),
+        steps=(*first.steps, *tail),
+    )
+
+
+def summary(parts: Sequence[Part]) -> tuple[str, ...]:
+    """What was dropped, in words, or nothing; refuses an empty result."""
+    if not parts:
+        raise ValueError("no recordings for the chain; check the folder and the chosen subjects")
+    total = sum(part.total for part in parts)
+    dropped = sum((part.dropped for part in parts), Counter[str]())
+    if all(part.windows is None for part in parts):
+        raise ValueError(f"no window is left: {count_words(dropped, total)}; check the thresholds and the recordings")
+    return (count_words(dropped, total),) if dropped else ()
+
+
+def through(steps: Sequence[Declared], batch: Batch) -> Batch:
+    """Windows, and the baseline beside them, through steps on windows."""
+    for step in steps:
+        function, options = step.kind.function, step.options
+        if step.name == "subtract_baseline":
+            batch = Batch(function(batch.windows, baseline=batch.baseline), None)
+            continue
+        other = None if batch.baseline is None else _applied(step, function, batch.baseline, options)
+        batch = Batch(_applied(step, function, batch.windows, options), other)
+    return batch
+
+
+def usable(plan: Plan, batch: Batch) -> tuple[Batch, Counter[str]]:
+    """Rejection, then what "on_bad" says; the number of windows that went for each reason."""
+    dropped: Counter[str] = Counter()
+    windows = batch.windows
+    for step in plan.rejects:
+        keep, reasons = find_artefacts(windows, **step.options)
+        windows, dropped = windows.take(keep), dropped + reasons
+    keep, reasons = find_unusable(windows)
+    if plan.on_bad == "raise":
+        refuse_unusable(windows, keep)
+    windows, dropped = windows.take(keep), dropped + reasons
+    if batch.baseline is not None and len(windows):
+        good, _ = find_unusable(batch.baseline)
+        if plan.on_bad == "raise":
+            refuse_unusable(batch.baseline, good, "baseline of window")
+        if not good.all():
+            dropped["bad baseline"] += len(windows)
+            windows = windows.take([])
+    return Batch(windows, batch.baseline), dropped
+
+
+def by_subject(steps: Sequence[Declared], parts: Iterable[Part]) -> Iterator[Part]:
+    """Join the parts of each subject and pass them through `steps`; a subject's recordings must follow each other."""
+    seen: set[str] = set()
+    pending: list[Part] = []
+    for subject, group in groupby(parts, key=lambda part: _subject(part)):
+        pending = list(group)
+        if subject is None:
+            yield from pending
+            continue
+        if subject in seen:
+            raise ValueError(
+                f"the recordings of subject {subject} do not follow each other, but a z-score per subject needs all "
+                "of them at once; sort the recordings by subject"
+            )
+        seen.add(subject)
+        windows = replace(gather(pending), steps=_first(pending).steps)
+        batch = through(steps, Batch(windows, None))
+        yield Part(batch.windows, sum(p.total for p in pending), sum((p.dropped for p in pending), Counter[str]()))
+
+
+def _one(plan: Plan, recording: Recording) -> Part:
+    for step in plan.before:
+        recording = step.kind.function(recording, **step.options)
+        if not isinstance(recording, Recording):
+            raise ValueError(
+                f"step {step.name} gave a {type(recording).__name__}; before 'windows' it must give a Recording"
+            )
+    cutting = plan_cutting(recording.rate, **plan.options)
+    batch = cut_recording(recording, cutting, plan.words)
+    total = len(batch.windows)
+    if not total:
+        if plan.on_bad == "raise":
+            raise ValueError(
+                f"recording {recording.name} lasts {recording.duration:g} s, too short for one window of "
+                f"{cutting.n_times / cutting.rate:g} s from {cutting.first / cutting.rate:g} s on; choose shorter "
+                "windows, leave it out, or set on_bad='drop' in the windows step"
+            )
+        return Part(None, 1, Counter({"recording too short": 1}))
+    batch, dropped = usable(plan, batch)
+    if not len(batch.windows):
+        return Part(None, total, dropped)
+    return Part(through(plan.after, batch).windows, total, dropped)
+
+
+def _applied(step: Declared, function: Callable[..., Any], windows: Windows, options: Mapping[str, Any]) -> Windows:
+    result = function(windows, **options)
+    if not isinstance(result, Windows) or (step.kind.per_window and len(result) != len(windows)):
+        raise ValueError(f"step {step.name} must give as many windows as it gets ({len(windows)}), got {result!r}")
+    return result
+
+
+def _watched(recordings: Iterable[Recording], progress: bool) -> Iterator[Recording]:
+    """The recordings, counted on a bar; refuses two of one name."""
+    seen: set[str] = set()
+    with _bar(progress, len(recordings) if isinstance(recordings, Sized) else None) as advance:
+        for recording in recordings:
+            if recording.name in seen:
+                raise ValueError(f"two recordings are named {recording.name}; subject/session/trial must be unique")
+            if any(mark in part for part in (recording.subject, recording.session, recording.trial) for mark in "/@"):
+                raise ValueError(f"recording {recording.name}: subject, session and trial must not contain '/' or '@'")
+            seen.add(recording.name)
+            yield recording
+            advance(recording.name)
+
+
+@contextmanager
+def _bar(show: bool, total: int | None) -> Iterator[Callable[[str], None]]:
+    if not show:
+        yield lambda _name: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("preprocess", total=total)
+        yield lambda name: bar.update(task, advance=1, description=name)
+
+
+def _agree(windows: Windows, first: Windows | None) -> None:
+    for what in ("rate", "channels", "classes", "shape", "unit"):
+        if first is not None and getattr(windows, what) != getattr(first, what):
+            raise ValueError(
+                f"recording {windows.ids[0].partition('@')[0]} gives windows with {what} {getattr(windows, what)}, "
+                f"those before have {getattr(first, what)}; make them equal (pick, resample) or leave it out"
+            )
+
+
+def _subject(part: Part) -> str | None:
+    return None if part.windows is None else str(part.windows.metadata.subject.iloc[0])
+
+
+def _first(parts: Sequence[Part]) -> Windows:
+    return next(part.windows for part in parts if part.windows is not None)
+
+
+def _check_sides(steps: Sequence[Declared], at: int) -> None:
+    for i, step in enumerate(steps):
+        level = step.kind.level
+        if i < at and level in ("window", "subject"):
+            raise ValueError(f"step {step.name} works on windows; move it behind 'windows'")
+        if i > at and level == "recording":
+            raise ValueError(f"step {step.name} works on the continuous signal; move it before 'windows'")
+
+
+def _check_baseline(steps: Sequence[Declared]) -> None:
+    uses = [i for i, step in enumerate(steps) if step.name == "subtract_baseline"]
+    if uses and not steps[0].options["baseline"]:
+        raise ValueError("subtract_baseline needs a baseline; set baseline=… (s) in the step 'windows'")
+    subject = next((i for i, step in enumerate(steps) if step.kind.level == "subject"), len(steps))
+    if len(uses) > 1 or any(i > subject for i in uses):
+        raise ValueError("subtract_baseline may be used once, before subject_z_score")
+    if steps[0].options["baseline"] and not uses:
+        raise ValueError("the step 'windows' has a baseline that no step uses; add subtract_baseline, or set start=…")

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from brown import NAMES, brown
+
+from trimcap.data.rereference import pick, pick_words, rereference, rereference_words
+
+
+def test_average_sums_to_zero_and_keeps_differences():
+    recording = brown(offset=100)
+    out = rereference(recording)
+    np.testing.assert_allclose(out.signal.astype(float).sum(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(out.signal[0] - out.signal[2], recording.signal[0] - recording.signal[2], atol=1e-3)
+    assert out.channels == recording.channels
+
+
+def test_electrodes_are_subtracted_and_left_out():
+    recording = brown()
+    out = rereference(recording, to=("Fp1", "F4"))
+    mean = (recording.signal[0].astype(float) + recording.signal[3]) / 2
+    np.testing.assert_allclose(out.signal, recording.signal[[1, 2]] - mean, atol=1e-4)
+    assert out.channels == ("Fp2", "F3")
+    kept = rereference(recording, to="Fp1", keep=True)
+    assert (kept.signal[0] == 0).all()
+    assert kept.channels == recording.channels
+
+
+def test_reference_of_the_recording_does_not_matter():
+    """What a common reference adds to all electrodes, re-referencing takes away; a wrong one does not."""
+    recording = brown()
+    other = rereference(rereference(recording, to="F3", keep=True), to="average")
+    np.testing.assert_allclose(other.signal, rereference(recording).signal, atol=1e-3)
+    assert np.abs(rereference(recording, to="F3", keep=True).signal - rereference(recording).signal).max() > 1
+
+
+def test_bad_references():
+    with pytest.raises(ValueError, match=r"recording s1/0/0: unknown electrode 'FP1'; did you mean 'Fp1'"):
+        rereference(brown(), to="FP1")
+    with pytest.raises(ValueError, match="all electrodes are references"):
+        rereference(brown(), to=NAMES[:4])
+    with pytest.raises(ValueError, match="different electrode names"):
+        rereference_words(to=("Cz", "Cz"))
+
+
+def test_pick():
+    recording = brown()
+    out = pick(recording, names=("F4", "Fp1"))
+    np.testing.assert_array_equal(out.signal, recording.signal[[3, 0]])
+    assert out.channels == ("F4", "Fp1")
+    with pytest.raises(ValueError, match="unknown electrode 'F5'"):
+        pick(recording, names=["F5"])
+    with pytest.raises(ValueError, match="different electrode names"):
+        pick_words(names=())
