@@ -92,6 +92,7 @@ def traced(model, *shape):
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_numbers(name):
+    torch.manual_seed(0)  # one weight in 2^24 is drawn as exactly 0, and the published rule does not count it
     build_model, shape, parameters, flops, macs = PUBLISHED[name]
     now = cost(traced(build_model(), *shape))
     assert (now.parameters, now.published_flops, now.macs) == (parameters, flops, macs)
@@ -102,6 +103,7 @@ def test_published_numbers(name):
     ("zeroed", "flops"), [((6, 12, 25, 6), 145675522), ((51, 102, 204, 51), 41031298)], ids=["10 %", "80 %"]
 )
 def test_published_flops_skip_zeroed_filters(zeroed, flops):
+    torch.manual_seed(0)  # see above
     model = ccnn(64, 128, 256, 64)
     with torch.no_grad():
         for block, n in zip(model.blocks, zeroed, strict=True):
