@@ -194,3 +194,12 @@ def test_regroup_freezes_what_does_not_nest():
     dims = ((Atom(4),), (Atom(6),))
     assert regroup(dims, (3, 8), "split") is None
     assert all(a.frozen == "split" for d in dims for a in flat(d))
+
+
+def test_axes_print_as_a_table():
+    axes = axes_of("depth multiplier 2")
+    lines = str(axes).splitlines()
+    assert len(lines) == len(axes)
+    assert lines[0].split() == ["electrodes", "8", "input"]
+    assert any("frozen: output of the network" in line for line in lines)
+    assert repr(axes) == f"Axes({len(axes.prunable)} prunable, {len(axes) - len(axes.prunable)} frozen)"

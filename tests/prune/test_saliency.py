@@ -11,8 +11,12 @@ import torch
 from torch import nn
 
 from trimcap._errors import PlanError
+from trimcap.graph.cost import cost
+from trimcap.graph.rewrite import rewrite
 from trimcap.graph.trace import trace
+from trimcap.prune.keep import keep_top
 from trimcap.prune.saliency import Scores, d_score, from_units, l1, l2, random
+from trimcap.prune.shrink import shrink
 from zoo import ZOO, build
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_dscore.json").read_text())
@@ -126,5 +130,26 @@ def test_nan_scores_are_refused():
 
 def test_nothing_to_prune():
     network = trace(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), torch.randn(2, 3, 4))
-    with pytest.raises(PlanError, match=r"no axis of .* can be pruned"):
+    with pytest.raises(PlanError, match=r"no axis inside .* can be pruned"):
         l1(network)
+
+
+def test_only_electrodes_can_be_pruned():
+    class Mean(nn.Module):
+        def forward(self, x):
+            return x.mean(-1)
+
+    network = trace(nn.Sequential(Mean(), nn.Linear(6, 2)), torch.randn(2, 6, 40))
+    with pytest.raises(PlanError, match=r"Of its input, electrodes can: name them with axes=") as caught:
+        l1(network)
+    assert ": ;" not in str(caught.value)
+    assert len(l1(network, axes=["electrodes"]).values["electrodes"]) == 6
+
+
+@pytest.mark.parametrize("step", [l1, cost, rewrite, lambda n: keep_top(n, None, 0.5), lambda n: shrink(n, None)])
+def test_a_module_or_a_rewrite_instead_of_a_network(step):
+    model, x = build("shallow")
+    with pytest.raises(TypeError, match=r"got the module Sequential: call trimcap.trace\(model, windows\) first"):
+        step(model)
+    with pytest.raises(TypeError, match=r"got Rewritten: pass its `.network`"):
+        step(rewrite(trace(model, x)))

@@ -304,3 +304,9 @@ def test_wrong_windows(eegnet, make_windows):
 def test_nothing_to_train(eegnet, make_windows):
     with pytest.raises(ValueError, match="no parameter that requires a gradient"):
         fit(eegnet.requires_grad_(False), make_windows(20), epochs=1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there(eegnet, make_windows):
+    with pytest.raises(ValueError, match="finds no CUDA device; use device='cpu'"):
+        fit(eegnet, make_windows(16), epochs=1, device="cuda")

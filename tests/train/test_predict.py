@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from trimcap.data import cut, k_fold_subjects, make_synthetic
 from trimcap.train import predict, probabilities
 
 
@@ -70,3 +71,9 @@ def test_shape_of_a_model_that_does_not(make_windows):
 def test_no_windows(eegnet, make_windows):
     with pytest.raises(ValueError, match="there are no windows"):
         predict(eegnet, make_windows(5).take(np.arange(0)))
+
+
+def test_a_sealed_test_set_says_how_it_is_opened():
+    fold = k_fold_subjects(cut(make_synthetic(4, seed=0), seconds=2), n_folds=4)[0]
+    with pytest.raises(TypeError, match=r'sealed; predict on fold.test.open\("evaluate"'):
+        predict(lambda x: x, fold.test)

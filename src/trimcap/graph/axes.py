@@ -64,6 +64,16 @@ class Axes(Mapping[str, Axis]):
     def __len__(self) -> int:
         return len(self.axes)
 
+    def __repr__(self) -> str:
+        return f"Axes({len(self.prunable)} prunable, {len(self) - len(self.prunable)} frozen)"
+
+    def __str__(self) -> str:
+        width = max((len(name) for name in self), default=0)
+        return "\n".join(
+            f"{axis.name:<{width}}  {axis.size:>5}  {(axis.frozen and 'frozen: ' + axis.frozen) or axis.kind}"
+            for axis in self.values()
+        )
+
     @property
     def prunable(self) -> tuple[Axis, ...]:
         """Axes of which slices may be removed."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trimcap.graph.cost_rules import flash_of, macs_of, published_flops_of, tensors_of
 from trimcap.graph.liveness import activation_blocks, live_bytes, without
 from trimcap.graph.memory import plan_memory
-from trimcap.graph.network import Network
+from trimcap.graph.network import Network, need_network
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,6 +120,7 @@ def cost(network: Network, *, bits: int = 32) -> Cost:
     ------
     ValueError : another number of bits.
     """
+    need_network(network, "cost")
     if bits not in BITS:
         raise ValueError(f"bits={bits} is not a known width; use one of {', '.join(map(str, BITS))}")
     itemsize = 4 if bits == 32 else 1

@@ -184,6 +184,20 @@ class Network:
         )
 
 
+def need_network(value: Any, function: str) -> Network:
+    """The network itself, or a message that says how to get one."""
+    if isinstance(value, Network):
+        return value
+    if isinstance(getattr(value, "network", None), Network):
+        raise TypeError(f"{function} takes a Network, got {type(value).__name__}: pass its `.network`")
+    if isinstance(value, nn.Module):
+        raise TypeError(
+            f"{function} takes a Network, got the module {type(value).__name__}: "
+            "call trimcap.trace(model, windows) first"
+        )
+    raise TypeError(f"{function} takes a Network, got {type(value).__name__}")
+
+
 def refs(value: Any) -> Iterator[Ref]:
     """Every `Ref` inside nested tuples, in order."""
     if isinstance(value, Ref):

@@ -10,7 +10,7 @@ from trimcap.graph.cost import Cost, cost
 from trimcap.graph.cost_rules import macs_of
 from trimcap.graph.liveness import activation_blocks
 from trimcap.graph.memory import plan_memory
-from trimcap.graph.network import Network
+from trimcap.graph.network import Network, need_network
 from trimcap.graph.rewrite_change import Change, Rule
 from trimcap.graph.rewrite_fold import batch_norm_folds, constant_folds, fold_batch_norm, fold_constants
 from trimcap.graph.rewrite_proof import EXACT, ROUNDING, check_same, largest_difference, narrowed, widened
@@ -70,7 +70,8 @@ class Rewritten:
                 ("flash", self.before.flash_bytes, self.after.flash_bytes),
             )
         )
-        return "\n".join([*lines, ", ".join(ratios) + f", largest difference {self.error:.1e} of scale"])
+        lines.append(", ".join(ratios) + f", largest difference {self.error:.1e} of scale")
+        return "\n".join([*lines, *(f"note: {note}" for note in self.network.notes)])
 
 
 def rewrite(
@@ -102,6 +103,7 @@ def rewrite(
     ValueError : an unknown rule or objective.
     RuntimeError : a rule changed the function, or rounding does; names the rule and the place.
     """
+    need_network(network, "rewrite")
     if objective not in OBJECTIVES:
         raise ValueError(unknown("objective", objective, OBJECTIVES))
     named = [_named(rule) for rule in rules]

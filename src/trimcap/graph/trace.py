@@ -100,16 +100,20 @@ def _export(model: nn.Module, example: Tensor, name: str) -> ExportedProgram:
         with _quiet():
             return torch.export.export(model, (example,), dynamic_shapes=({0: Dim("n")},))
     except Exception as error:
-        where = _failing_layer(model, example)
-        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+        where, runs = _failing_layer(model, example)
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
+        advice = (
+            "Remove control flow that depends on values or on the batch size from that layer, or replace the layer."
+            if runs
+            else "The model does not run on this example either: is its shape what the model was built for?"
+        )
         raise TraceError(
-            f"cannot trace {name} at {where} (example {tuple(example.shape)}): {reason} Remove control flow "
-            "that depends on values or on the batch size from that layer, or replace the layer."
+            f"cannot trace {name} at {where} (example {tuple(example.shape)}): {reason}. {advice}"
         ) from error
 
 
-def _failing_layer(model: nn.Module, example: Tensor) -> str:
-    """The innermost layer whose own forward can't be exported, or the one that raises on the example."""
+def _failing_layer(model: nn.Module, example: Tensor) -> tuple[str, bool]:
+    """The innermost layer whose own forward can't be exported, or that raises; and whether the model runs at all."""
     inputs: dict[str, tuple[Any, ...]] = {}
     hooks = []
     for path, module in model.named_modules():
@@ -119,12 +123,12 @@ def _failing_layer(model: nn.Module, example: Tensor) -> str:
         with torch.no_grad():
             model(example)
     except Exception:  # the model itself fails on this input: the last module entered is the place
-        return f"layer '{list(inputs)[-1]}'" if inputs else "its forward"
+        return f"layer '{list(inputs)[-1]}'" if inputs else "its forward", False
     finally:
         for hook in hooks:
             hook.remove()
     alone = [p for p, args in inputs.items() if not _exports(model.get_submodule(p), args, len(example))]
-    return f"layer '{max(alone, key=len)}'" if alone else "its own forward (no single layer fails alone)"
+    return f"layer '{max(alone, key=len)}'" if alone else "its own forward (no single layer fails alone)", True
 
 
 def _note(inputs: dict[str, tuple[Any, ...]], path: str, args: tuple[Any, ...]) -> None:

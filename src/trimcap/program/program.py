@@ -99,6 +99,11 @@ class Program:
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # what a reader of its results must know, in words
 
+    def __repr__(self) -> str:
+        x, y = self.values[self.input], self.values[self.output]
+        shapes = " → ".join("×".join(map(str, v.shape)) + f" {v.dtype}" for v in (x, y))
+        return f"Program({self.name}: {len(self.ops)} operations, {shapes}, {self.flash_bytes:,} bytes of constants)"
+
     @property
     def integer(self) -> bool:
         """Whether all arithmetic is on integers."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trimcap._errors import PlanError, unknown
 from trimcap.graph.cost import Cost, cost
-from trimcap.graph.network import Network
+from trimcap.graph.network import Network, need_network
 from trimcap.prune.plan import Plan, make_plan
 from trimcap.prune.saliency import Scores
 from trimcap.prune.shrink import resize
@@ -41,6 +41,7 @@ def keep_top(
     ------
     ValueError : sparsity or scope is impossible
     """
+    need_network(network, "keep_top")
     if not 0 <= sparsity < 1:
         raise ValueError(f"sparsity is the fraction removed: 0 ≤ sparsity < 1, got {sparsity}")
     if scope not in ("axis", "global"):

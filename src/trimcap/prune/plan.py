@@ -31,6 +31,9 @@ class Plan:
     requested: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
 
+    def __str__(self) -> str:
+        return "\n".join(f"{row['axis']}: {row['before']} → {row['after']} slices" for row in self.table())
+
     def achieved(self) -> dict[str, float]:
         """Axis → fraction of slices that the plan removes."""
         return {name: 1 - len(kept) / self.sizes[name] for name, kept in self.keep.items()}

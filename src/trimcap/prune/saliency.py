@@ -17,7 +17,7 @@ from torch import Tensor
 
 from trimcap._errors import PlanError
 from trimcap.graph.axes import Axis
-from trimcap.graph.network import Network
+from trimcap.graph.network import Network, need_network
 from trimcap.prune.plan import prunable_axis
 
 #: units of one layer, one row each → one score per unit
@@ -129,12 +129,15 @@ def chosen(network: Network, axes: Iterable[str] | None) -> list[Axis]:
     ------
     PlanError : an axis is unknown or frozen, or nothing in the network can be pruned
     """
+    need_network(network, "a saliency")
     if axes is not None:
         return [prunable_axis(network, name) for name in axes]
     hidden = list(network.axes.hidden)
     if not hidden:
-        frozen = "; ".join(f"{a.name}: {a.frozen}" for a in list(network.axes.values())[:5])
-        raise PlanError(f"no axis of {network.origin} can be pruned ({frozen or 'it has no weights'})")
+        frozen = "; ".join(f"{a.name}: {a.frozen}" for a in network.axes.values() if a.frozen)
+        inputs = ", ".join(a.name for a in network.axes.prunable)
+        more = f" Of its input, {inputs} can: name them with axes=." if inputs else ""
+        raise PlanError(f"no axis inside {network.origin} can be pruned ({frozen or 'it has no weights'}).{more}")
     return hidden
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trimcap._errors import PlanError
 from trimcap.graph.axes import Axes
-from trimcap.graph.network import Network, Node, Ref, map_refs
+from trimcap.graph.network import Network, Node, Ref, map_refs, need_network
 from trimcap.prune.plan import Plan, make_plan
 
 
@@ -33,7 +33,7 @@ def shrink(network: Network, plan: Plan, *, tolerance: float = 1e-9) -> Network:
     ------
     PlanError : the plan removes nothing, belongs to another network, or the twin disagrees
     """
-    plan = _checked(network, plan)
+    plan = _checked(need_network(network, "shrink"), plan)
     small = resize(network, plan)
     error = twin_error(network, small, plan)
     if not error <= tolerance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from trimcap.graph.network import Network
@@ -29,8 +29,8 @@ class Quantized:
 
     program: Program
     reference: Program
-    ranges: Ranges
-    rewrites: tuple[str, ...] = ()
+    ranges: Ranges = field(repr=False)
+    rewrites: tuple[str, ...] = field(default=(), repr=False)
 
 
 def quantize_network(

@@ -213,6 +213,8 @@ def _identity(model: nn.Module, train: Windows, valid: Windows | None, settings:
 def _surroundings(device: str, threads: int | None) -> Iterator[None]:
     """Global random state and number of threads are afterwards what they were."""
     kind = torch.device(device)
+    if kind.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={device!r}: this torch ({torch.__version__}) finds no CUDA device; use device='cpu'")
     gpus = [] if kind.type != "cuda" else [torch.cuda.current_device() if kind.index is None else kind.index]
     count = torch.get_num_threads()
     if threads is not None:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from trimcap.data.folds import Sealed
 from trimcap.data.windows import Windows
 
 #: a network, or anything that maps a float32 array (n, …) to logits (n, n_classes)
@@ -38,6 +39,8 @@ def predict(
     ------
     ValueError : the windows do not have the shape that the model takes, or the result is not (n, n_classes).
     """
+    if isinstance(windows, Sealed):
+        raise TypeError('the test set is sealed; predict on fold.test.open("evaluate", "what is evaluated")')
     X = np.asarray(windows.X if isinstance(windows, Windows) else windows, dtype=np.float32)
     check_shape(model, X.shape)
     if not len(X):
