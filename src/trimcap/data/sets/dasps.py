@@ -1,0 +1,126 @@
+"""DASPS: 23 subjects, six anxiety-provoking situations, 14 electrodes, two ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from trimcap.data.recording import Recording
+from trimcap.data.sets.folders import Found, Subjects, find
+from trimcap.data.sets.layouts import EMOTIV as CHANNELS
+from trimcap.data.sets.matfiles import mat_shapes, read_numbers
+from trimcap.data.sets.ratings import Rule, Side, rule
+from trimcap.data.sets.trials import OnBad, Trial, check_on_bad, check_option, recordings, require, require_shape
+
+RATE = 128.0
+RATINGS = ("valence", "arousal")
+_DATA, _LABELS = (14, 1920, 12), (12, 2)
+_PHASES = ("recitation", "recall")
+Form = Literal["raw", "preprocessed"]
+
+
+def read_dasps(
+    folder: Path | str,
+    *,
+    subjects: Subjects = None,
+    label: str = "arousal",
+    threshold: float = 5.0,
+    side: Side = ">",
+    form: Form = "preprocessed",
+    on_bad: OnBad = "raise",
+) -> list[Recording]:
+    """Read DASPS: 12 trials of 15 s per subject, 14 electrodes of an Emotiv EPOC, 128 Hz, µV.
+
+    The layout is taken from public loaders and descriptions, not from the files themselves: MATLAB 7.3 (h5py), `data`
+    of 14 × 1920 × 12 and `labels` of 12 × 2 (valence, arousal). Trials 1 and 2 are the first situation, first recited
+    by the psychotherapist, then recalled by the subject, and so on; the two share one rating, so never split a
+    situation (`info["situation"]`) between training and test. Neither phase is a rest.
+
+    Parameters
+    ----------
+    folder : holds S01.mat … S23.mat (raw) or S01preprocessed.mat … (preprocessed), or the folder `Raw data.mat` or
+        `Preprocessed data .mat` with them
+    subjects : which, as "S07", "07" or 7; default all that are there
+    label : "valence" or "arousal", self-assessed from 0 to 9
+    threshold, side : class 1 is rating `side` threshold
+    form : "raw", or "preprocessed" by the authors (band-pass, artefacts removed)
+    on_bad : what to do with a trial in which a channel is constant or not finite: "raise", "drop" or "keep"
+
+    Returns
+    -------
+    Recordings ordered by subject and trial; subject "S01", session "1", trial "01" … "12"; classes ("low arousal",
+    "high arousal"). `info`: file, ratings, rule, situation and stimulus ("1" … "6"), phase, and hamilton (the
+    therapist's scores) where the file has them.
+
+    Raises
+    ------
+    FileNotFoundError : no such files.
+    ImportError : h5py is not installed.
+    ValueError : unknown subject or option; a file that is damaged or of another shape; a rating off the scale. The
+        message names the file.
+
+    Notes
+    -----
+    Baghdadi et al., DASPS: A database for anxious states based on a psychological stimulation, arXiv:1901.02942.
+    """
+    groups = iter_dasps(
+        folder, subjects=subjects, label=label, threshold=threshold, side=side, form=form, on_bad=on_bad
+    )
+    return [recording for group in groups for recording in group]
+
+
+def iter_dasps(
+    folder: Path | str,
+    *,
+    subjects: Subjects = None,
+    label: str = "arousal",
+    threshold: float = 5.0,
+    side: Side = ">",
+    form: Form = "preprocessed",
+    on_bad: OnBad = "raise",
+) -> Iterator[list[Recording]]:
+    """`read_dasps` one subject at a time."""
+    check_on_bad(on_bad)
+    split = rule(label, threshold, side, known=RATINGS, lowest=0, highest=9, what="DASPS")
+    found = find_dasps(folder, form=form)
+    names = found.choose(subjects)
+    return (
+        recordings(
+            _trials(found.files[name][0], split), path=found.files[name][0], subject=name, channels=CHANNELS, rate=RATE,
+            classes=split.classes, on_bad=on_bad,
+        )
+        for name in names
+    )  # fmt: skip
+
+
+def find_dasps(folder: Path | str, *, form: Form = "preprocessed") -> Found:
+    """Files of DASPS in a folder."""
+    check_option("form", form, ("raw", "preprocessed"))
+    title, ending = ("Raw data", "") if form == "raw" else ("Preprocessed data", "preprocessed")
+    places = [f"{prefix}{title}{gap}mat" for prefix in ("", "DASPS_Database/", "DASPS/") for gap in (".", " .", " ")]
+    return find(
+        "DASPS", folder, places=places, pattern=rf"S([0-9]{{2}}){ending}\.mat", name="S{:02d}", published=range(1, 24),
+        known=r"S[0-9]{2}(preprocessed)?\.mat",
+    )  # fmt: skip
+
+
+def _trials(path: Path, split: Rule) -> Iterator[Trial]:
+    shapes = mat_shapes(path)
+    for key, shape in (("data", _DATA), ("labels", _LABELS)):
+        if key in shapes:
+            require_shape(shapes[key], key, shape, str(path))
+    arrays: dict[str, object] = {key: read_numbers(path, key) for key in ("data", "labels") if key in shapes}
+    data, labels = require(arrays, "data", _DATA, str(path)), require(arrays, "labels", _LABELS, str(path))
+    facts: dict[str, object] = {}
+    if 0 < np.prod(shapes.get("hamilton", (0,))) <= 64:
+        facts["hamilton"] = tuple(read_numbers(path, "hamilton").ravel().astype(float).tolist())
+    for t in range(_DATA[2]):
+        name, situation = f"{t + 1:02d}", str(t // 2 + 1)
+        ratings = {key: float(value) for key, value in zip(RATINGS, labels[t], strict=True)}
+        info = {"ratings": ratings, "rule": str(split), "situation": situation, "stimulus": situation, **facts}
+        info["phase"] = _PHASES[t % 2]
+        label = split.apply(ratings[split.label], f"{path}: trial {name}")
+        yield Trial(name, data[:, :, t], label, info=info)

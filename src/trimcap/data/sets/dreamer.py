@@ -1,0 +1,168 @@
+"""DREAMER: 23 subjects, 18 film clips, 14 electrodes, three ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from trimcap.data.recording import Recording
+from trimcap.data.sets.folders import Found, Subjects
+from trimcap.data.sets.layouts import EMOTIV as CHANNELS
+from trimcap.data.sets.matfiles import cell_count, read_cells, read_field
+from trimcap.data.sets.ratings import Rule, Side, rule
+from trimcap.data.sets.trials import OnBad, Trial, check_on_bad, check_option, recordings, require, signal
+
+RATE = 128.0
+RATINGS = ("valence", "arousal", "dominance")
+_TRIALS = 18
+Baseline = Literal["drop", "apart"]
+
+
+def read_dreamer(
+    folder: Path | str,
+    *,
+    subjects: Subjects = None,
+    label: str = "valence",
+    threshold: float = 3.0,
+    side: Side = ">",
+    baseline: Baseline = "drop",
+    on_bad: OnBad = "raise",
+) -> list[Recording]:
+    """Read DREAMER: 18 trials of 65 to 393 s per subject, 14 electrodes of an Emotiv EPOC, 128 Hz, µV.
+
+    The signals are raw, with an offset of about 4200 µV.
+
+    Parameters
+    ----------
+    folder : holds DREAMER.mat
+    subjects : which, as "07", "7" or 7; default all that are in the file
+    label : "valence", "arousal" or "dominance", rated from 1 to 5
+    threshold, side : class 1 is rating `side` threshold
+    baseline : the 61 s before each clip: "drop" them, or put them "apart" into `info["baseline"]`, float32 (14, n)
+    on_bad : what to do with a trial in which a channel is constant or not finite: "raise", "drop" or "keep"
+
+    Returns
+    -------
+    Recordings in the order of the file; subject "01" … "23", session "1", trial "01" … "18", which is also the clip;
+    classes ("low valence", "high valence"). `info`: file, ratings (all three), rule, stimulus, and age and sex where
+    the file has them.
+
+    Raises
+    ------
+    FileNotFoundError : no such file.
+    ValueError : unknown subject or option; a damaged file or one of another layout, rate or electrodes; a rating
+        outside 1 to 5. The message names the file.
+
+    Notes
+    -----
+    Katsigiannis & Ramzan, DREAMER: A database for emotion recognition through EEG and ECG signals from wireless
+    low-cost off-the-shelf devices, IEEE J. Biomedical and Health Informatics 2018;22(1):98-107.
+    """
+    groups = iter_dreamer(
+        folder, subjects=subjects, label=label, threshold=threshold, side=side, baseline=baseline, on_bad=on_bad
+    )
+    return [recording for group in groups for recording in group]
+
+
+def iter_dreamer(
+    folder: Path | str,
+    *,
+    subjects: Subjects = None,
+    label: str = "valence",
+    threshold: float = 3.0,
+    side: Side = ">",
+    baseline: Baseline = "drop",
+    on_bad: OnBad = "raise",
+) -> Iterator[list[Recording]]:
+    """`read_dreamer` one subject at a time, in the order of the file, which is read as a stream."""
+    check_option("baseline", baseline, ("drop", "apart"))
+    check_on_bad(on_bad)
+    split = rule(label, threshold, side, known=RATINGS, lowest=1, highest=5, what="DREAMER")
+    found = find_dreamer(folder)
+    names = set(found.choose(subjects))
+    path = next(iter(found.files.values()))[0]
+    _check_facts(path)
+    return _subjects(path, names, split, baseline, on_bad)
+
+
+def find_dreamer(folder: Path | str) -> Found:
+    """DREAMER.mat in a folder, and the subjects it holds.
+
+    Raises
+    ------
+    FileNotFoundError : no such file.
+    ValueError : the file is damaged or another.
+    """
+    root = Path(folder)
+    for path in (root / "DREAMER.mat", root / "DREAMER" / "DREAMER.mat"):
+        if path.is_file():
+            count = cell_count(path, "DREAMER", "Data")
+            return Found(
+                what="DREAMER",
+                folder=path.parent,
+                files={f"{n:02d}": (path,) for n in range(1, count + 1)},
+                missing=tuple(f"{n:02d}" for n in range(count + 1, 24)),
+                extra=tuple(sorted(p.name for p in path.parent.iterdir() if p.is_file() and p != path)),
+            )
+    raise FileNotFoundError(f"DREAMER: no DREAMER.mat in {root}; pass the folder that holds it")
+
+
+def _subjects(path: Path, names: set[str], split: Rule, baseline: Baseline, on_bad: OnBad) -> Iterator[list[Recording]]:
+    for number, cell in enumerate(read_cells(path, "DREAMER", "Data"), start=1):
+        name = f"{number:02d}"
+        if name not in names:
+            continue
+        yield recordings(
+            _trials(cell, path, name, split, baseline),
+            path=path, subject=name, channels=CHANNELS, rate=RATE, classes=split.classes, on_bad=on_bad,
+        )  # fmt: skip
+
+
+def _trials(cell: Any, path: Path, name: str, split: Rule, baseline: Baseline) -> Iterator[Trial]:
+    where = f"{path}: subject {name}"
+    eeg = cell.get("EEG") if isinstance(cell, dict) else None
+    if not isinstance(eeg, dict):
+        raise ValueError(f"{where} is no struct with EEG; is it the published DREAMER.mat?")
+    scores = {key: require(cell, f"Score{key.title()}", (_TRIALS, 1), where).ravel() for key in RATINGS}
+    stimuli, rest = (_cells(eeg, key, where) for key in ("stimuli", "baseline"))
+    facts = {
+        key: str(cell[other]) for key, other in (("age", "Age"), ("sex", "Gender")) if isinstance(cell.get(other), str)
+    }
+    for t in range(_TRIALS):
+        trial = f"{t + 1:02d}"
+        values = {key: float(scores[key][t]) for key in RATINGS}
+        info: dict[str, object] = {"ratings": values, "rule": str(split), "stimulus": trial, **facts}
+        if baseline == "apart":
+            info["baseline"] = signal(_transposed(rest[t]), CHANNELS, f"{where}: baseline {trial}")
+        label = split.apply(values[split.label], f"{where}: trial {trial}")
+        yield Trial(trial, _transposed(stimuli[t]), label, info=info)
+
+
+def _cells(eeg: Mapping[str, Any], key: str, where: str) -> list[Any]:
+    cells = eeg.get(key)
+    if not isinstance(cells, list) or len(cells) != _TRIALS or not all(isinstance(c, np.ndarray) for c in cells):
+        raise ValueError(
+            f"{where}: EEG.{key} should be a cell array of {_TRIALS} signals, time × {len(CHANNELS)} channels"
+        )
+    return cells
+
+
+def _transposed(values: Any) -> Any:
+    return values.T if values.ndim == 2 else values
+
+
+def _check_facts(path: Path) -> None:
+    """The file's own rate and electrodes, where it states them, must be those that are assumed."""
+    for field, expected in (("EEG_SamplingRate", [RATE]), ("EEG_Electrodes", list(CHANNELS))):
+        try:
+            value = read_field(path, "DREAMER", field)
+        except ValueError as error:
+            if f"no struct with the field {field}" in str(error):
+                continue
+            raise
+        found = value.ravel().tolist() if isinstance(value, np.ndarray) else list(value)
+        if found != expected:
+            raise ValueError(f"{path}: {field} is {found}; DREAMER has {expected}. Is it another file?")

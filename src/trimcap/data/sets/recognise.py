@@ -1,0 +1,216 @@
+"""Which published data set lies in a folder, and in what state it is."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trimcap.data.eegmat import read_eegmat
+from trimcap.data.recording import Recording
+from trimcap.data.sets.amigos import find_amigos, iter_amigos
+from trimcap.data.sets.catalogue import DataSet, data_set
+from trimcap.data.sets.dasps import find_dasps, iter_dasps
+from trimcap.data.sets.deap import find_deap, iter_deap
+from trimcap.data.sets.dreamer import find_dreamer, iter_dreamer
+from trimcap.data.sets.faced import find_faced, iter_faced
+from trimcap.data.sets.folders import Found, find
+from trimcap.data.sets.seed import find_seed, iter_seed
+from trimcap.data.sets.seed_iv import find_seed_iv, iter_seed_iv
+from trimcap.data.sets.seed_v import find_seed_v, iter_seed_v
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class SetReport:
+    """What is known about a folder after looking at it.
+
+    Parameters
+    ----------
+    entry : which set, from the catalogue
+    folder : where its files lie
+    subjects : those with files
+    missing : published subjects without files
+    extra : names of files that belong to nothing
+    damaged : file or subject -> what is wrong, as the reader says it
+    notes : trials that were left out and why
+    read : whether the files were read; without that all below is empty
+    sessions, trials : names, over all subjects
+    recordings : how many were read
+    rates : Hz
+    channels : electrodes
+    seconds : shortest and longest recording
+    label : what `balance` counts
+    balance : class -> recordings
+    """
+
+    entry: DataSet
+    folder: Path
+    subjects: tuple[str, ...]
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+    damaged: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    read: bool = False
+    sessions: tuple[str, ...] = ()
+    trials: tuple[str, ...] = ()
+    recordings: int = 0
+    rates: tuple[float, ...] = ()
+    channels: tuple[str, ...] = ()
+    seconds: tuple[float, float] = (0.0, 0.0)
+    label: str = ""
+    balance: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """All published subjects are there and nothing that was read is damaged."""
+        return not self.missing and not self.damaged
+
+
+@dataclass(frozen=True)
+class _Kind:
+    name: str
+    find: Callable[[Path], Found]
+    read: Callable[[Path, str, str], Iterator[list[Recording]]]
+    label: str
+
+
+def recognise(path: Path | str, *, read: bool = True, progress: Progress | None = None) -> SetReport:
+    """Tell which published set a folder holds, by its layout, and check every file.
+
+    Parameters
+    ----------
+    path : the folder of a set, of its files, or one above
+    read : read every file (one subject in memory at a time); False only looks at names
+    progress : called with the subject, how many are done and how many there are
+
+    Returns
+    -------
+    SetReport; a damaged file is in it and does not stop the others. Ratings are counted by the readers' default rule.
+
+    Raises
+    ------
+    FileNotFoundError : no such folder.
+    ValueError : no published set, or several, lie there; says which layouts are known.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is no folder")
+    found = [(kind, files) for kind in _KINDS if (files := _looked(kind, root)) is not None]
+    if not found:
+        known = ", ".join(kind.name for kind in _KINDS)
+        raise ValueError(f"{root} has the layout of no published set ({known}); other files: read them with MNE")
+    if len({files.folder for _, files in found}) > 1:
+        listed = "; ".join(f"{kind.name} in {files.folder}" for kind, files in found)
+        raise ValueError(f"{root} holds several sets: {listed}. Pass the folder of one")
+    kind, files = found[0]
+    report = SetReport(data_set(kind.name), files.folder, tuple(files.files), files.missing, files.extra)
+    return _checked(report, kind, root, progress) if read else report
+
+
+def _looked(kind: _Kind, root: Path) -> Found | None:
+    try:
+        return kind.find(root)
+    except FileNotFoundError:
+        return None
+
+
+def _checked(report: SetReport, kind: _Kind, root: Path, progress: Progress | None) -> SetReport:
+    damaged: dict[str, str] = {}
+    notes: list[str] = []
+    facts: list[tuple[str, str, float, tuple[str, ...], float]] = []
+    balance: Counter[str] = Counter()
+    # one file of all subjects is read once, not once for each
+    stream = iter_dreamer(root, label=kind.label, on_bad="drop") if kind.name == "dreamer" else None
+    for done, subject in enumerate(report.subjects):
+        if progress is not None:
+            progress(subject, done, len(report.subjects))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                group = next(stream) if stream is not None else _subject(kind, root, subject)
+            except StopIteration:
+                damaged[subject] = "not reached: the file is damaged before"
+                continue
+            except (ValueError, FileNotFoundError) as error:
+                damaged[subject] = str(error)
+                continue
+        notes += [str(w.message) for w in caught]
+        facts += [(r.session, r.trial, r.rate, r.channels, r.duration) for r in group]
+        balance.update(dict.fromkeys(group[0].classes, 0) if group else {})
+        balance.update(r.classes[r.label] for r in group)
+    durations = [fact[4] for fact in facts]
+    return SetReport(
+        report.entry, report.folder, report.subjects, report.missing, report.extra, damaged, tuple(notes), True,
+        sessions=tuple(sorted({fact[0] for fact in facts})),
+        trials=tuple(sorted({fact[1] for fact in facts})),
+        recordings=len(facts),
+        rates=tuple(sorted({fact[2] for fact in facts})),
+        channels=facts[0][3] if facts else (),
+        seconds=(min(durations), max(durations)) if durations else (0.0, 0.0),
+        label=kind.label,
+        balance=dict(balance),
+    )  # fmt: skip
+
+
+def _subject(kind: _Kind, root: Path, subject: str) -> list[Recording]:
+    return [recording for group in kind.read(root, subject, kind.label) for recording in group]
+
+
+def _find_eegmat(root: Path) -> Found:
+    return find(
+        "EEGMAT", root, places=("eegmat",), pattern=r"Subject([0-9]{2})_[12]\.edf", name="Subject{:02d}",
+        published=range(36), known=r"subject-info\.csv|RECORDS|LICENSE\.txt|SHA256SUMS\.txt|ANNOTATORS", parts=2,
+    )  # fmt: skip
+
+
+def _read_eegmat(root: Path, subject: str, _: str) -> Iterator[list[Recording]]:
+    yield read_eegmat(_find_eegmat(root).folder, subjects=subject, rate=None, download=False)
+
+
+def _by_rating(read: Callable[..., Iterator[list[Recording]]]) -> Callable[[Path, str, str], Iterator[list[Recording]]]:
+    return lambda root, subject, label: read(root, subjects=subject, label=label, on_bad="drop")
+
+
+def _by_clip(read: Callable[..., Iterator[list[Recording]]]) -> Callable[[Path, str, str], Iterator[list[Recording]]]:
+    return lambda root, subject, _: read(root, subjects=subject, on_bad="drop")
+
+
+def _read_seed_v(root: Path, subject: str, _: str) -> Iterator[list[Recording]]:
+    return iter_seed_v(root, subjects=subject, rate=None, on_bad="drop")
+
+
+def _find_any_dasps(root: Path) -> Found:
+    try:
+        return find_dasps(root)
+    except FileNotFoundError:
+        return find_dasps(root, form="raw")
+
+
+def _read_any_dasps(root: Path, subject: str, label: str) -> Iterator[list[Recording]]:
+    form = (
+        "preprocessed" if next(iter(_find_any_dasps(root).files.values()))[0].stem.endswith("preprocessed") else "raw"
+    )
+    return iter_dasps(
+        root, subjects=subject, label=label, form="raw" if form == "raw" else "preprocessed", on_bad="drop"
+    )
+
+
+def _read_amigos(root: Path, subject: str, label: str) -> Iterator[list[Recording]]:
+    return iter_amigos(root, subjects=subject, label=label, videos="all", on_bad="drop")
+
+
+_KINDS = (
+    _Kind("eegmat", _find_eegmat, _read_eegmat, "condition"),
+    _Kind("deap", find_deap, _by_rating(iter_deap), "valence"),
+    _Kind("seed", find_seed, _by_clip(iter_seed), "emotion"),
+    _Kind("seed-iv", find_seed_iv, _by_clip(iter_seed_iv), "emotion"),
+    _Kind("seed-v", find_seed_v, _read_seed_v, "emotion"),
+    _Kind("dreamer", find_dreamer, _by_rating(iter_dreamer), "valence"),
+    _Kind("amigos", find_amigos, _read_amigos, "valence"),
+    _Kind("faced", find_faced, _by_rating(iter_faced), "valence"),
+    _Kind("dasps", _find_any_dasps, _read_any_dasps, "arousal"),
+)

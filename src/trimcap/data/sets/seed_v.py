@@ -1,0 +1,179 @@
+"""SEED-V: 16 subjects in three sessions of 15 film clips, 62 electrodes, five emotions."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trimcap.data.recording import Recording
+from trimcap.data.resample import resample
+from trimcap.data.sets.folders import Found, Subjects, find
+from trimcap.data.sets.layouts import SEED as CHANNELS
+from trimcap.data.sets.trials import OnBad, Trial, check_on_bad, recordings
+
+if TYPE_CHECKING:
+    import mne
+
+RATE = 1000.0
+CLASSES = ("disgust", "fear", "sad", "neutral", "happy")
+#: classes of the 15 clips of each session
+LABELS = {
+    "1": (4, 1, 3, 2, 0, 4, 1, 3, 2, 0, 4, 1, 3, 2, 0),
+    "2": (2, 1, 3, 0, 4, 4, 0, 3, 2, 1, 3, 4, 1, 2, 0),
+    "3": (2, 1, 3, 0, 4, 4, 0, 3, 2, 1, 3, 4, 1, 2, 0),
+}
+#: where the 15 clips of each session start and end in the recording, s
+STARTS = {
+    "1": (30, 132, 287, 555, 773, 982, 1271, 1628, 1730, 2025, 2227, 2435, 2667, 2932, 3204),
+    "2": (30, 299, 548, 646, 836, 1000, 1091, 1392, 1657, 1809, 1966, 2186, 2333, 2490, 2741),
+    "3": (30, 353, 478, 674, 825, 908, 1200, 1346, 1451, 1711, 2055, 2307, 2457, 2726, 2888),
+}
+ENDS = {
+    "1": (102, 228, 524, 742, 920, 1240, 1568, 1697, 1994, 2166, 2401, 2607, 2901, 3172, 3359),
+    "2": (267, 488, 614, 773, 967, 1059, 1331, 1622, 1777, 1908, 2153, 2302, 2428, 2709, 2817),
+    "3": (321, 418, 643, 764, 877, 1147, 1284, 1418, 1679, 1996, 2275, 2425, 2664, 2857, 3066),
+}
+# what the resampling filter needs around a trial, s; cut off again afterwards
+_MARGIN = 1
+
+
+def read_seed_v(
+    folder: Path | str, *, subjects: Subjects = None, rate: float | None = 200.0, on_bad: OnBad = "raise"
+) -> list[Recording]:
+    """Read SEED-V's raw recordings (Neuroscan CNT, 1000 Hz) and cut them into 15 trials per session.
+
+    M1, M2, VEO and HEO are dropped. Nothing is filtered but for the low-pass of resampling; taking every fifth
+    sample without one, as is often done, would fold 100-500 Hz into the EEG.
+
+    Parameters
+    ----------
+    folder : holds 1_1_20180804.cnt … (subject_session_date), or the folder `EEG_raw` with them
+    subjects : which, as "07", "7" or 7; default all that are there
+    rate : Hz to resample to by polyphase filtering; None keeps 1000 Hz
+    on_bad : what to do with a trial in which a channel is constant or not finite: "raise", "drop" or "keep"
+
+    Returns
+    -------
+    Recordings ordered by subject, session and trial, float32 µV; subject "01" … "16"; session "1" … "3"; trial "01"
+    … "15"; classes ("disgust", "fear", "sad", "neutral", "happy"). `info`: file, date, stimulus ("1-01": the
+    sessions have their own clips), start and end in the file (s).
+
+    Raises
+    ------
+    FileNotFoundError : no such files.
+    ValueError : unknown subject; a file that is damaged, too short, of another rate or without an electrode. The
+        message names the file.
+
+    Notes
+    -----
+    Liu et al., Comparing recognition performance and robustness of multimodal deep learning models for multimodal
+    emotion recognition, IEEE Trans. Cognitive and Developmental Systems 2022;14(2):715-729.
+    """
+    groups = iter_seed_v(folder, subjects=subjects, rate=rate, on_bad=on_bad)
+    return [recording for group in groups for recording in group]
+
+
+def iter_seed_v(
+    folder: Path | str, *, subjects: Subjects = None, rate: float | None = 200.0, on_bad: OnBad = "raise"
+) -> Iterator[list[Recording]]:
+    """`read_seed_v` one subject at a time."""
+    check_on_bad(on_bad)
+    if rate is not None and not rate > 0:
+        raise ValueError(f"rate is {rate} Hz; it must be positive, or None to keep {RATE:g} Hz")
+    found = find_seed_v(folder)
+    names = found.choose(subjects)
+    return (_subject(found.files[name], name, rate, on_bad) for name in names)
+
+
+def find_seed_v(folder: Path | str) -> Found:
+    """Raw files of SEED-V in a folder."""
+    return find(
+        "SEED-V", folder, places=("EEG_raw", "SEED-V/EEG_raw", "SEED_V/EEG_raw"),
+        pattern=r"([0-9]{1,2})_([1-3])_([0-9]{8})\.cnt", name="{:02d}", published=range(1, 17), parts=3,
+    )  # fmt: skip
+
+
+def _subject(paths: tuple[Path, ...], name: str, rate: float | None, on_bad: OnBad) -> list[Recording]:
+    by_session = sorted(paths, key=lambda p: p.stem.split("_")[1])
+    sessions = [p.stem.split("_")[1] for p in by_session]
+    if len(set(sessions)) != len(sessions):
+        raise ValueError(f"SEED-V: two of {', '.join(p.name for p in by_session)} are one session; keep one")
+    return [
+        r for path, session in zip(by_session, sessions, strict=True) for r in _file(path, session, name, rate, on_bad)
+    ]
+
+
+def _file(path: Path, session: str, name: str, rate: float | None, on_bad: OnBad) -> list[Recording]:
+    raw = _open(path)
+    length = raw.n_times / RATE
+    if length < ENDS[session][-1]:
+        raise ValueError(
+            f"{path} lasts {length:.1f} s, but the last trial of session {session} ends at {ENDS[session][-1]} s; it "
+            "is truncated or of another session. Get it again from its provider or leave the subject out"
+        )
+    margin = 0 if rate is None else _MARGIN
+    cut = recordings(
+        (_trial(raw, path, session, trial, margin) for trial in range(15)),
+        path=path, subject=name, channels=CHANNELS, rate=RATE, classes=CLASSES, on_bad=on_bad,
+    )  # fmt: skip
+    return cut if rate is None else [_resampled(recording, rate) for recording in cut]
+
+
+def _trial(raw: mne.io.BaseRaw, path: Path, session: str, trial: int, margin: int) -> Trial:
+    start, end = STARTS[session][trial], ENDS[session][trial]
+    first = int(max(0, start - margin) * RATE)
+    last = min(raw.n_times, int((end + margin) * RATE))
+    try:
+        volts = raw.get_data(picks=list(range(len(CHANNELS))), start=first, stop=last, verbose="error")
+    except Exception as error:  # MNE raises whatever its parser stumbled over
+        raise ValueError(_broken(path, error)) from error
+    info: dict[str, Any] = {"date": path.stem.split("_")[-1], "stimulus": f"{session}-{trial + 1:02d}"}
+    info |= {"start": float(start), "end": float(end)}
+    if margin:
+        info["margin"] = start - first / RATE
+    return Trial(f"{trial + 1:02d}", volts * 1e6, LABELS[session][trial], session, info)
+
+
+def _resampled(recording: Recording, rate: float) -> Recording:
+    """Resampled with its margins, which are then cut off."""
+    info = dict(recording.info)
+    margin, start, end = (float(str(info[key])) for key in ("margin", "start", "end"))
+    del info["margin"]
+    low = resample(recording, rate)
+    first = round(margin * rate)
+    signal = np.ascontiguousarray(low.signal[:, first : first + round((end - start) * rate)])
+    return replace(low, signal=signal, info=info)
+
+
+def _open(path: Path) -> mne.io.BaseRaw:
+    import mne
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            raw = mne.io.read_raw_cnt(path, data_format="auto", verbose="error")
+            rate, names = float(raw.info["sfreq"]), {name.upper(): name for name in raw.ch_names}
+            missing = [c for c in CHANNELS if c.upper() not in names]
+            if not missing:
+                raw.pick([names[c.upper()] for c in CHANNELS])  # pick keeps the file's order
+                raw.reorder_channels([names[c.upper()] for c in CHANNELS])
+        except Exception as error:  # MNE raises whatever its parser stumbled over
+            raise ValueError(_broken(path, error)) from error
+    if missing:
+        raise ValueError(f"{path}: channels {', '.join(missing)} are missing; the file has {', '.join(names.values())}")
+    if rate != RATE:
+        raise ValueError(f"{path} has {rate:g} Hz; SEED-V was recorded at {RATE:g} Hz. Is it another file?")
+    return raw
+
+
+def _broken(path: Path, error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return (
+        f"{path} is not a readable Neuroscan CNT file ({type(error).__name__}: {text[0] if text else ''}). Get it "
+        "again from its provider or leave the subject out"
+    )

@@ -1,0 +1,116 @@
+"""What lies in a folder, and the catalogue."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from set_files import (
+    deap_arrays,
+    write_amigos,
+    write_dasps,
+    write_deap,
+    write_dreamer,
+    write_faced,
+    write_seed,
+    write_seed_iv,
+)
+
+import trimcap.data
+from trimcap.data.electrodes import unknown_electrodes
+from trimcap.data.sets.catalogue import CATALOGUE, data_set
+from trimcap.data.sets.recognise import recognise
+
+
+def test_deap_with_everything_that_can_be_wrong(tmp_path: Path) -> None:
+    arrays = deap_arrays(1)
+    arrays["labels"][3, 0] = np.nan
+    write_deap(tmp_path, 1, arrays)
+    (tmp_path / "data_preprocessed_python" / "s05.dat").write_bytes(b"cut off")
+    (tmp_path / "data_preprocessed_python" / "stray.txt").write_text("x")
+    seen = []
+    report = recognise(tmp_path, progress=lambda *args: seen.append(args))
+    assert (report.entry.name, report.subjects, report.extra) == ("deap", ("s01", "s05"), ("stray.txt",))
+    assert report.missing[0] == "s02"
+    assert len(report.missing) == 30
+    assert list(report.damaged) == ["s05"]
+    assert "s05.dat is not a whole pickle" in report.damaged["s05"]
+    assert "1 trials left out (1/04" in report.notes[0]
+    high = int((arrays["labels"][:, 0] > 5).sum())
+    assert report.balance == {"low valence": 39 - high, "high valence": high}
+    assert (report.recordings, report.rates, report.seconds) == (39, (128.0,), (60.0, 60.0))
+    assert (report.sessions, len(report.trials), len(report.channels)) == (("1",), 39, 32)
+    assert not report.complete
+    assert seen == [("s01", 0, 2), ("s05", 1, 2)]
+    names_only = recognise(tmp_path, read=False)
+    assert (names_only.read, names_only.damaged, names_only.subjects) == (False, {}, ("s01", "s05"))
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "recordings"),
+    [
+        ("seed", lambda p: write_seed(p, {"1_20131027": "djc"}), 15),
+        ("seed-iv", write_seed_iv, 72),
+        ("dreamer", write_dreamer, 36),
+        ("amigos", write_amigos, 20),
+        ("faced", write_faced, 28),
+        ("dasps", write_dasps, 12),
+        ("dasps", lambda p: write_dasps(p, form="raw"), 12),
+    ],
+)
+def test_every_layout_is_recognised(tmp_path: Path, name: str, write: object, recordings: int) -> None:
+    write(tmp_path)  # type: ignore[operator]
+    report = recognise(tmp_path)
+    entry = data_set(name)
+    assert (report.entry, report.recordings, report.damaged, report.extra) == (entry, recordings, {}, ())
+    assert report.channels == entry.channels
+    assert report.rates == (entry.rate,)
+    assert len(report.missing) + len(report.subjects) == entry.subjects
+    assert sum(report.balance.values()) == recordings
+
+
+def test_subjects_before_the_damage_are_read(tmp_path: Path) -> None:
+    path = write_dreamer(tmp_path, subjects=3, compress=False)
+    whole = bytearray(path.read_bytes())
+    place = whole.find(b"ScoreValence", whole.find(b"ScoreValence") + 1)  # a field of the second subject
+    whole[place] ^= 1
+    path.write_bytes(bytes(whole))
+    report = recognise(tmp_path)
+    assert list(report.damaged) == ["02", "03"]
+    assert "DREAMER.mat: subject 02 has no array of numbers 'ScoreValence'" in report.damaged["02"]
+    assert "not reached" in report.damaged["03"]
+    assert report.recordings == 18
+
+
+def test_nothing_or_too_much_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"layout of no published set \(eegmat, deap, seed"):
+        recognise(tmp_path)
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        recognise(tmp_path / "none")
+    write_seed_iv(tmp_path)
+    write_amigos(tmp_path)
+    with pytest.raises(ValueError, match=r"holds several sets: seed-iv in .*; amigos in"):
+        recognise(tmp_path)
+
+
+def test_the_catalogue_is_complete_and_points_at_readers() -> None:
+    assert [e.name for e in CATALOGUE] == [
+        "eegmat", "deap", "seed", "seed-iv", "seed-v", "dreamer", "amigos", "faced", "dasps"
+    ]  # fmt: skip
+    for entry in CATALOGUE:
+        assert callable(getattr(trimcap.data, entry.reader))
+        assert not unknown_electrodes(entry.channels)
+        assert all((entry.title, entry.licence, entry.size, entry.access, entry.citation, entry.labels))
+        assert entry.homepage.startswith("http")
+    assert [e.name for e in CATALOGUE if e.download] == ["eegmat"]
+    with pytest.raises(ValueError, match="unknown data set 'seed5'; did you mean 'seed'"):
+        data_set("seed5")
+
+
+def test_importing_the_readers_loads_nothing_heavy() -> None:
+    heavy = "{'scipy', 'mne', 'h5py', 'torch'} & set(sys.modules)"
+    code = f"import sys, trimcap.data; assert not {heavy}, {heavy}"
+    subprocess.run([sys.executable, "-c", code], check=True)
