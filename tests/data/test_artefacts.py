@@ -51,6 +51,12 @@ def test_unusable():
         refuse_unusable(waves(), keep)
 
 
+def test_the_rest_of_a_filter_counts_as_constant():
+    X = np.random.default_rng(0).standard_normal((2, 1, 128))
+    X[1] *= 1e-6
+    np.testing.assert_array_equal(find_unusable(raw(X))[0], [True, False])
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"flat": 0}, {"peak_to_peak": -1}, {"peak_to_peak": np.nan}, {"peak_to_peak": 1, "flat": 2}]
 )

@@ -150,6 +150,15 @@ def test_zero_phase_does_not_stream():
             online(128.0, ("Cz",), **options, phase="zero")
 
 
+@pytest.mark.parametrize(("low", "high", "expected"), [(1, 40, 0), (1, None, 0), (None, 40, 42)])
+def test_a_constant_stays_exactly_constant(low, high, expected):
+    """So that a lost electrode is still found behind the filter."""
+    recording = brown()
+    recording.signal[1] = 42
+    assert (bandpass(recording, low=low, high=high).signal[1] == expected).all()
+    assert (notch(recording).signal[1] == 42).all()
+
+
 def test_words():
     assert bandpass_words(low=1, high=45) == "band-pass 1–45 Hz (Butterworth, order 4, causal)"
     assert bandpass_words(low=None, high=45) == "low-pass 45 Hz (Butterworth, order 4, causal)"

@@ -3,6 +3,7 @@
 from trimcap.data.artefacts import reject
 from trimcap.data.audit import Audit, Finding, audit
 from trimcap.data.baseline import linear_baseline
+from trimcap.data.cache import cache_info, cached, clear_cache
 from trimcap.data.chain import FORMAT, Chain, Step, make_chain
 from trimcap.data.check import check_signal
 from trimcap.data.crop import crop
@@ -97,8 +98,11 @@ __all__ = [
     "audit",
     "band_power",
     "bandpass",
+    "cache_info",
+    "cached",
     "canonical",
     "check_signal",
+    "clear_cache",
     "crop",
     "cut",
     "data_set",

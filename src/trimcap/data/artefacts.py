@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from trimcap.data.windows import Windows
 from trimcap.data.windowwise import need_raw
 
+#: peak-to-peak, µV; no amplifier resolves less: it is what a filter makes of a constant
+_SMALLEST_SPREAD = 1e-3
+
 
 def reject(windows: Windows, *, peak_to_peak: float | None = None, flat: float | None = None) -> Windows:
     """Leave out windows by thresholds on max − min of every channel, in µV; they are counted in `steps`.
@@ -61,11 +64,10 @@ def reject_words(*, peak_to_peak: float | None = None, flat: float | None = None
 
 def find_unusable(windows: Windows) -> tuple[NDArray[np.bool_], Counter[str]]:
     """Which windows to keep, and how many have a constant or a non-finite channel."""
-    low, high = windows.X.min(axis=2), windows.X.max(axis=2)
-    finite = np.isfinite(low) & np.isfinite(high)
-    broken = ~finite.all(axis=1)
-    constant = ~broken & (low == high).any(axis=1)
-    return ~broken & ~constant, _count({"not finite": broken, "constant": constant})
+    finite, moves = _channels(windows.X)
+    whole = np.asarray(finite.all(axis=1))
+    constant = np.asarray(whole & ~moves.all(axis=1))
+    return whole & ~constant, _count({"not finite": ~whole, "constant": constant})
 
 
 def refuse_unusable(windows: Windows, keep: NDArray[np.bool_], what: str = "window") -> None:
@@ -73,12 +75,11 @@ def refuse_unusable(windows: Windows, keep: NDArray[np.bool_], what: str = "wind
     if keep.all():
         return
     row = int(np.flatnonzero(~keep)[0])
-    low, high = windows.X[row].min(axis=1), windows.X[row].max(axis=1)
-    finite = np.isfinite(low) & np.isfinite(high)
-    channel = int(np.flatnonzero(~finite | (low == high))[0])
+    finite, moves = _channels(windows.X[[row]])
+    channel = int(np.flatnonzero(~(finite & moves)[0])[0])
     raise ValueError(
         f"{what} {windows.ids[row]}: channel {windows.channels[channel]} "
-        f"{'is constant' if finite[channel] else 'has NaN or infinite values'} ({int((~keep).sum())} of {len(keep)} "
+        f"{'is constant' if finite[0, channel] else 'has NaN or infinite values'} ({int((~keep).sum())} of {len(keep)} "
         "windows of this recording are affected); repair or leave out the channel or recording, or set "
         "on_bad='drop' in the windows step"
     )
@@ -89,6 +90,14 @@ def count_words(reasons: Mapping[str, int], total: int) -> str:
     dropped = sum(reasons.values())
     why = ", ".join(f"{name} {n}" for name, n in reasons.items() if n)
     return f"{dropped} of {total} windows dropped" + (f" ({why})" if dropped else "")
+
+
+def _channels(X: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which channels of each window are finite, and which move; X is (n, n_channels, n_times)."""
+    low, high = X.min(axis=2), X.max(axis=2)
+    finite = np.isfinite(low) & np.isfinite(high)
+    with np.errstate(invalid="ignore"):
+        return finite, np.asarray(high - low >= _SMALLEST_SPREAD)
 
 
 def _count(reasons: Mapping[str, NDArray[np.bool_]]) -> Counter[str]:

@@ -82,8 +82,10 @@ def windows_words(
     start : of the first window, s from the start of the recording; default: after the baseline
     baseline : length of the baseline at the start of the recording, s; a whole number of windows, which are
         averaged sample by sample to one, for the step "subtract_baseline"
-    on_bad : what to do with a window in which a channel is constant or not finite, with a recording that is
-        too short, and with one whose baseline is bad: "raise" an error, or "drop" and count them
+    on_bad : what to do with a window in which a channel is constant (within 0.001) or not finite, with a
+        recording that is too short, and with one whose baseline is bad: "raise" an error, or "drop" and count
+        them. An average reference and resampling hide a lost electrode: look at the recordings first, or
+        `reject` with `flat`
     """
     if on_bad not in ("raise", "drop"):
         raise ValueError(unknown("on_bad", on_bad, ["raise", "drop"]))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
+from trimcap.data.canonical import canonical_json, plain, thaw
 from trimcap.data.chain_run import Part, Plan, gather, run
 from trimcap.data.recording import Recording
 from trimcap.data.steps import STEPS, Kind, bound, kind_of, name_of
@@ -48,7 +46,7 @@ class Step:
     def __init__(self, function: str | Callable[..., Any], /, **options: Any) -> None:
         name = function if isinstance(function, str) else name_of(function)
         kind = kind_of(name)
-        full = {key: _plain(value, f"step {name}, option {key}") for key, value in bound(name, kind, options).items()}
+        full = {key: plain(value, f"step {name}, option {key}") for key, value in bound(name, kind, options).items()}
         if kind.words is not None:
             try:
                 kind.words(**full)
@@ -71,12 +69,12 @@ class Step:
         words = self.kind.words
         if words is not None:
             return words(**self.options)
-        return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in _thaw(self.options).items())})"
+        return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in thaw(self.options).items())})"
 
     def declared(self) -> dict[str, Any]:
         """Name and all options as JSON values, in a canonical form; of a function from outside also its source."""
         source = {"source": self.kind.source} if self.kind.source else {}
-        return {"step": self.name, "options": {k: _json(v) for k, v in sorted(self.options.items())}, **source}
+        return {"step": self.name, "options": {k: canonical_json(v) for k, v in sorted(self.options.items())}, **source}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Step) and self.declared() == other.declared()
@@ -88,7 +86,7 @@ class Step:
         return f"Step({', '.join([repr(self.name), *(f'{k}={v!r}' for k, v in self.options.items())])})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _make_step, (self.name, _thaw(self.options))
+        return _make_step, (self.name, thaw(self.options))
 
 
 @dataclass(frozen=True)
@@ -196,35 +194,3 @@ def _from_table(entry: str | Mapping[str, Any]) -> Step:
 
 def _make_step(name: str, options: Mapping[str, Any]) -> Step:
     return Step(name, **options)
-
-
-def _plain(value: Any, where: str) -> Any:
-    """An immutable copy of a value that JSON can hold exactly."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | str | int):
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"{where} is {value}; it must be a finite number")
-        return int(value) if value.is_integer() and abs(value) < 2**53 else value
-    if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
-            raise ValueError(f"{where}: the keys of a mapping must be text")
-        return MappingProxyType({key: _plain(item, where) for key, item in value.items()})
-    if isinstance(value, list | tuple | np.ndarray):
-        return tuple(_plain(item, where) for item in value)
-    raise ValueError(f"{where} is a {type(value).__name__}; only numbers, text, lists and mappings can be hashed")
-
-
-def _json(value: Any) -> Any:
-    """Mappings as lists of pairs: the order of bands is the order of features, so it must count."""
-    if isinstance(value, Mapping):
-        return {"pairs": [[key, _json(item)] for key, item in value.items()]}
-    return [_json(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _thaw(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _thaw(item) for key, item in value.items()}
-    return tuple(_thaw(item) for item in value) if isinstance(value, tuple) else value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ import pandas as pd
 
 from trimcap.data.artefacts import count_words, find_artefacts, find_unusable, refuse_unusable
 from trimcap.data.assemble import Batch, cut_recording, plan_cutting
+from trimcap.data.progress import bar
 from trimcap.data.recording import Recording
 from trimcap.data.steps import Kind
 from trimcap.data.windows import Windows
@@ -227,7 +227,7 @@ def _applied(step: Declared, function: Callable[..., Any], windows: Windows, opt
 def _watched(recordings: Iterable[Recording], progress: bool) -> Iterator[Recording]:
     """The recordings, counted on a bar; refuses two of one name."""
     seen: set[str] = set()
-    with _bar(progress, len(recordings) if isinstance(recordings, Sized) else None) as advance:
+    with bar(progress, len(recordings) if isinstance(recordings, Sized) else None) as advance:
         for recording in recordings:
             if recording.name in seen:
                 raise ValueError(f"two recordings are named {recording.name}; subject/session/trial must be unique")
@@ -236,27 +236,6 @@ def _watched(recordings: Iterable[Recording], progress: bool) -> Iterator[Record
             seen.add(recording.name)
             yield recording
             advance(recording.name)
-
-
-@contextmanager
-def _bar(show: bool, total: int | None) -> Iterator[Callable[[str], None]]:
-    if not show:
-        yield lambda _name: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("preprocess", total=total)
-        yield lambda name: bar.update(task, advance=1, description=name)
 
 
 def _agree(windows: Windows, first: Windows | None) -> None:

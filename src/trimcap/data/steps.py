@@ -90,7 +90,7 @@ def kind_of(name: str) -> Kind:
         function = _imported(name)
         per_window = bool(getattr(function, "per_window", False))
         online = getattr(function, "online", None)
-        return Kind(function, "own", online=online, per_window=per_window, source=_source(function))
+        return Kind(function, "own", online=online, per_window=per_window, source=source_of(function))
     if name in ("z_score", "scale", "standardize", "standardise"):
         raise ValueError(
             f"step {name!r} would need the training windows, which a chain does not know: use fold.scaled() after the "
@@ -101,8 +101,8 @@ def kind_of(name: str) -> Kind:
     return STEPS[name]
 
 
-def name_of(function: Callable[..., Any]) -> str:
-    """The name under which `kind_of` finds a function again.
+def name_of(function: Callable[..., Any], what: str = "step") -> str:
+    """The name under which `kind_of` finds a function again; `what` it is, for the message.
 
     Raises
     ------
@@ -114,12 +114,12 @@ def name_of(function: Callable[..., Any]) -> str:
     module, qualified = getattr(function, "__module__", None), getattr(function, "__qualname__", "<unnamed>")
     if module in (None, "__main__") or "<" in qualified:
         raise ValueError(
-            f"step {function!r} has no name that another process could find it by; define it with `def` at the top "
+            f"{what} {function!r} has no name that another process could find it by; define it with `def` at the top "
             "of an importable module (not a lambda, a local function or a notebook cell)"
         )
     name = f"{module}:{qualified}"
     if _imported(name) is not function:
-        raise ValueError(f"step {function!r} is not what '{name}' imports; give the function its own name there")
+        raise ValueError(f"{what} {function!r} is not what '{name}' imports; give the function its own name there")
     return name
 
 
@@ -167,7 +167,8 @@ def _imported(name: str) -> Callable[..., Any]:
     return function
 
 
-def _source(function: Callable[..., Any]) -> str:
+def source_of(function: Callable[..., Any]) -> str:
+    """Sha256 of the file that a function was defined in; "no source" for a compiled one."""
     try:
         file = inspect.getsourcefile(function)
     except TypeError:  # compiled

@@ -1,0 +1,81 @@
+"""The folders of a cache: whole entries, builds under way, and what killed processes left."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex
+
+_ENTRY = re.compile(r"[0-9a-f]{64}")
+_BUILDING = re.compile(r"\.building-(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)-[0-9a-f]+")
+_ASIDE = re.compile(r"\.damaged-[0-9a-f]+")
+
+
+def is_entry(name: str) -> bool:
+    """Whether a folder of this name is an entry, whole or damaged."""
+    return _ENTRY.fullmatch(name) is not None
+
+
+def building_name() -> str:
+    """A new name for a build of this process."""
+    return f".building-{_machine()}-{os.getpid()}-{token_hex(8)}"
+
+
+def aside_name() -> str:
+    """A new name for a damaged entry that is about to be deleted."""
+    return f".damaged-{token_hex(8)}"
+
+
+def own_folders(folder: Path) -> list[Path]:
+    """Folders that belong to a cache."""
+    names = (_ENTRY, _BUILDING, _ASIDE)
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in paths if path.is_dir() and any(name.fullmatch(path.name) for name in names)]
+
+
+def bytes_of(folder: Path) -> int:
+    """Of all files in a folder."""
+    total = 0
+    for file in folder.rglob("*"):
+        try:
+            total += file.stat().st_size if file.is_file() else 0
+        except FileNotFoundError:  # removed meanwhile
+            continue
+    return total
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder and what is in it, or what of it can be deleted."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def alive(name: str) -> bool:
+    """Whether a process may still be writing this folder; one of another machine counts as alive."""
+    match = _BUILDING.fullmatch(name)
+    if match is None:
+        return False
+    if match["machine"] != _machine():
+        return True
+    try:
+        os.kill(int(match["process"]), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it belongs to somebody else
+        return True
+    return True
+
+
+def _machine() -> str:
+    """Tells apart the process numbers of different machines, boots and containers that share a folder."""
+    parts = [socket.gethostname()]
+    for file in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
+        try:
+            path = Path(file)
+            parts.append(str(path.readlink()) if path.is_symlink() else path.read_text())
+        except OSError:
+            parts.append("")
+    return sha256("|".join(parts).encode()).hexdigest()[:8]

@@ -1,0 +1,128 @@
+"""What a cache entry was made of: content hashes of recordings and files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trimcap._files import sha256
+from trimcap.data.canonical import canonical_json, plain
+from trimcap.data.chain import Chain
+from trimcap.data.recording import Recording
+from trimcap.data.steps import name_of, source_of
+
+#: raised whenever the files of an entry change their meaning
+LAYOUT = 1
+#: folders above a file that count as part of its name, as readers take sessions and subjects from them
+_PARTS = 3
+
+Read = Callable[[Path], Iterable[Recording]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One hashed input.
+
+    Parameters
+    ----------
+    name : of the recording, or the last three parts of the file's path
+    sha256 : of the content, with everything that can change the result
+    file, stamp : path, and (bytes, time of change) when it was hashed; None for a recording in memory
+    """
+
+    name: str
+    sha256: str
+    file: Path | None = None
+    stamp: tuple[int, int] | None = None
+
+
+def entry_key(chain: Chain, sources: Sequence[Source], read: Read | None) -> str:
+    """sha256 over layout, chain, reader, and name and content of all inputs in order."""
+    value = {
+        "layout": LAYOUT,
+        "chain": chain.hash,
+        "read": None if read is None else describe_reader(read),
+        "inputs": [[source.name, source.sha256] for source in sources],
+    }
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def hash_recording(recording: Recording, *, with_info: bool) -> Source:
+    """Signal bytes, shape, rate, names and labels; `info` only where a function from outside may read it."""
+    signal = np.ascontiguousarray(recording.signal)
+    facts: dict[str, Any] = {
+        "shape": list(signal.shape),
+        "dtype": signal.dtype.str,
+        "rate": float(recording.rate),
+        "channels": list(recording.channels),
+        "origin": [recording.subject, recording.session, recording.trial],
+        "label": int(recording.label),
+        "classes": list(recording.classes),
+    }
+    if with_info:
+        # an object without a stable text gives another key each time: a rebuild, never a stale result
+        facts["info"] = json.loads(json.dumps(dict(recording.info), default=repr, sort_keys=True))
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    digest.update(signal.reshape(-1).view(np.uint8).data)
+    return Source(recording.name, digest.hexdigest())
+
+
+def hash_paths(paths: Iterable[Path]) -> list[Source]:
+    """Every file of `paths`; of a folder all files in it, sorted by name.
+
+    Raises
+    ------
+    FileNotFoundError : no such file or folder; a folder without files.
+    """
+    return [_hash_file(file) for path in paths for file in _files(Path(path))]
+
+
+def changed(sources: Iterable[Source]) -> list[Path]:
+    """Files that are no longer what was hashed."""
+    files = [(source.file, source.stamp) for source in sources]
+    return [file for file, stamp in files if file is not None and (not file.is_file() or _stamp(file) != stamp)]
+
+
+def describe_reader(read: Read) -> dict[str, Any]:
+    """Name, source and options of a reader: a function, or `functools.partial` of one with keywords.
+
+    Raises
+    ------
+    ValueError : it can't be found by a name, or an option is no plain value.
+    """
+    function, options = read, {}
+    if isinstance(read, partial):
+        if read.args:
+            raise ValueError(f"reader {read!r}: give its options by keyword, partial(read_x, option=…)")
+        function, options = read.func, read.keywords
+    return {
+        "name": name_of(function, "reader"),
+        "source": source_of(function),
+        "options": {key: canonical_json(plain(value, f"reader, option {key}")) for key, value in options.items()},
+    }
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else []
+    if not files:
+        raise FileNotFoundError(f"{path}: no such file, or a folder without files; check the path")
+    return files
+
+
+def _hash_file(file: Path) -> Source:
+    stamp = _stamp(file)  # before reading: a file that changes meanwhile is noticed
+    return Source("/".join(file.absolute().parts[-_PARTS:]), sha256(file), file, stamp)
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
