@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import sys
+import tracemalloc
 import warnings
 import zlib
 from pathlib import Path
@@ -153,8 +154,13 @@ FORGED: dict[str, tuple[bytes, str]] = {
 def test_forged_files_are_refused_without_memory(tmp_path: Path, name: str) -> None:
     content, message = FORGED[name]
     (tmp_path / "a.mat").write_bytes(content)
-    with pytest.raises(ValueError, match=rf"a\.mat.*({message})"):
-        read_mat(tmp_path / "a.mat", "x")
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=rf"a\.mat.*({message})"):
+            read_mat(tmp_path / "a.mat", "x")
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_deep_cells_are_refused(tmp_path: Path) -> None:

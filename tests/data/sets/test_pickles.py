@@ -7,6 +7,7 @@ import os
 import pickle
 import pickletools
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -147,8 +148,25 @@ FORGED = {
 
 @pytest.mark.parametrize("name", FORGED)
 def test_forged_pickles_are_refused_without_memory(name: str) -> None:
-    with pytest.raises(ValueError, match=r"^it(:| is not a whole pickle)"):
-        loads(FORGED[name], "it")
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"^it(:| is not a whole pickle)"):
+            loads(FORGED[name], "it")
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_keys_that_take_for_ever_to_hash_are_refused(protocol: int) -> None:
+    shared: tuple[object, ...] = (1,)
+    for _ in range(100):
+        shared = (shared, shared)
+    content = pickle.dumps([shared], protocol=protocol)
+    with pytest.raises(ValueError, match="uses one tuple twice"):
+        loads(content, "it")
+    with pytest.raises(ValueError, match="uses DUP"):
+        loads(b"}K\x01" + b"2\x86" * 100 + b"K\x01s.", "it")
 
 
 def test_deep_nesting_is_refused_and_shared_parts_are_cheap() -> None:

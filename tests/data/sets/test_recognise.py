@@ -15,8 +15,11 @@ from set_files import (
     write_deap,
     write_dreamer,
     write_faced,
+    write_faced_features,
     write_seed,
+    write_seed_features,
     write_seed_iv,
+    write_seed_v_features,
 )
 
 import trimcap.data
@@ -72,6 +75,24 @@ def test_every_layout_is_recognised(tmp_path: Path, name: str, write: object, re
     assert sum(report.balance.values()) == recordings
 
 
+def test_published_features_are_named_with_their_reader(tmp_path: Path) -> None:
+    write_seed(tmp_path, {"1_20131027": "djc"})
+    features = write_seed_features(tmp_path, kinds=("de",))
+    both, alone = recognise(tmp_path), recognise(features)
+    assert both.features == alone.features == {"read_seed_features": features}
+    assert (both.recordings, both.folder.name) == (15, "Preprocessed_EEG")
+    assert (alone.recordings, alone.read, alone.subjects, alone.extra) == (0, False, ("01",), ())
+    assert recognise(features.parent / "Preprocessed_EEG").features == {}
+    write_seed_iv(tmp_path / "iv")
+    assert list(recognise(tmp_path / "iv").features) == ["read_seed_iv_features"]
+    smooth = recognise(tmp_path / "iv" / "SEED_IV" / "eeg_feature_smooth")
+    assert (smooth.entry.name, list(smooth.features), smooth.read) == ("seed-iv", ["read_seed_iv_features"], False)
+    write_faced_features(tmp_path / "faced")
+    write_seed_v_features(tmp_path / "v")
+    assert list(recognise(tmp_path / "faced").features) == ["read_faced_features"]
+    assert list(recognise(tmp_path / "v").features) == ["read_seed_v_features"]
+
+
 def test_subjects_before_the_damage_are_read(tmp_path: Path) -> None:
     path = write_dreamer(tmp_path, subjects=3, compress=False)
     whole = bytearray(path.read_bytes())
@@ -92,7 +113,7 @@ def test_nothing_or_too_much_is_said(tmp_path: Path) -> None:
         recognise(tmp_path / "none")
     write_seed_iv(tmp_path)
     write_amigos(tmp_path)
-    with pytest.raises(ValueError, match=r"holds several sets: seed-iv in .*; amigos in"):
+    with pytest.raises(ValueError, match=r"holds several sets: amigos, seed-iv\. Pass"):
         recognise(tmp_path)
 
 

@@ -29,8 +29,9 @@ _DTYPE = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248]|c8|c16)")
 # the check of globals), persistent ids, out-of-band buffers, and every way to build an object but REDUCE.
 _REFUSED = frozenset(
     {"EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER", "READONLY_BUFFER", "INST", "OBJ", "NEWOBJ"}
-    | {"NEWOBJ_EX", "EMPTY_SET", "ADDITEMS", "FROZENSET"}
+    | {"NEWOBJ_EX", "EMPTY_SET", "ADDITEMS", "FROZENSET", "DUP"}
 )
+_PUT, _GET = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"}), frozenset({"GET", "BINGET", "LONG_BINGET"})
 _ADVICE = "Get the published file again, or save its arrays with numpy.save(…, allow_pickle=False)"
 
 
@@ -104,16 +105,30 @@ class _RefusedError(Exception):
 
 def _scan(file: _Bounded) -> None:
     """Walk over the opcodes without executing them: refuse what no array needs and what would fill memory."""
+    tuples: set[int] = set()  # memo numbers of tuples
+    before, memos = "", 0
     for count, (opcode, argument, _) in enumerate(pickletools.genops(file), start=1):  # type: ignore[arg-type]
-        if opcode.name in _REFUSED:
-            raise _RefusedError(f"the pickle uses {opcode.name}, which arrays do not need; nothing was run")
-        if opcode.name == "GLOBAL":
-            _check_global(*str(argument).split(" ", 1))
-        # a memo index far beyond the number of objects makes the unpickler set aside memory for all in between
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and isinstance(argument, int) and argument > count:
-            raise _RefusedError(f"the pickle gives its {count}th step the memo number {argument}")
-        if count > _MOST_OPCODES:
-            raise _RefusedError(f"the pickle has more than {_MOST_OPCODES} steps")
+        _check_opcode(opcode.name, argument, count)
+        if opcode.name in _PUT:
+            if "TUPLE" in before:
+                tuples.add(memos if opcode.name == "MEMOIZE" else int(str(argument)))
+            memos += 1
+        # tuples of tuples that share their parts take for ever to hash when they become the key of a dict
+        if opcode.name in _GET and int(str(argument)) in tuples:
+            raise _RefusedError("the pickle uses one tuple twice, which arrays do not need")
+        before = opcode.name
+
+
+def _check_opcode(name: str, argument: object, count: int) -> None:
+    if name in _REFUSED:
+        raise _RefusedError(f"the pickle uses {name}, which arrays do not need; nothing was run")
+    if name == "GLOBAL":
+        _check_global(*str(argument).split(" ", 1))
+    # a memo number far beyond the number of objects makes the unpickler set aside memory for all in between
+    if name in _PUT and isinstance(argument, int) and argument > count:
+        raise _RefusedError(f"the pickle gives its {count}th step the memo number {argument}")
+    if count > _MOST_OPCODES:
+        raise _RefusedError(f"the pickle has more than {_MOST_OPCODES} steps")
 
 
 class _Unpickler(pickle.Unpickler):

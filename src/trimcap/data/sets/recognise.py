@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from trimcap.data.eegmat import read_eegmat
@@ -15,9 +17,11 @@ from trimcap.data.sets.catalogue import DataSet, data_set
 from trimcap.data.sets.dasps import find_dasps, iter_dasps
 from trimcap.data.sets.deap import find_deap, iter_deap
 from trimcap.data.sets.dreamer import find_dreamer, iter_dreamer
-from trimcap.data.sets.faced import find_faced, iter_faced
+from trimcap.data.sets.faced import find_faced, find_faced_features, iter_faced
 from trimcap.data.sets.folders import Found, find
+from trimcap.data.sets.matfiles import mat_shapes
 from trimcap.data.sets.seed import find_seed, iter_seed
+from trimcap.data.sets.seed_features import find_seed_features, find_seed_v_features
 from trimcap.data.sets.seed_iv import find_seed_iv, iter_seed_iv
 from trimcap.data.sets.seed_v import find_seed_v, iter_seed_v
 
@@ -37,6 +41,7 @@ class SetReport:
     extra : names of files that belong to nothing
     damaged : file or subject -> what is wrong, as the reader says it
     notes : trials that were left out and why
+    features : reader of published features that lie there too -> their folder
     read : whether the files were read; without that all below is empty
     sessions, trials : names, over all subjects
     recordings : how many were read
@@ -54,6 +59,7 @@ class SetReport:
     extra: tuple[str, ...]
     damaged: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    features: dict[str, Path] = field(default_factory=dict)
     read: bool = False
     sessions: tuple[str, ...] = ()
     trials: tuple[str, ...] = ()
@@ -94,26 +100,35 @@ def recognise(path: Path | str, *, read: bool = True, progress: Progress | None 
     Raises
     ------
     FileNotFoundError : no such folder.
-    ValueError : no published set, or several, lie there; says which layouts are known.
+    ValueError : no published set, or several, lie there; says which layouts are known. A file that alone holds all
+        subjects (DREAMER.mat) is damaged at its start.
     """
     root = Path(path)
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is no folder")
-    found = [(kind, files) for kind in _KINDS if (files := _looked(kind, root)) is not None]
-    if not found:
+    features = {(name, reader): f for name, reader, look in _FEATURES if (f := _looked(look, root)) is not None}
+    found = {kind.name: f for kind in _KINDS if (f := _looked(kind.find, root)) is not None}
+    names = sorted({*found, *(name for name, _ in features)})
+    if not names:
         known = ", ".join(kind.name for kind in _KINDS)
         raise ValueError(f"{root} has the layout of no published set ({known}); other files: read them with MNE")
-    if len({files.folder for _, files in found}) > 1:
-        listed = "; ".join(f"{kind.name} in {files.folder}" for kind, files in found)
-        raise ValueError(f"{root} holds several sets: {listed}. Pass the folder of one")
-    kind, files = found[0]
-    report = SetReport(data_set(kind.name), files.folder, tuple(files.files), files.missing, files.extra)
-    return _checked(report, kind, root, progress) if read else report
+    if len(names) > 1:
+        raise ValueError(f"{root} holds several sets: {', '.join(names)}. Pass the folder of one")
+    files = next(iter([*found.values(), *features.values()]))
+    report = SetReport(
+        data_set(names[0]), files.folder, tuple(files.files), files.missing, files.extra,
+        features={reader: f.folder for (_, reader), f in features.items()},
+    )  # fmt: skip
+    return _checked(report, _kind(names[0]), root, progress) if read and found else report
 
 
-def _looked(kind: _Kind, root: Path) -> Found | None:
+def _kind(name: str) -> _Kind:
+    return next(kind for kind in _KINDS if kind.name == name)
+
+
+def _looked(look: Callable[[Path], Found], root: Path) -> Found | None:
     try:
-        return kind.find(root)
+        return look(root)
     except FileNotFoundError:
         return None
 
@@ -143,8 +158,8 @@ def _checked(report: SetReport, kind: _Kind, root: Path, progress: Progress | No
         balance.update(dict.fromkeys(group[0].classes, 0) if group else {})
         balance.update(r.classes[r.label] for r in group)
     durations = [fact[4] for fact in facts]
-    return SetReport(
-        report.entry, report.folder, report.subjects, report.missing, report.extra, damaged, tuple(notes), True,
+    return replace(
+        report, damaged=damaged, notes=tuple(notes), read=True,
         sessions=tuple(sorted({fact[0] for fact in facts})),
         trials=tuple(sorted({fact[1] for fact in facts})),
         recordings=len(facts),
@@ -203,14 +218,38 @@ def _read_amigos(root: Path, subject: str, label: str) -> Iterator[list[Recordin
     return iter_amigos(root, subjects=subject, label=label, videos="all", on_bad="drop")
 
 
+def _sorted_out(look: Callable[[Path], Found], *, features: bool) -> Callable[[Path], Found]:
+    """`look`, for sets whose features and signals have the same names: what a file holds decides."""
+
+    def looked(root: Path) -> Found:
+        found = look(root)
+        try:
+            names = mat_shapes(next(iter(found.files.values()))[0])
+        except ValueError:
+            names = {}  # damaged: taken for signals, whose check says so
+        if any(re.fullmatch(r"(de|psd)_.*[0-9]+", name) for name in names) != features:
+            raise FileNotFoundError(f"{found.folder} holds {'signals' if features else 'features'}")
+        return found
+
+    return looked
+
+
 _KINDS = (
     _Kind("eegmat", _find_eegmat, _read_eegmat, "condition"),
     _Kind("deap", find_deap, _by_rating(iter_deap), "valence"),
-    _Kind("seed", find_seed, _by_clip(iter_seed), "emotion"),
-    _Kind("seed-iv", find_seed_iv, _by_clip(iter_seed_iv), "emotion"),
+    _Kind("seed", _sorted_out(find_seed, features=False), _by_clip(iter_seed), "emotion"),
+    _Kind("seed-iv", _sorted_out(find_seed_iv, features=False), _by_clip(iter_seed_iv), "emotion"),
     _Kind("seed-v", find_seed_v, _read_seed_v, "emotion"),
     _Kind("dreamer", find_dreamer, _by_rating(iter_dreamer), "valence"),
     _Kind("amigos", find_amigos, _read_amigos, "valence"),
     _Kind("faced", find_faced, _by_rating(iter_faced), "valence"),
     _Kind("dasps", _find_any_dasps, _read_any_dasps, "arousal"),
+)
+
+_IV_FEATURES = partial(find_seed_iv, place="eeg_feature_smooth")
+_FEATURES: tuple[tuple[str, str, Callable[[Path], Found]], ...] = (
+    ("seed", "read_seed_features", _sorted_out(find_seed_features, features=True)),
+    ("seed-iv", "read_seed_iv_features", _sorted_out(_IV_FEATURES, features=True)),
+    ("seed-v", "read_seed_v_features", find_seed_v_features),
+    ("faced", "read_faced_features", find_faced_features),
 )

@@ -50,10 +50,7 @@ def read_seed_features(folder: Path | str, *, feature: str = "de_LDS", subjects:
     ValueError : unknown feature or subject; a damaged file; trials missing; another shape; NaN.
     """
     kind, rows = check_feature(feature, _KINDS, "SEED")
-    found = find(
-        "SEED features", folder, places=("ExtractedFeatures", "SEED/ExtractedFeatures", "SEED_EEG/ExtractedFeatures"),
-        pattern=r"([0-9]{1,2})_([0-9]{8})\.mat", name="{:02d}", published=range(1, 16), parts=3,
-    )  # fmt: skip
+    found = find_seed_features(folder)
     labels = seed_labels(found.folder)
 
     def parts() -> Iterator[Part]:
@@ -130,6 +127,15 @@ def read_seed_v_features(folder: Path | str, *, subjects: Subjects = None) -> Wi
     return stack(
         parts(), channels=CHANNELS, rate=RATE, classes=V_CLASSES, duration=4.0, unit="nat",
         step="differential entropy as published with SEED-V",
+    )  # fmt: skip
+
+
+def find_seed_features(folder: Path | str) -> Found:
+    """Feature files of SEED in a folder; their names are those of the signals."""
+    return find(
+        "SEED features", folder, places=("ExtractedFeatures", "SEED/ExtractedFeatures", "SEED_EEG/ExtractedFeatures"),
+        pattern=r"([0-9]{1,2})_([0-9]{8})\.mat", name="{:02d}", published=range(1, 16), known=r"label\.mat|readme\.txt",
+        parts=3,
     )  # fmt: skip
 
 
