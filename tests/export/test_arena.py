@@ -67,8 +67,27 @@ def test_functions_work_in_place_and_reshape_is_free():
     program = m.program(m.linear(r, 2))
     _, layout = planned(program)
     assert layout.places[h] == layout.places[t] == layout.places[r]
-    assert layout.places["x"].where == "x"
+    assert layout.places["x"].where == "uint32_t"
     assert layout.places[program.output].where == "y"
+
+
+def test_the_window_is_overwritten_after_its_last_reader():
+    m = Maker((1, 4, 1024), integer=True)
+    h = m.conv("x", 1, (1, 5), padding=(0, 2, 0, 2))
+    later = m.conv(h, 1, (1, 5), padding=(0, 2, 0, 2))
+    program = m.program(m.linear(m.reshape(later, 4096), 2))
+    steps, layout = planned(program)
+    assert lost_values(program, steps, layout) == []
+    assert layout.nbytes - layout.scratch_bytes < 3 * 4096  # window, h and later, were they all kept
+
+
+def test_functions_all_the_way_leave_the_window_in_the_arena():
+    m = Maker((1, 4, 16), integer=True)
+    program = m.program(m.act(m.act("x")))
+    steps, layout = planned(program)
+    assert layout.places["x"].where == "uint32_t"
+    assert layout.places[program.output].where == "y"
+    assert lost_values(program, steps, layout) == []
 
 
 def test_a_value_that_is_read_again_is_not_overwritten():

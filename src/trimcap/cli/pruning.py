@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -157,7 +158,11 @@ def _plan(
     if sparsity is not None:
         plan = keep_top(rest, scores, sparsity, **counts)
     else:
-        plan = keep_within(rest, scores, bits=bits, **budgets, **counts)
+        from trimcap.export.deployed import measure_of
+
+        measure, how = measure_of(rest, bits=bits)
+        plan = keep_within(rest, scores, bits=bits, measure=measure, **budgets, **counts)
+        plan = replace(plan, note=f"{plan.note}; {how}")
     return first.merged(plan) if first else plan
 
 

@@ -16,7 +16,7 @@ _ITEM = {"float": 4, "uint32_t": 4, "int16_t": 2}
 
 @dataclass(frozen=True)
 class Place:
-    """A value's memory: the caller's `x` or `y`, or a byte offset in the static array of an element type."""
+    """A value's memory: the caller's `y`, or a byte offset in the static array of an element type."""
 
     where: str
     offset: int = 0
@@ -45,14 +45,19 @@ class Layout:
 def plan_arena(program: Program, steps: Sequence[Step]) -> Layout:
     """Give every value a place: reshape shares memory, in-place operations reuse a dying input, the rest is packed.
 
+    The input window lies in the arena too, from the start until its last reader: what comes later may overwrite it,
+    so that a network needs no more memory than `trimcap.graph.cost` plans, plus the scratch of its kernels.
+
     Parameters
     ----------
     steps : one per operation
     """
     owner = _owners(program, steps)
+    if owner[program.output] == program.input:  # all in place: the window is ours, the output the caller's
+        owner = _owners(program, steps, keep_input=True)
     arrays: dict[str, list[Block]] = {}
     for name, (first, last) in _lifetimes(program, owner).items():
-        if name in (owner[program.input], owner[program.output]):
+        if name == owner[program.output]:
             continue
         value = program.values[name]
         block = Block(f"value {name}", value.nbytes, first, last)
@@ -78,21 +83,20 @@ def plan_arena(program: Program, steps: Sequence[Step]) -> Layout:
 
 def _place(program: Program, name: str, owner: Mapping[str, str], offsets: Mapping[str, int]) -> Place:
     root = owner[name]
-    if root == owner[program.input]:
-        return Place("x")
     if root == owner[program.output]:
         return Place("y")
     return Place(ARENA_TYPES[program.values[root].dtype], offsets[f"value {root}"])
 
 
-def _owners(program: Program, steps: Sequence[Step]) -> dict[str, str]:
+def _owners(program: Program, steps: Sequence[Step], *, keep_input: bool = False) -> dict[str, str]:
     """Value → the value whose memory it uses."""
     owner = {program.input: program.input}
     for index, (op, step) in enumerate(zip(program.ops, steps, strict=True)):
         if op.kind == "reshape":
             owner[op.output] = owner[op.inputs[0]]
         else:
-            owner[op.output] = _reused(program, owner, index, op, step) or op.output
+            reused = _reused(program, owner, index, op, step)
+            owner[op.output] = op.output if reused is None or (keep_input and reused == program.input) else reused
     return owner
 
 
@@ -104,7 +108,7 @@ def _reused(program: Program, owner: Mapping[str, str], index: int, op: Op, step
         others = {owner[n] for i, n in enumerate(op.inputs) if i != position and n != op.inputs[position]}
         sharers = {name for name, of in owner.items() if of == root}
         read_later = any(sharers & set(later.inputs) for later in program.ops[index + 1 :])
-        dies = not read_later and program.output not in sharers and root != owner[program.input]
+        dies = not read_later and program.output not in sharers
         if dies and root not in others and (x.dtype, x.size) == (y.dtype, y.size):
             return root
     return None
@@ -112,7 +116,7 @@ def _reused(program: Program, owner: Mapping[str, str], index: int, op: Op, step
 
 def _lifetimes(program: Program, owner: Mapping[str, str]) -> dict[str, tuple[int, int]]:
     """First and last step of every piece of memory."""
-    spans: dict[str, tuple[int, int]] = {}
+    spans = {owner[program.input]: (0, 0)}
     for index, op in enumerate(program.ops):
         for name in (*op.inputs, op.output):
             first, _ = spans.get(owner[name], (index, index))

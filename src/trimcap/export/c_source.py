@@ -41,7 +41,7 @@ class CSource:
     """C of one network.
 
     name : identifier in front of every public name; `NAME.c` and `NAME.h` are the file names
-    arena_bytes : static working memory, scratch included
+    arena_bytes : static working memory; the input window and scratch are in it
     scratch_bytes : the largest scratch of one operation
     digest : SHA-256 of the program
     """
@@ -80,7 +80,8 @@ def emit_c(program: Program, *, unit: str = "µV") -> CSource:
         for index, (op, step) in enumerate(zip(program.ops, steps, strict=True))
         if step.constants
     )
-    sections = {"KERNELS": kernels, "CONSTANTS": constants, "BODY": body, "ARENA": _arena(layout)}
+    window = _pointer(layout.places[program.input], c_type(program.values[program.input]))
+    sections = {"KERNELS": kernels, "CONSTANTS": constants, "BODY": body, "ARENA": _arena(layout), "WINDOW": window}
     extra = fill_in(QUANTIZE, words) if program.integer else ""
     source = fill_in(FRAME, {**words, "QUANTIZE": extra, **sections})
     return CSource(name, fill_in(HEADER, words), source, layout.nbytes, layout.scratch_bytes, words["DIGEST"])
@@ -118,7 +119,7 @@ def _step(program: Program, index: int, op: Op) -> Step:
 
 def _pointer(place: Place, ctype: str) -> str:
     """C expression of a place; arrays of other element types are cast through character types only."""
-    if place.where in ("x", "y"):
+    if place.where == "y":
         return place.where
     if place.where == "uint32_t":
         if ctype == "uint32_t":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from math import floor
 
 import numpy as np
@@ -112,6 +113,7 @@ def keep_within(
     sram: int | str | None = None,
     macs: int | None = None,
     bits: int = 8,
+    measure: Callable[[Network], Cost] | None = None,
     scope: str = "axis",
     at_least: int = 1,
     multiple_of: int = 1,
@@ -123,35 +125,45 @@ def keep_within(
     flash, sram : bytes, or text such as "64 KiB"
     macs : multiply–accumulates for one window
     bits : precision the costs are counted at
+    measure : function from a network to its cost; by default `trimcap.graph.cost.cost`, whose SRAM lacks the scratch of
+        C kernels. `trimcap.export.deployed.deployed_cost` counts what the exported C really needs
 
     Raises
     ------
     PlanError : no plan meets the budgets; says the nearest that can be reached
     """
+    need_network(network, "keep_within")
     budgets = {"flash_bytes": size(flash), "sram_bytes": size(sram), "macs": macs}
     limits = {name: limit for name, limit in budgets.items() if limit is not None}
     if not limits:
         raise ValueError("keep_within needs a budget: flash=, sram= or macs=")
-    now = cost(network, bits=bits)
+    count = measure or partial(cost, bits=bits)
+    now = count(network)
     if _fits(now, limits):
         raise PlanError(
             f"{network.origin} meets the budget already ({_describe(now, limits)}); there is nothing to remove"
         )
-    best: Plan | None = None
-    for percent in range(1, 100):
+
+    def tried(percent: int) -> tuple[Plan, Cost]:
         plan = keep_top(network, scores, percent / 100, scope=scope, at_least=at_least, multiple_of=multiple_of)
-        if plan.keep == (best.keep if best else None) or not any(plan.achieved().values()):
-            continue
-        best = plan
-        reached = cost(resize(network, plan), bits=bits)
-        if _fits(reached, limits):
-            return Plan(plan.keep, plan.sizes, {}, f"{scores.name}, within {_limits(limits)}, {scope}")
-    assert best is not None
-    reached = cost(resize(network, best), bits=bits)
-    raise PlanError(
-        f"no plan on the axes {', '.join(scores.values)} meets {_limits(limits)} at {bits} bits; the nearest reachable "
-        f"is {_describe(reached, limits)}. Prune more axes, lower at_least or multiple_of, or give more."
-    )
+        return plan, count(resize(network, plan))
+
+    plan, reached = tried(99)
+    if not _fits(reached, limits):
+        raise PlanError(
+            f"no plan on the axes {', '.join(scores.values)} meets {_limits(limits)} at {bits} bits; the nearest "
+            f"reachable is {_describe(reached, limits)}. Prune more axes, lower at_least or multiple_of, or give more."
+        )
+    # more sparsity never costs more, so the least that fits is found by halving
+    fails, fits = 0, 99
+    while fits - fails > 1:
+        middle = (fails + fits) // 2
+        candidate, found = tried(middle)
+        if _fits(found, limits):
+            fits, plan = middle, candidate
+        else:
+            fails = middle
+    return Plan(plan.keep, plan.sizes, {}, f"{scores.name}, within {_limits(limits)}, {scope}")
 
 
 def _fits(found: Cost, limits: Mapping[str, int]) -> bool:

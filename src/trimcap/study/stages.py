@@ -186,9 +186,11 @@ def _prune(task: Task, name: str, step: r.Prune, state: State) -> Made:
             network, scores, step.sparsity, scope=step.scope, at_least=step.at_least, multiple_of=step.multiple_of
         )
     else:
+        from trimcap.export.deployed import measure_of
+
         plan = keep_within(
             network, scores, flash=step.flash, sram=step.sram, macs=step.macs, scope=step.scope,
-            at_least=step.at_least, multiple_of=step.multiple_of,
+            at_least=step.at_least, multiple_of=step.multiple_of, measure=measure_of(network)[0],
         )  # fmt: skip
     plan.save(task.folder.path / "plans" / f"{slug(name)}.json")
     return _kept(task, name, shrink(network, plan), _sparsity(plan, step))
@@ -243,12 +245,11 @@ def _export(task: Task, name: str, step: r.Export, state: State) -> Made:
     program = state.program or lower(state.network, name="network", classes=valid.classes)
     place = export(program, _place(task, name), golden=golden)
     found = check_artifact(place).manifest["cost"]
-    sides = sum(program.values[v].nbytes for v in (program.input, program.output))
     facts = {
         "parameters": state.network.n_parameters,
         "macs": found["macs"],
         "flash": found["flash_bytes"],
-        "sram": found["arena_bytes"] + sides,
+        "sram": found["arena_bytes"] + program.values[program.output].nbytes,
     }
     return replace(state, program=program, artifact=place), facts
 

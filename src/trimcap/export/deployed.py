@@ -1,0 +1,63 @@
+"""What a network costs once it is C: the exporter's own arena with scratch, its constants, its multiply-adds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from trimcap.export.arena import plan_arena
+from trimcap.export.artifact import multiply_adds
+from trimcap.export.c_source import EMITTERS
+from trimcap.graph.cost import Cost, cost
+from trimcap.graph.network import Network
+from trimcap.graph.rewrite import rewrite
+from trimcap.program.lower import lower
+from trimcap.program.program import Program
+from trimcap.quantize.quantize import quantize
+
+
+def deployed_cost(network: Network, *, bits: int = 8) -> Cost:
+    """Cost of the C that `export` would write: SRAM with the scratch of its kernels, flash of its constants.
+
+    The network is rewritten, lowered and (at 8 bits) quantized with ranges from noise: sizes do not depend on values.
+    `sram_bytes` is the static memory (input window and scratch included) plus the output, without code and stack.
+
+    Parameters
+    ----------
+    network : Network
+    bits : 8 (integers) or 32 (float)
+
+    Raises
+    ------
+    ValueError : an operation has no C; names it.
+    """
+    found = cost(network, bits=bits)
+    program = _program(rewrite(network).network, bits)
+    steps = [EMITTERS[op.kind](program, index, op) for index, op in enumerate(program.ops)]
+    return replace(
+        found,
+        macs=multiply_adds(program),
+        flash_bytes=program.flash_bytes,
+        sram_bytes=plan_arena(program, steps).nbytes + program.values[program.output].nbytes,
+    )
+
+
+def _program(network: Network, bits: int) -> Program:
+    program = lower(network)
+    if bits == 32:
+        return program
+    noise = np.random.default_rng(0).standard_normal((8, *network.input_shape)).astype(np.float32)
+    return quantize(program, noise, method="minmax")
+
+
+def measure_of(network: Network, *, bits: int = 8) -> tuple[Callable[[Network], Cost], str]:
+    """How to count budgets for this network: as deployed where it has C, else by the graph; and a note which."""
+    if bits not in (8, 32):
+        return lambda n: cost(n, bits=bits), "budgets are counted on the graph: C has 8 or 32 bits"
+    try:
+        deployed_cost(network, bits=bits)
+    except ValueError as error:
+        return lambda n: cost(n, bits=bits), f"budgets are counted on the graph, without scratch: {error}"
+    return lambda n: deployed_cost(n, bits=bits), "budgets are counted as deployed in C, scratch included"
