@@ -508,6 +508,18 @@ def test_clear_takes_what_belongs_to_the_cache_only(tmp_path):
     assert {path.name[:9] for path in tmp_path.iterdir()} == {"notes.txt", "folder", ".building"}
 
 
+def test_builds_of_other_machines_are_left_alone_for_a_day(tmp_path):
+    other = tmp_path / f".building-{'0' * 8}-1-abc"
+    other.mkdir()
+    (other / "X.npy").write_bytes(b"1")
+    cached(CHAIN, several(), folder=tmp_path)
+    assert other.exists()
+    for path in (other / "X.npy", other):
+        os.utime(path, (1, 1))
+    cached(Chain(CHAIN.steps[:2]), several(), folder=tmp_path)
+    assert not other.exists()
+
+
 def test_windows_loaded_before_clear_stay_readable(tmp_path):
     made = cached(CHAIN, several(), folder=tmp_path)
     clear_cache(tmp_path)

@@ -335,6 +335,7 @@ def test_a_step_cannot_be_changed():
         (lambda: Chain((ONE, ONE)), "it has 2"),
         (lambda: Chain((ONE, Step("notch"))), "step notch works on the continuous signal; move it before"),
         (lambda: Chain((Step("reject", flat=1), ONE)), "step reject works on windows; move it behind"),
+        (lambda: Chain((ONE, Step("frames"), Step("reject", flat=1))), "reject must follow 'windows' directly"),
     ],
 )
 def test_messages(make, message):

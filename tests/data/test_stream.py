@@ -154,3 +154,23 @@ def test_device_that_makes_no_sense():
     for rate, channels in ((0.0, NAMES), (128.0, ("Cz", "Cz"))):
         with pytest.raises(ValueError, match=r"sampling rate|occur twice"):
             Chain(CHAINS["raw"]).stream(rate, channels)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_a_real_recording_at_500_hz(eegmat_folder):
+    from trimcap.data.eegmat import read_eegmat
+
+    recording = read_eegmat(eegmat_folder, subjects=[0], rate=None)[0]
+    chain = Chain(
+        (
+            Step("rereference"),
+            Step("notch"),
+            Step("bandpass", low=1, high=45),
+            Step("resample", rate=128),
+            *CHAINS["entropy"][2:],
+        )
+    )
+    sizes = np.random.default_rng(0).integers(0, 400, 500).tolist()
+    _, X, _ = streamed(chain, recording, sizes)
+    np.testing.assert_allclose(X, chain.apply([recording]).X, rtol=0, atol=1e-9)

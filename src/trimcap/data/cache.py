@@ -131,7 +131,7 @@ def clear_cache(folder: Path | str, *, keys: Iterable[str] | None = None) -> int
         raise ValueError(unknown("cache entry", key, entries))
     freed = 0
     for name in sorted(wanted):
-        if not alive(name):
+        if not alive(entries[name]):
             freed += bytes_of(entries[name])
             remove(entries[name])
     return freed
@@ -189,7 +189,7 @@ def _build(
     """Write the entry beside its place and rename it."""
     folder = make_folder(place.parent)
     for path in own_folders(folder):
-        if not is_entry(path.name) and not alive(path.name):
+        if not is_entry(path.name) and not alive(path):
             remove(path)
     temporary = folder / building_name()
     temporary.mkdir()
@@ -248,7 +248,7 @@ def _load_soon(place: Path, key: str) -> Windows:
 def _describe(path: Path, *, full: bool) -> Entry:
     size = bytes_of(path)
     if not is_entry(path.name):
-        return Entry(path.name, size, "being built" if alive(path.name) else "left over")
+        return Entry(path.name, size, "being built" if alive(path) else "left over")
     try:
         manifest = read_manifest(path, path.name)
         check_files(path, manifest, full=full)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import socket
+import time
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
@@ -13,6 +14,9 @@ from secrets import token_hex
 _ENTRY = re.compile(r"[0-9a-f]{64}")
 _BUILDING = re.compile(r"\.building-(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)-[0-9a-f]+")
 _ASIDE = re.compile(r"\.damaged-[0-9a-f]+")
+
+#: s; a build writes after every recording
+_PATIENCE = 24 * 3600
 
 
 def is_entry(name: str) -> bool:
@@ -53,13 +57,13 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def alive(name: str) -> bool:
-    """Whether a process may still be writing this folder; one of another machine counts as alive."""
-    match = _BUILDING.fullmatch(name)
+def alive(path: Path) -> bool:
+    """Whether a process may still be writing this folder; on another machine or container, if it did within a day."""
+    match = _BUILDING.fullmatch(path.name)
     if match is None:
         return False
     if match["machine"] != _machine():
-        return True
+        return time.time() - _last_change(path) < _PATIENCE
     try:
         os.kill(int(match["process"]), 0)
     except ProcessLookupError:
@@ -67,6 +71,13 @@ def alive(name: str) -> bool:
     except OSError:  # it belongs to somebody else
         return True
     return True
+
+
+def _last_change(folder: Path) -> float:
+    try:
+        return max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+    except FileNotFoundError:  # removed meanwhile
+        return 0.0
 
 
 def _machine() -> str:

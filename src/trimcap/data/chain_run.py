@@ -262,6 +262,8 @@ def _check_sides(steps: Sequence[Declared], at: int) -> None:
             raise ValueError(f"step {step.name} works on windows; move it behind 'windows'")
         if i > at and level == "recording":
             raise ValueError(f"step {step.name} works on the continuous signal; move it before 'windows'")
+        if step.name == "reject" and steps[i - 1].name not in ("windows", "reject"):
+            raise ValueError("step reject must follow 'windows' directly: its thresholds are µV of the raw windows")
 
 
 def _check_baseline(steps: Sequence[Declared]) -> None:
