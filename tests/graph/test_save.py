@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from trimcap._errors import ArtifactError
-from trimcap.graph.save import load, save
+from trimcap.graph.save import _digest, load, save
 from trimcap.graph.trace import trace
 from trimcap.prune.plan import make_plan
 from trimcap.prune.shrink import shrink
@@ -69,7 +69,9 @@ def test_edited_tensors_are_refused(tmp_path):
         (lambda f: (f / "network.json").write_text("[1]"), "is not a network"),
         (lambda f: (f / "tensors.safetensors").unlink(), "is missing"),
         (lambda f: _edit(f, "format", "trimcap network 99"), "this version reads"),
-        (lambda f: _edit(f, "nodes", [{}]), "is damaged"),
+        (lambda f: _edit(f, "nodes", [{}]), "network.json was changed after it was saved"),
+        (lambda f: _edit(f, "channels", ["Cz"]), "network.json was changed after it was saved"),
+        (lambda f: _edit(f, "nodes", [{}], signed=True), "is damaged"),
     ],
 )
 def test_damage_is_named(tmp_path, damage, message):
@@ -79,8 +81,10 @@ def test_damage_is_named(tmp_path, damage, message):
         load(tmp_path)
 
 
-def _edit(folder, key, value):
+def _edit(folder, key, value, *, signed=False):
     file = folder / "network.json"
     content = json.loads(file.read_text())
     content[key] = value
+    if signed:
+        content["sha256"] = _digest(content)
     file.write_text(json.dumps(content))

@@ -6,6 +6,7 @@ Folder: `network.json` (format, nodes, inputs, constraints, electrode names, SHA
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -47,8 +48,14 @@ def save(network: Network, folder: Path | str) -> Path:
         # safetensors gives tensors back in any order, and axes are named after the first tensor that makes them
         "tensors": {"file": weights.name, "sha256": sha256(weights), "order": list(tensors)},
     }
-    write_json(folder / "network.json", content)
+    write_json(folder / "network.json", content | {"sha256": _digest(content)})
     return folder
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """SHA-256 of everything in network.json but the digest itself."""
+    rest = {key: value for key, value in content.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def load(folder: Path | str) -> Network:
@@ -64,10 +71,15 @@ def load(folder: Path | str) -> Network:
         raise ArtifactError(
             f"{folder / 'network.json'} has format {content.get('format')!r}; this version reads {FORMAT!r}"
         )
+    if content.get("sha256") != _digest(content):
+        raise ArtifactError(
+            f"{folder / 'network.json'} was changed after it was saved (its SHA-256 does not fit). "
+            "Restore the file or save the network again."
+        )
     try:
         weights = folder / content["tensors"]["file"]
         found = _read_tensors(weights, content["tensors"]["sha256"])
-        tensors = {name: found[name] for name in content["tensors"].get("order", sorted(found))}
+        tensors = {name: found[name] for name in content["tensors"]["order"]}
         return Network(
             nodes=tuple(_node_from_json(node) for node in content["nodes"]),
             tensors=tensors,
