@@ -117,7 +117,7 @@ def work(name: str, data: Path, cache: Path) -> None:
 
 
 def again(name: str, data: Path, cache: Path) -> None:
-    """In a process of its own: the second call, which hashes the inputs and opens the entry."""
+    """In a process of its own: the second call, which compares the inputs and opens the entry."""
     import pipeline
 
     chain, read = pipeline.RUNS[name]
@@ -177,7 +177,7 @@ def measure(name: str, data: Path, cache: Path, *, most_seconds: float, most_byt
     )
     print(f"  build  {seconds:8.1f} s    {read / 1e6 / seconds:.0f} MB/s of input, one process")
     print(
-        f"  again  {second['seconds']:8.2f} s    {seconds / second['seconds']:.0f}× faster; hashing the inputs takes it"
+        f"  again  {second['seconds']:8.2f} s    {seconds / second['seconds']:.0f}× faster: stamps of the inputs, then the entry opened"
     )
     print(f"  peak   {built['peak'] / GIB:8.2f} GiB  resident; {built['start'] / GIB:.2f} GiB before the first file")
     for state, ours, plain in (("warm", "load", "plain"), ("cold", "cold_load", "cold_plain")):

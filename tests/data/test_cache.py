@@ -19,6 +19,7 @@ from cache_reader import read_npy, write_recordings
 
 import trimcap.data.cache as cache_module
 import trimcap.data.cache_entry as entry_module
+import trimcap.data.cache_stamps as stamps_module
 from trimcap.data.cache import cache_info, cached, clear_cache
 from trimcap.data.cache_folder import building_name
 from trimcap.data.chain import Chain, Step
@@ -181,6 +182,69 @@ def test_changed_files_readers_and_options_are_another_entry(tmp_path, builds):
     assert len(builds) == 4
     get(inputs=paths[::-1])
     assert len(builds) == 5
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """Names of the files that are really read for their hash."""
+    names = []
+    real = stamps_module.sha256
+    monkeypatch.setattr(stamps_module, "sha256", lambda file: (names.append(file.name), real(file))[1])
+    return names
+
+
+def test_untouched_files_are_not_hashed_again(tmp_path, builds, hashed, monkeypatch):
+    monkeypatch.setattr(stamps_module, "_SETTLED", -(10**18))  # as if the files were old
+    paths = write_recordings(tmp_path / "data", several())
+    get = partial(cached, CHAIN, paths, folder=tmp_path / "cache", read=read_npy)
+    first = get()
+    assert hashed == [path.name for path in paths]
+    same(get(), first)
+    assert len(hashed) == 4
+    same(get(check="full"), first)
+    assert len(hashed) == 8
+    clear_cache(tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+    get()
+    assert len(hashed) == 12
+
+
+@pytest.mark.parametrize("how", ["in place", "replaced", "times set back"])
+def test_a_touched_file_is_hashed_again_whatever_its_times_say(how, tmp_path, builds, hashed, monkeypatch):
+    monkeypatch.setattr(stamps_module, "_SETTLED", -(10**18))
+    paths = write_recordings(tmp_path / "data", several())
+    get = partial(cached, CHAIN, paths, folder=tmp_path / "cache", read=read_npy)
+    get()
+    before, data = paths[1].stat(), np.load(paths[1]) + 1
+    time.sleep(0.02)  # longer than the resolution of the kernel's clock
+    if how == "replaced":
+        np.save(tmp_path / "new.npy", data)
+        os.utime(tmp_path / "new.npy", ns=(before.st_atime_ns, before.st_mtime_ns))
+        (tmp_path / "new.npy").replace(paths[1])
+    else:
+        np.save(paths[1], data)
+    if how == "times set back":
+        os.utime(paths[1], ns=(before.st_atime_ns, before.st_mtime_ns))
+    same(get(), CHAIN.apply([r for path in paths for r in read_npy(path)]))
+    assert hashed[4:] == [paths[1].name]
+    assert len(builds) == 2
+
+
+def test_a_fresh_file_is_hashed_each_time(tmp_path, hashed):
+    """A second write within the resolution of the clock would leave the same stamp."""
+    paths = write_recordings(tmp_path / "data", several()[:1])
+    for _ in range(2):
+        cached(CHAIN, paths, folder=tmp_path / "cache", read=read_npy)
+    assert len(hashed) == 2
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', '{"a": ["x", [1, 2, 3], 4]}', "\x00"])
+def test_damaged_hashes_are_forgotten(text, tmp_path, hashed):
+    paths = write_recordings(tmp_path / "data", several()[:1])
+    for _ in range(2):
+        cached(CHAIN, paths, folder=tmp_path / "cache", read=read_npy)
+        (tmp_path / "cache" / "hashes.json").write_text(text)
+    assert len(hashed) == 2
 
 
 def test_a_folder_counts_with_all_its_files(tmp_path, builds):

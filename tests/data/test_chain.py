@@ -155,6 +155,11 @@ def test_rejected_windows_are_counted_over_all_recordings():
     np.testing.assert_allclose(out.X, whole.X[[i not in gone for i in whole.ids]], atol=1e-6)
 
 
+def test_two_rejections_add_up():
+    both = Chain((Step("windows", seconds=1, on_bad="drop"), Step("reject", peak_to_peak=400), Step("reject", flat=1)))
+    assert both.apply(dirty()).steps[-1] == "3 of 28 windows dropped (peak-to-peak 1, flat 1, not finite 1)"
+
+
 def test_bad_windows_raise_by_default():
     with pytest.raises(ValueError, match=r"window s1/0/1@2.0000: channel F3 is constant .*on_bad='drop'"):
         Chain((ONE,)).apply(dirty())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from trimcap._files import make_folder
 from trimcap.data.cache_entry import DamagedError, check_files, flush_folder, load_entry, read_manifest, write_entry
 from trimcap.data.cache_folder import alive, aside_name, building_name, bytes_of, is_entry, own_folders, remove
 from trimcap.data.cache_key import Read, Source, changed, describe_reader, entry_key, hash_paths, hash_recording
+from trimcap.data.cache_stamps import Hashed, forget, recall, remember
 from trimcap.data.chain import Chain
 from trimcap.data.progress import bar
 from trimcap.data.recording import Recording
@@ -73,7 +74,9 @@ def cached(
     folder : of the cache; made if missing
     read : path → recordings of this file; an importable function, or `functools.partial` of one with keywords
     also : further files that the reader uses, such as a table of labels
-    check : "quick": sizes, headers and rows are compared with the manifest; "full": also every byte of X
+    check : "quick": sizes, headers and rows are compared with the manifest, and a file whose size, inode and
+        times of change are what they were when it was hashed is not hashed again; "full": every byte of X is
+        compared and every input hashed
     progress : show a bar with the time that is left, on standard error
 
     Returns
@@ -92,11 +95,14 @@ def cached(
     """
     if check not in ("quick", "full"):
         raise ValueError(unknown("check", check, ["quick", "full"]))
-    sources = _sources(chain, inputs, read, also)
+    known = recall(Path(folder)) if check == "quick" else {}
+    sources = _sources(chain, inputs, read, also, known)
     key = entry_key(chain, sources, read)
     place = Path(folder) / key
     try:
-        return load_entry(place, key, full=check == "full")
+        windows = load_entry(place, key, full=check == "full")
+        _remember(Path(folder), sources)
+        return windows
     except FileNotFoundError:
         pass
     except DamagedError as error:
@@ -104,6 +110,7 @@ def cached(
     recordings = _recordings(inputs, read, progress)
     facts = _facts(chain, key, sources, read)
     _build(chain, recordings, place, facts, sources, progress=progress and read is None, full=check == "full")
+    _remember(Path(folder), sources)
     return _load_soon(place, key)
 
 
@@ -129,6 +136,8 @@ def clear_cache(folder: Path | str, *, keys: Iterable[str] | None = None) -> int
     wanted = set(entries) if keys is None else set(keys)
     for key in wanted - set(entries):
         raise ValueError(unknown("cache entry", key, entries))
+    if keys is None:
+        forget(Path(folder))
     freed = 0
     for name in sorted(wanted):
         if not alive(entries[name]):
@@ -137,20 +146,33 @@ def clear_cache(folder: Path | str, *, keys: Iterable[str] | None = None) -> int
     return freed
 
 
-def _sources(chain: Chain, inputs: Sequence[Any], read: Read | None, also: Sequence[Path | str]) -> list[Source]:
+def _sources(
+    chain: Chain,
+    inputs: Sequence[Any],
+    read: Read | None,
+    also: Sequence[Path | str],
+    known: Mapping[str, Hashed],
+) -> list[Source]:
     if isinstance(inputs, str | Path) or not isinstance(inputs, Sequence):
         raise ValueError(
             f"cached needs a list of recordings or of paths, got a {type(inputs).__name__}: the inputs are gone "
             "through twice, to hash and to process them. For data larger than memory give the paths and read=…"
         )
-    extra = hash_paths(Path(path) for path in also)
+    extra = hash_paths((Path(path) for path in also), known)
     if read is not None:
-        return [*hash_paths(Path(path) for path in inputs), *extra]
+        return [*hash_paths((Path(path) for path in inputs), known), *extra]
     wrong = next((item for item in inputs if not isinstance(item, Recording)), None)
     if wrong is not None:
         raise ValueError(f"cached got a {type(wrong).__name__} among the recordings; paths need a reader, read=…")
     with_info = any(step.kind.source for step in chain.steps)
     return [*(hash_recording(recording, with_info=with_info) for recording in inputs), *extra]
+
+
+def _remember(folder: Path, sources: Sequence[Source]) -> None:
+    hashes = [(source.file, source.hashed) for source in sources]
+    files = [(file, hashed) for file, hashed in hashes if file is not None and hashed is not None]
+    if files:
+        remember(folder, files)
 
 
 def _recordings(inputs: Sequence[Any], read: Read | None, progress: bool) -> Sequence[Recording] | Iterator[Recording]:

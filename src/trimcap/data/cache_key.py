@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from trimcap._files import sha256
+from trimcap.data.cache_stamps import Hashed, hash_file, stamp_of
 from trimcap.data.canonical import canonical_json, plain
 from trimcap.data.chain import Chain
 from trimcap.data.recording import Recording
@@ -34,13 +34,13 @@ class Source:
     ----------
     name : of the recording, or the last three parts of the file's path
     sha256 : of the content, with everything that can change the result
-    file, stamp : path, and (bytes, time of change) when it was hashed; None for a recording in memory
+    file, hashed : path and state of the file when it was hashed; None for a recording in memory
     """
 
     name: str
     sha256: str
     file: Path | None = None
-    stamp: tuple[int, int] | None = None
+    hashed: Hashed | None = None
 
 
 def entry_key(chain: Chain, sources: Sequence[Source], read: Read | None) -> str:
@@ -74,20 +74,23 @@ def hash_recording(recording: Recording, *, with_info: bool) -> Source:
     return Source(recording.name, digest.hexdigest())
 
 
-def hash_paths(paths: Iterable[Path]) -> list[Source]:
-    """Every file of `paths`; of a folder all files in it, sorted by name.
+def hash_paths(paths: Iterable[Path], known: Mapping[str, Hashed]) -> list[Source]:
+    """Every file of `paths`; of a folder all files in it, sorted by name. `known` saves hashing untouched ones.
 
     Raises
     ------
     FileNotFoundError : no such file or folder; a folder without files.
     """
-    return [_hash_file(file) for path in paths for file in _files(Path(path))]
+    return [_hash_file(file, known) for path in paths for file in _files(Path(path))]
 
 
 def changed(sources: Iterable[Source]) -> list[Path]:
     """Files that are no longer what was hashed."""
-    files = [(source.file, source.stamp) for source in sources]
-    return [file for file, stamp in files if file is not None and (not file.is_file() or _stamp(file) != stamp)]
+    pairs = [(source.file, source.hashed) for source in sources]
+    # not the last part of the stamp: new permissions are no new content
+    return [
+        f for f, h in pairs if f is not None and h is not None and not (f.is_file() and stamp_of(f)[:3] == h.stamp[:3])
+    ]
 
 
 def describe_reader(read: Read) -> dict[str, Any]:
@@ -118,11 +121,6 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _hash_file(file: Path) -> Source:
-    stamp = _stamp(file)  # before reading: a file that changes meanwhile is noticed
-    return Source("/".join(file.absolute().parts[-_PARTS:]), sha256(file), file, stamp)
-
-
-def _stamp(file: Path) -> tuple[int, int]:
-    status = file.stat()
-    return status.st_size, status.st_mtime_ns
+def _hash_file(file: Path, known: Mapping[str, Hashed]) -> Source:
+    hashed = hash_file(file, known)
+    return Source("/".join(file.absolute().parts[-_PARTS:]), hashed.sha256, file, hashed)
