@@ -176,9 +176,7 @@ def measure(name: str, data: Path, cache: Path, *, most_seconds: float, most_byt
         f"\n{name}: {len(files)} files, {read / 1e9:.2f} GB → {built['n']:.0f} windows, {built['bytes'] / 1e9:.3f} GB"
     )
     print(f"  build  {seconds:8.1f} s    {read / 1e6 / seconds:.0f} MB/s of input, one process")
-    print(
-        f"  again  {second['seconds']:8.2f} s    {seconds / second['seconds']:.0f}× faster: stamps of the inputs, then the entry opened"
-    )
+    print(f"  again  {second['seconds']:8.2f} s    {seconds / second['seconds']:.0f}× faster (compare inputs, open)")
     print(f"  peak   {built['peak'] / GIB:8.2f} GiB  resident; {built['start'] / GIB:.2f} GiB before the first file")
     for state, ours, plain in (("warm", "load", "plain"), ("cold", "cold_load", "cold_plain")):
         ratio = f"{speed[ours] / speed[plain]:.2f} × plain reads ({speed[plain] / 1e9:.2f} GB/s)"
