@@ -452,7 +452,9 @@ def run(code, folder, **options):
 
 
 SLOW = """
-import sys, time
+import signal, sys, time
+# a shell that starts the tests in the background lets them ignore SIGINT, and children inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from test_cache import CHAIN, several
 from trimcap.data.cache import cached
 import trimcap.data.cache_entry, trimcap.data.chain_run as r
