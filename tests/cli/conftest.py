@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from trimcap.cli import app
 
 sys.path.append(str(Path(__file__).parents[1] / "data"))  # edf_files
+sys.path.append(str(Path(__file__).parents[1] / "data" / "sets"))  # set_files
 
 
 @dataclass(frozen=True)

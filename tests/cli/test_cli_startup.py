@@ -11,8 +11,9 @@ from trimcap import __version__
 
 VERBS = (
     "demo", "run", "train", "inspect", "cost", "prune", "quantize", "export", "verify", "evaluate", "report",
+    "audit",
 )  # fmt: skip
-DATA = ("prepare", "info", "fetch")
+DATA = ("prepare", "info", "fetch", "check", "sets")
 HEAVY = ("torch", "mne", "pandas", "numpy", "scipy", "sklearn", "matplotlib")
 ASK = """
 import sys

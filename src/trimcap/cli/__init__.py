@@ -9,6 +9,7 @@ import typer
 
 from trimcap import __version__
 from trimcap.cli.answer import verb
+from trimcap.cli.auditing import audit
 from trimcap.cli.compiling import export, quantize, verify
 from trimcap.cli.evaluation import evaluate
 from trimcap.cli.inspection import cost, inspect
@@ -44,7 +45,7 @@ def main(version: Version = False) -> None:  # noqa: ARG001 - its callback answe
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
-for function in (demo, run, train, inspect, cost, prune, quantize, export, verify, evaluate, report):
+for function in (demo, run, train, inspect, cost, prune, quantize, export, verify, evaluate, report, audit):
     app.command()(verb(function))
 app.add_typer(data, name="data")
 

@@ -9,6 +9,7 @@ import typer
 
 from trimcap.cli import datasets, edf
 from trimcap.cli.answer import Answer, Misuse, verb
+from trimcap.cli.sets import check, sets
 from trimcap.cli.show import table, times
 from trimcap.cli.values import names_of, pairs_of
 
@@ -121,7 +122,7 @@ def fetch(
     return Answer(facts, [text])
 
 
-for function in (prepare, info, fetch):
+for function in (prepare, info, fetch, check, sets):
     app.command()(verb(function))
 
 

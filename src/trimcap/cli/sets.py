@@ -1,0 +1,124 @@
+"""`trimcap data sets` and `trimcap data check`: published data sets, and which of them lies in a folder."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trimcap.cli.answer import Answer, typed
+from trimcap.cli.show import table
+
+if TYPE_CHECKING:
+    from trimcap.data.sets.recognise import SetReport
+
+Place = Annotated[Path, typer.Argument(metavar="PATH", help="Folder of a published data set, or one above.")]
+_SHOWN = 8
+
+
+def sets() -> Answer:
+    """List the published data sets that trimcap reads, and how to get them."""
+    from trimcap.data.sets.catalogue import CATALOGUE
+
+    rows = [(e.name, e.title, e.subjects, f"{e.rate:g}", len(e.channels), e.licence, e.access) for e in CATALOGUE]
+    shown = table(("name", "title", "subjects", "Hz", "channels", "licence", "access"), rows)
+    return Answer({"sets": [asdict(entry) for entry in CATALOGUE]}, [shown])
+
+
+def check(path: Place) -> Answer:
+    """Tell which data set lies in a folder and read every file; exit 1 if files are missing or damaged."""
+    from trimcap.data.sets.recognise import recognise
+
+    with typed():  # by names alone, so that what reading finds is about the data
+        recognise(path, read=False)
+    report = recognise(path, progress=_tell if sys.stderr.isatty() else None)
+    steps = _next(report, path)
+    return Answer(_facts(report, steps), _lines(report, steps), "\n".join(_failures(report)))
+
+
+def _tell(subject: str, done: int, total: int) -> None:
+    typer.echo(f"reading {subject} ({done + 1} of {total})", err=True)
+
+
+def _facts(report: SetReport, steps: list[str]) -> dict[str, Any]:
+    own = {key: value for key, value in vars(report).items() if key != "entry"}
+    named = {"set": report.entry.name, "title": report.entry.title, "labels": report.entry.labels}
+    return {**named, **own, "complete": report.complete, "next": steps}
+
+
+def _lines(report: SetReport, steps: list[str]) -> list[Any]:
+    entry = report.entry
+    rows = [
+        ("set", f"{entry.name}: {entry.title}"),
+        ("folder", str(report.folder)),
+        ("subjects", f"{len(report.subjects)} of {entry.subjects}: {_some(report.subjects)}"),
+        *(_read_rows(report) if report.read else [("recordings", "none: only published features lie there")]),
+        *((f"features for {reader}", str(folder)) for reader, folder in report.features.items()),
+        ("missing", _some(report.missing) or "none"),
+        ("extra", _some(report.extra) or "none"),
+        ("damaged", _some(tuple(report.damaged)) or ("none" if report.read else "not checked")),
+    ]
+    notes = [f"note: {text}" for text in report.notes]
+    return [table(("what", "value"), rows), *notes, *(f"next: {text}" for text in steps)]
+
+
+def _read_rows(report: SetReport) -> list[tuple[str, str]]:
+    total = max(sum(report.balance.values()), 1)
+    balance = ", ".join(f"{name} {n:,} ({100 * n / total:.0f} %)" for name, n in report.balance.items())
+    short, long = report.seconds
+    return [
+        ("sessions", f"{len(report.sessions)}: {_some(report.sessions)}"),
+        ("trials", f"{len(report.trials)}: {_some(report.trials)}"),
+        ("recordings", f"{report.recordings:,} of {short:g} … {long:g} s"),
+        ("rate", ", ".join(f"{rate:g} Hz" for rate in report.rates)),
+        ("channels", f"{len(report.channels)}: {', '.join(report.channels)}"),
+        ("labels", ", ".join(report.entry.labels)),
+        (f"classes of {report.label}", balance),
+    ]
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _failures(report: SetReport) -> list[str]:
+    found = [text if subject in text else f"{subject}: {text}" for subject, text in report.damaged.items()]
+    if report.missing:
+        found.append(f"no files of {len(report.missing)} of {report.entry.subjects} subjects: {_some(report.missing)}")
+    return found
+
+
+def _next(report: SetReport, path: Path) -> list[str]:
+    """What to type, or in Python to call, now."""
+    entry, place = report.entry, shlex.quote(str(path))
+    source = f"{entry.access.rstrip('.')}; {entry.homepage}"
+    if entry.download:
+        source = f"trimcap data fetch {entry.name} --out {shlex.quote(str(report.folder))}"
+    if report.damaged:
+        return [f"copy or download the damaged files again ({source}), then `trimcap data check {place}`"]
+    steps = [f"get the missing subjects: {source}"] if report.missing else []
+    if report.recordings:
+        steps.append(f"trimcap data prepare {' '.join(_source(report, place))} --out {entry.name}.npz")
+    for reader in report.features:
+        out = f"{entry.name}-features.npz"
+        steps.append(f"in Python: trimcap.data.write_npz(trimcap.data.{reader}({str(path)!r}), {out!r})")
+    return steps
+
+
+def _source(report: SetReport, place: str) -> list[str]:
+    """The words of `trimcap data prepare` that read the set whole."""
+    entry = report.entry
+    if entry.name == "eegmat":
+        return ["eegmat", "--path", shlex.quote(str(report.folder))]
+    words = [f"trimcap.data:{entry.reader}", "--path", place, "--recording-seconds", f"{report.seconds[1]:g}"]
+    if any("left out" in note for note in report.notes):
+        words += ["--option", "on_bad=drop"]
+    if entry.name == "dasps" and not any(report.folder.glob("*preprocessed.mat")):
+        words += ["--option", "form=raw"]
+    return words

@@ -1,0 +1,112 @@
+"""data check and data sets."""
+
+from __future__ import annotations
+
+import shlex
+
+import numpy as np
+import pytest
+from edf_files import write_subject
+from set_files import write_amigos, write_dasps, write_faced, write_faced_features
+
+import trimcap.data
+from trimcap.data.npz import read_npz
+from trimcap.data.sets.catalogue import CATALOGUE
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """All of DASPS."""
+    place = tmp_path_factory.mktemp("whole") / "with space"
+    for subject in range(1, 24):
+        write_dasps(place, subject)
+    return place
+
+
+def test_a_whole_set_passes_and_the_next_command_reads_it(call, whole, tmp_path, monkeypatch):
+    found = call("data", "check", whole, "--json", ok=True).json
+    assert (found["set"], found["complete"], found["missing"], found["damaged"]) == ("dasps", True, [], {})
+    assert (len(found["subjects"]), found["recordings"], len(found["trials"])) == (23, 23 * 12, 12)
+    assert (found["rates"], len(found["channels"]), found["seconds"]) == ([128.0], 14, [15.0, 15.0])
+    assert found["label"] == "arousal"
+    assert sum(found["balance"].values()) == 23 * 12
+    (command,) = found["next"]
+    monkeypatch.chdir(tmp_path)
+    call(*shlex.split(command)[1:], "--window", 15, ok=True)
+    windows = read_npz(tmp_path / "dasps.npz")
+    counts = dict(zip(windows.classes, np.bincount(windows.y).tolist(), strict=True))
+    assert counts == found["balance"]
+    text = call("data", "check", whole, ok=True).out
+    assert all(part in text for part in ("dasps: Anxiety", "23 of 23", "AF3, F7", f"next: {command}"))
+
+
+@pytest.mark.filterwarnings("ignore:.*trials left out")
+@pytest.mark.parametrize(
+    ("write", "words", "trials"),
+    [
+        (lambda place: write_dasps(place, form="raw"), {"form=raw"}, 12),
+        (lambda place: write_amigos(place, samples=256, nan=(3,)), {"on_bad=drop"}, 15),
+        (lambda place: write_subject(place / "eegmat", "Subject07", rest=64, task=62), {"eegmat"}, 2),
+    ],
+    ids=["dasps-raw", "amigos-nan", "eegmat"],
+)
+def test_the_next_command_reads_what_was_checked(call, tmp_path, monkeypatch, write, words, trials):
+    write(tmp_path)
+    found = call("data", "check", tmp_path, "--json").json
+    assert found["damaged"] == {}
+    command = shlex.split(found["next"][-1])
+    assert words <= set(command)
+    monkeypatch.chdir(tmp_path)
+    call(*command[1:], "--window", 1, ok=True)
+    windows = read_npz(tmp_path / f"{found['set']}.npz")
+    assert sorted(set(windows.metadata.subject)) == found["subjects"]
+    assert len(windows.metadata[["session", "trial"]].drop_duplicates()) == trials
+
+
+def test_missing_extra_and_damaged_files(call, tmp_path):
+    place = write_faced(tmp_path).parent
+    (place / "notes.txt").write_text("mine")
+    ended = call("data", "check", tmp_path, "--json")
+    assert (ended.code, ended.json["extra"], len(ended.json["missing"])) == (1, ["notes.txt"], 122)
+    assert "no files of 122 of 123 subjects: sub001, " in ended.err
+    missing, prepare = ended.json["next"]
+    assert missing.startswith("get the missing subjects: Register on Synapse")
+    assert prepare.startswith("trimcap data prepare trimcap.data:read_faced --path ")
+    (place / "sub007.pkl").write_bytes(b"cut off")
+    ended = call("data", "check", tmp_path)
+    assert ended.code == 1
+    assert "sub007.pkl is not a whole pickle" in ended.err
+    assert "next: copy or download the damaged files again (Register on Synapse" in ended.out
+    assert "data prepare" not in ended.out
+
+
+def test_features_alone_are_named_with_what_to_call(call, tmp_path, monkeypatch):
+    values = write_faced_features(tmp_path)
+    ended = call("data", "check", tmp_path, "--json")
+    assert (ended.code, ended.json["read"], list(ended.json["features"])) == (1, False, ["read_faced_features"])
+    monkeypatch.chdir(tmp_path)
+    exec(ended.json["next"][-1].removeprefix("in Python: "), {"trimcap": trimcap})
+    assert len(read_npz(tmp_path / "faced-features.npz")) == values.shape[0] * values.shape[2]
+    assert "none: only published features" in call("data", "check", tmp_path).out
+
+
+def test_nothing_recognised_is_misuse(call, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    for place, fragment in ((tmp_path, "layout of no published set"), (tmp_path / "none", "is no folder")):
+        ended = call("data", "check", place, "--json")
+        assert (ended.code, ended.out) == (2, "")
+        assert fragment in ended.err
+
+
+def test_sets_lists_the_catalogue(call):
+    found = call("data", "sets", "--json", ok=True).json["sets"]
+    assert [row["name"] for row in found] == [entry.name for entry in CATALOGUE]
+    assert all(row["channels"] == list(entry.channels) for row, entry in zip(found, CATALOGUE, strict=True))
+    text = call("data", "sets", ok=True).out
+    for entry in CATALOGUE:
+        line = next(line for line in text.splitlines() if line.startswith(f" {entry.name} "))
+        assert f" {entry.subjects} " in line
+        assert f" {entry.rate:g} " in line
+        assert f" {len(entry.channels)} " in line
+        assert entry.licence.split()[0] in line
+        assert entry.access.split()[0] in line
