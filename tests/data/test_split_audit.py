@@ -138,6 +138,8 @@ def test_bad_input(tmp_path):
     windows = make_windows()
     with pytest.raises(ValueError, match="test has the row number 999, but there are 160 windows"):
         split_of(windows, [0], [999])
+    with pytest.raises(ValueError, match="test must hold row numbers or a boolean mask, got float64"):
+        split_of(windows, [0], [1.5])
     with pytest.raises(ValueError, match="train is empty"):
         split_of(windows, [], [1])
     with pytest.raises(ValueError, match="did you mean 'subject'"):

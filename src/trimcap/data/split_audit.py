@@ -195,6 +195,10 @@ def split_of(
 
 def _chosen(table: pd.DataFrame, rows: Any, what: str) -> pd.DataFrame:
     index = np.asarray(rows)
+    if len(index) and not np.issubdtype(index.dtype, np.integer) and index.dtype != bool:
+        raise ValueError(
+            f"{what} must hold row numbers or a boolean mask, got {index.dtype} values such as {index[0]!r}"
+        )
     index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
     if not len(index):
         raise ValueError(f"{what} is empty")
