@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 FORBIDDEN_CLASS = re.compile(r"(Manager|Handler|Helper|Base|Trainer|Factory)$")
-WORKPLACE = re.compile(r"/work/|/root/|NotImplementedError|\bTODO\b|\bFIXME\b")
+# the folder that the checkout happens to lie in must not be written down anywhere
+HERE = re.escape(f"{ROOT}/") if len(ROOT.parts) > 2 else "(?!)"  # "/trimcap/" alone would be any mention
+WORKPLACE = re.compile(HERE + r"|NotImplementedError|\bTODO\b|\bFIXME\b")
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT / "src")))
@@ -36,6 +38,7 @@ def test_most_modules_are_small():
 def test_the_rules_can_fail():
     assert FORBIDDEN_CLASS.search("PlanManager")
     assert WORKPLACE.search("raise NotImplementedError")
+    assert len(ROOT.parts) <= 2 or WORKPLACE.search(f"see {ROOT}/notes.txt")
     assert not FORBIDDEN_CLASS.search("Plan")
 
 
