@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimcap._errors import unknown
+from trimcap.data.lazy import as_lazy, lazy_array, pieces
 from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 
@@ -32,7 +34,7 @@ class Scaler:
     per: str
 
     def apply(self, windows: Windows) -> Windows:
-        """Standardised windows, unit "z".
+        """Standardised windows, unit "z"; those of a file that is larger than memory, when they are read.
 
         Raises
         ------
@@ -47,7 +49,7 @@ class Scaler:
                 f"but these windows have shape {windows.shape}; fit it on windows made by the same steps"
             )
         step = f"standardised per {self.per}, fitted on training windows"
-        return windows.with_X(_standardise(windows.X, self.mean, self.std), step=step, unit="z")
+        return windows.with_X(_standardise(windows.X, self.mean[None], self.std[None]), step=step, unit="z")
 
 
 def fit_scaler(train: Windows, *, per: Per = "auto", ledger: Ledger | None = None) -> Scaler:
@@ -91,12 +93,11 @@ def z_score_per_subject(windows: Windows, *, per: Per = "auto") -> Windows:
     headset would need unlabelled data of its wearer first; `steps` says so.
     """
     kind = _kind(windows) if per == "auto" else per
-    X = np.empty_like(windows.X)
-    subjects = windows.metadata.subject.to_numpy()
-    for subject in np.unique(subjects):
-        rows = np.flatnonzero(subjects == subject)
-        mean, std = _moments(windows.X[rows], kind)
-        X[rows] = _standardise(windows.X[rows], mean, np.where(std == 0, 1.0, std))
+    names, group = np.unique(windows.metadata.subject.to_numpy(), return_inverse=True)
+    found = [_moments(windows.take(group == number).X, kind) for number in range(len(names))]
+    mean = np.stack([mean for mean, _ in found]) if found else np.zeros(0)
+    std = np.stack([np.where(std == 0, 1.0, std) for _, std in found]) if found else np.ones(0)
+    X = _standardise(windows.X, mean, std, group.astype(np.int64))
     return windows.with_X(X, step=f"z-scored per {kind} within each subject (transductive)", unit="z")
 
 
@@ -108,21 +109,44 @@ def _kind(windows: Windows) -> Literal["channel", "feature"]:
 def _moments(X: NDArray[np.float32], kind: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and std over rows (and the last axis for "channel"), float64, without a float64 copy of X."""
     axes = (0, X.ndim - 1) if kind == "channel" else (0,)
-    shift = X.min(axis=axes, keepdims=True).astype(np.float64)
-    count = X.size / shift.size
-    chunks = [slice(i, i + _CHUNK) for i in range(0, len(X), _CHUNK)]
+    low, high = _extremes(X, axes)
     # subtracting a value that occurs in the data first makes the spread of a constant feature exactly 0
-    mean = shift + sum((X[c] - shift).sum(axis=axes, keepdims=True) for c in chunks) / count
-    constant = X.max(axis=axes, keepdims=True) == X.min(axis=axes, keepdims=True)
-    square = sum(((X[c] - mean) ** 2).sum(axis=axes, keepdims=True) for c in chunks) / count
-    std = np.where(constant, 0.0, np.sqrt(square))
+    shift = low.astype(np.float64)
+    count = X.size / shift.size
+    mean = shift + sum((x - shift).sum(axis=axes, keepdims=True) for x in pieces(X, rows=_CHUNK)) / count
+    square = sum(((x - mean) ** 2).sum(axis=axes, keepdims=True) for x in pieces(X, rows=_CHUNK)) / count
     if not np.isfinite(square).all():
         raise ValueError("the windows hold NaN or infinite values; repair or drop them before scaling")
-    return mean[0], std[0]
+    return mean[0], np.where(low == high, 0.0, np.sqrt(square))[0]
 
 
-def _standardise(X: NDArray[np.float32], mean: NDArray[np.float64], std: NDArray[np.float64]) -> NDArray[np.float32]:
+def _extremes(X: NDArray[np.float32], axes: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    found = [(x.min(axis=axes, keepdims=True), x.max(axis=axes, keepdims=True)) for x in pieces(X, rows=_CHUNK)]
+    low, high = (np.concatenate(values) for values in zip(*found, strict=True))
+    return low.min(axis=0, keepdims=True), high.max(axis=0, keepdims=True)
+
+
+def _standardise(
+    X: NDArray[np.float32],
+    mean: NDArray[np.float64],
+    std: NDArray[np.float64],
+    group: NDArray[np.int64] | None = None,
+) -> NDArray[np.float32]:
+    """(X − mean[group]) / std[group]; group is 0 for all rows unless given, shape (n,)."""
+    if as_lazy(X) is not None:
+        return lazy_array(partial(_standardised, X, mean, std, group), X.shape)
     out = np.empty_like(X)
     for i in range(0, len(X), _CHUNK):
-        out[i : i + _CHUNK] = (X[i : i + _CHUNK] - mean) / std
+        chosen = 0 if group is None else group[i : i + _CHUNK]
+        out[i : i + _CHUNK] = (X[i : i + _CHUNK] - mean[chosen]) / std[chosen]
     return out
+
+
+def _standardised(
+    X: NDArray[np.float32],
+    mean: NDArray[np.float64],
+    std: NDArray[np.float64],
+    group: NDArray[np.int64] | None,
+    index: NDArray[np.int64],
+) -> NDArray[np.float32]:
+    return _standardise(X[index], mean, std, None if group is None else group[index])

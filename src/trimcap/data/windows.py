@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trimcap._errors import unknown
+from trimcap.data.lazy import contiguous, pick, select
 
 #: columns that every metadata table has; `start` is in seconds from the start of the recording
 COLUMNS = ("subject", "session", "trial", "start")
@@ -24,7 +25,7 @@ class Windows:
     Parameters
     ----------
     X : float32 array, shape (n, n_channels, n_times) in µV, or (n, n_channels, n_bands) features,
-        or (n, n_bands, rows, columns) grids
+        or (n, n_bands, rows, columns) grids; or a `LazyArray` of them, whose rows are read when asked for
     y : int64 array, shape (n,), index into `classes`
     metadata : DataFrame with n rows, columns subject, session, trial (str) and start (s)
     channels : electrode names
@@ -81,12 +82,15 @@ class Windows:
         return np.asarray([f"{n}@{s:.4f}" for n, s in zip(names, m.start, strict=True)], dtype=np.str_)
 
     def take(self, rows: Sequence[int] | NDArray[Any]) -> Windows:
-        """The given rows (indices or a boolean mask), in that order."""
+        """The given rows (indices or a boolean mask), in that order.
+
+        What lies in a file stays there if it is large: then `X` is a `LazyArray`.
+        """
         index = np.asarray(rows, dtype=np.int64 if len(rows) == 0 else None)
         if index.dtype == bool:
             index = np.flatnonzero(index)
         return replace(
-            self, X=self.X[index], y=self.y[index], metadata=self.metadata.iloc[index].reset_index(drop=True)
+            self, X=select(self.X, index), y=self.y[index], metadata=self.metadata.iloc[index].reset_index(drop=True)
         )
 
     def pick(self, channels: Sequence[str]) -> Windows:
@@ -102,10 +106,8 @@ class Windows:
         if missing:
             raise ValueError("; ".join(unknown("electrode", name, self.channels) for name in missing))
         index = [self.channels.index(name) for name in channels]
-        return replace(self, X=np.ascontiguousarray(self.X[:, index]), channels=tuple(channels))
+        return replace(self, X=pick(self.X, index), channels=tuple(channels))
 
     def with_X(self, X: NDArray[np.float32], *, step: str, unit: str | None = None) -> Windows:
         """The same windows with other content; `step` says in words what was done."""
-        return replace(
-            self, X=np.ascontiguousarray(X, dtype=np.float32), unit=unit or self.unit, steps=(*self.steps, step)
-        )
+        return replace(self, X=contiguous(X), unit=unit or self.unit, steps=(*self.steps, step))
