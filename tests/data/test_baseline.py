@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from toy_windows import toy
 
 from trimcap.data import band_power, cut, differential_entropy, read_eegmat, split, z_score_per_subject
-from trimcap.data.baseline import linear_baseline
+from trimcap.data.baseline import linear_baseline, nearest_neighbours
 from trimcap.data.synthetic import make_fingerprint, make_synthetic
 
 
@@ -43,6 +43,30 @@ def test_equals_logistic_regression_on_standardised_columns():
     expected = model.predict_proba((test - X.mean(axis=0)) / X.std(axis=0))
     np.testing.assert_allclose(p, expected, atol=1e-3)
     np.testing.assert_allclose(p.sum(axis=1), 1)
+
+
+def test_nearest_neighbours_are_those_by_hand():
+    """Replica: distances in columns standardised by the training rows, five nearest, their share of each class."""
+    fold = split(informative(0.5), "leave_one_subject_out")[1]
+    p = nearest_neighbours(fold)
+    train = [fold.train, fold.valid]
+    X = np.concatenate([t.X.reshape(len(t), -1) for t in train]).astype(float)
+    y = np.concatenate([t.y for t in train])
+    test = fold.test.open("evaluate").X.reshape(len(fold.test), -1)
+    z, t = ((v - X.mean(axis=0)) / X.std(axis=0) for v in (X, test))
+    nearest = np.argsort(((t[:, None] - z[None]) ** 2).sum(axis=2), axis=1)[:, :5]
+    expected = np.stack([(y[nearest] == c).mean(axis=1) for c in range(2)], axis=1)
+    np.testing.assert_allclose(p, expected, atol=1e-12)
+    assert {0.0, 1.0} != set(np.unique(p))
+    notes = [(e.stage, e.note) for e in fold.ledger.entries][:3]
+    assert notes == [("fit", "nearest neighbours")] * 2 + [("evaluate", "nearest neighbours")]
+
+
+def test_more_neighbours_than_windows_are_all_windows():
+    fold = split(informative(), "leave_one_subject_out")[0]
+    p = nearest_neighbours(fold, k=10**6)
+    y = np.concatenate([fold.train.y, fold.valid.y])
+    np.testing.assert_allclose(p, np.tile([(y == 0).mean(), (y == 1).mean()], (len(p), 1)))
 
 
 def test_uses_fit_and_evaluate_and_passes_the_audit():

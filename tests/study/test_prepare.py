@@ -126,3 +126,13 @@ def test_eegmat_is_balanced_and_has_no_padding(eegmat_folder):
     assert found.y.mean() == 0.5
     assert found.classes == ("rest", "arithmetic")
     assert found.X.std(axis=2).min() > 0.1
+
+
+def test_random_labels_are_the_same_for_windows_and_features_and_are_named():
+    recorded, random = prepared(), prepared(labels='"random"', label_seed=5)
+    assert (random.windows.y == random.features.y).all()
+    assert (random.windows.y != recorded.windows.y).any()
+    assert np.array_equal(random.windows.X, recorded.windows.X)
+    assert any(step.startswith("RANDOM labels") for step in random.facts()["steps"])
+    assert random.facts()["sha256"] != recorded.facts()["sha256"]
+    assert not any("RANDOM" in step for step in recorded.windows.steps)

@@ -140,3 +140,22 @@ def test_shipped_recipes_are_valid_and_go_the_whole_way(path):
 
 def test_recipes_are_found():
     assert {p.stem for p in RECIPES.glob("*.toml")} >= {"demo", "eegmat-ccnn", "eegmat-eegnet"}
+
+
+def test_random_labels_enter_the_hash_and_recorded_ones_do_not():
+    one = parse_recipe(DEMO)
+    for more in ('labels = "recorded"', "label_seed = 3", 'label_balance = "none"'):
+        assert parse_recipe(DEMO.replace("[data]", f"[data]\n{more}")).hash == one.hash
+    random = DEMO.replace("[data]", '[data]\nlabels = "random"')
+    hashes = {parse_recipe(random.replace("[data]", f"[data]\nlabel_seed = {s}")).hash for s in range(3)}
+    assert len(hashes | {one.hash}) == 4
+
+
+def test_leaky_twin_is_a_switch_or_seeds_and_not_in_the_hash():
+    base = DEMO[: DEMO.index("[report]")] if "[report]" in DEMO else DEMO
+    for text, value in (("true", True), ("false", False), ("[0, 3]", (0, 3))):
+        recipe = parse_recipe(f"{base}\n[report]\nleaky_twin = {text}\n")
+        assert recipe.report.leaky_twin == value
+        assert recipe.hash == parse_recipe(base).hash
+    with pytest.raises(ValueError, match="leaky_twin"):
+        parse_recipe(f'{base}\n[report]\nleaky_twin = "yes"\n')

@@ -61,7 +61,8 @@ kind = "verify"
 windows = 8
 sanitize = false
 """
-STAGES = ["majority class", "linear baseline", "dense", "rewritten", "pruned", "recovered", "int8", "C"]
+BASELINES = ["majority class", "linear baseline", "nearest neighbours"]
+STAGES = [*BASELINES, "dense", "rewritten", "pruned", "recovered", "int8", "C"]
 
 
 @pytest.fixture(scope="module")

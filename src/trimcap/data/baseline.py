@@ -1,11 +1,16 @@
-"""The linear baseline that every network has to beat."""
+"""Classifiers that every network has to be compared with."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.data.folds import Fold
+
+LINEAR = "linear baseline"
+NEIGHBOURS = "nearest neighbours"
 
 
 def linear_baseline(fold: Fold, *, C: float = 0.05, use_valid: bool = True) -> NDArray[np.float64]:
@@ -26,16 +31,48 @@ def linear_baseline(fold: Fold, *, C: float = 0.05, use_valid: bool = True) -> N
     Records "fit" and "evaluate" with the note "linear baseline".
     """
     from sklearn.linear_model import LogisticRegression
+
+    return _probabilities(fold, LogisticRegression(C=C, max_iter=2000), note=LINEAR, use_valid=use_valid)
+
+
+def nearest_neighbours(fold: Fold, *, k: int = 5, use_valid: bool = True) -> NDArray[np.float64]:
+    """Share of each class among the `k` nearest training windows, in standardised, flattened features.
+
+    It remembers: where trials are on both sides of a split, it looks the trial up and repeats its label. That makes it
+    the witness of leaks, and a weak baseline where there is none.
+
+    Parameters
+    ----------
+    fold : features such as `band_power`
+    k : neighbours; all training windows if there are fewer
+    use_valid : as in `linear_baseline`
+
+    Returns
+    -------
+    float64 array, shape (n_test, n_classes), rows as in `fold.test`; of classes with equal shares the first is the
+    answer.
+
+    Notes
+    -----
+    Records "fit" and "evaluate" with the note "nearest neighbours". Source: Cover & Hart (1967), "Nearest neighbor
+    pattern classification".
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    n = len(fold.train_set) + (len(fold.valid_set) if use_valid else 0)
+    return _probabilities(fold, KNeighborsClassifier(min(k, n)), note=NEIGHBOURS, use_valid=use_valid)
+
+
+def _probabilities(fold: Fold, classifier: Any, *, note: str, use_valid: bool) -> NDArray[np.float64]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    note = "linear baseline"
     parts = [fold.train, fold.valid] if use_valid else [fold.train]
     for part in parts:
         fold.ledger.record("fit", part, note)
     X = np.concatenate([_flat(part.X) for part in parts])
     y = np.concatenate([part.y for part in parts])
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=2000)).fit(X, y)
+    model = make_pipeline(StandardScaler(), classifier).fit(X, y)
     test = fold.test.open("evaluate", note)
     probabilities = np.zeros((len(test), len(test.classes)))
     probabilities[:, model.classes_] = model.predict_proba(_flat(test.X))

@@ -91,7 +91,8 @@ def subjects_figure(run: Gathered) -> Drawing:
         "subjects",
         figure,
         "Left: accuracy by stage; thin lines are subjects, dots their mean with a 95 % bootstrap interval. Right: "
-        f"every subject, dense against {networks[-1]}. Dotted: majority class; dashed: linear baseline.",
+        f"every subject, dense against {networks[-1]}. Dotted: majority class; dashed: linear baseline; dash-dotted: "
+        "nearest neighbours.",
     )
 
 
@@ -129,12 +130,13 @@ def _dumbbells(axes: Axes, table: pd.DataFrame, networks: list[str]) -> None:
 
 
 def _baselines(axes: Axes, table: pd.DataFrame, *, vertical: bool) -> None:
-    for name, line in zip(BASELINES, (":", "--"), strict=True):
+    lines = ((":", GREY), ("--", GREEN), ("-.", GREY))
+    for name, (line, colour) in zip(BASELINES, lines, strict=True):
         if name in table:
             mean = float(table[name].mean())
             draw = axes.axvline if vertical else axes.axhline
             label = "_" if vertical else f"{name} {mean:.3f}"
-            draw(mean, color=GREEN if name == BASELINES[1] else GREY, linestyle=line, linewidth=1.4, label=label)
+            draw(mean, color=colour, linestyle=line, linewidth=1.4, label=label)
 
 
 def cost_figure(run: Gathered) -> Drawing:

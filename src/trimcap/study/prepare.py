@@ -17,6 +17,7 @@ from trimcap.data.features import BANDS, POWER_BANDS, band_power, differential_e
 from trimcap.data.folds import Fold
 from trimcap.data.montage import Grid, grid
 from trimcap.data.protocols import split
+from trimcap.data.random_labels import random_labels
 from trimcap.data.recording import Recording
 from trimcap.data.resample import resample
 from trimcap.data.scaling import z_score_per_subject
@@ -62,7 +63,7 @@ def prepare(recipe: Recipe) -> Prepared:
     ValueError, OSError : unknown source, bad recordings, impossible windows; see the readers.
     """
     data = recipe.data
-    raw = _windows(data)
+    raw = _labelled(_windows(data), data)
     features = band_power(raw, bands=_below_nyquist(raw.rate)) if raw.unit == "µV" else raw
     windows, layout = _features(raw, data), None
     if data.normalise == "subject":
@@ -85,6 +86,12 @@ def folds_of(prepared: Prepared, protocol: ProtocolSection) -> list[tuple[Fold, 
         options["n_folds"] = protocol.folds
     parts = (split(windows, protocol.name, **options) for windows in (prepared.windows, prepared.features))
     return list(zip(*parts, strict=True))
+
+
+def _labelled(windows: Windows, data: DataSection) -> Windows:
+    if data.labels == "recorded":
+        return windows
+    return random_labels(windows, seed=data.label_seed, balance=data.label_balance)
 
 
 def _windows(data: DataSection) -> Windows:

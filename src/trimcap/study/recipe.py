@@ -42,6 +42,8 @@ class DataSection(Section):
     layout : "vector" (electrodes × bands) or "grid" (bands × rows × columns)
     normalise : "train" (fitted on training windows), "subject" (per subject with its own unlabelled windows:
         transductive, and labelled so) or "none" (the network scales by itself)
+    labels : "recorded", or "random": a control in which every trial gets a label that means nothing
+    label_seed, label_balance : of random labels, see `random_labels`
     """
 
     source: str = "eegmat"
@@ -56,6 +58,9 @@ class DataSection(Section):
     bands: dict[str, tuple[float, float]] | None = None
     layout: Literal["vector", "grid"] = "vector"
     normalise: Literal["train", "subject", "none"] = "train"
+    labels: Literal["recorded", "random"] = "recorded"
+    label_seed: Annotated[int, Field(ge=0)] = 0
+    label_balance: Literal["subject", "recordings", "none"] = "subject"
 
     @model_validator(mode="after")
     def _grid_of_features(self) -> DataSection:
@@ -180,11 +185,14 @@ class ReportSection(Section):
     title : default: the recipe's name
     margin : of the non-inferiority test, as a fraction of accuracy
     notes : paragraphs that are printed with the caveats
+    leaky_twin : run the dense network under shuffled windows as well, and show it beside the honest number: true for
+        the first seed, or a list of seeds
     """
 
     title: str = ""
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
     notes: tuple[str, ...] = ()
+    leaky_twin: bool | tuple[int, ...] = False
 
 
 class Recipe(Section):
@@ -210,6 +218,9 @@ class Recipe(Section):
     def hash(self) -> str:
         """SHA-256 of everything that decides the numbers: all values with their defaults, without name and report."""
         content = self.model_dump(mode="json", exclude={"report", "name"})
+        if self.data.labels == "recorded":  # then these decide nothing
+            for key in ("labels", "label_seed", "label_balance"):
+                del content["data"][key]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -22,7 +22,7 @@ from trimcap.study.recipe import Recipe
 
 FORMAT = "trimcap run 1"
 #: stages that are no networks; the report draws them as lines
-BASELINES = ("majority class", "linear baseline")
+BASELINES = ("majority class", "linear baseline", "nearest neighbours")
 _PACKAGES = ("trimcap", "torch", "numpy", "scipy", "scikit-learn", "mne", "pandas")
 
 

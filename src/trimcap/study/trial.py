@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap._errors import VerifyError
+from trimcap.data.baseline import LINEAR, NEIGHBOURS, linear_baseline, nearest_neighbours
+from trimcap.data.folds import Fold
 from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.study.evidence import electrode_evidence
@@ -25,6 +27,7 @@ from trimcap.train.predict import predict, softmax
 
 Probabilities = NDArray[np.float64]
 Logits = NDArray[np.float32]
+_CLASSIFIERS: dict[str, Callable[[Fold], Probabilities]] = {LINEAR: linear_baseline, NEIGHBOURS: nearest_neighbours}
 _COPIED = ("parameters", "macs", "flash", "sram", "sparsity_requested", "sparsity_achieved")
 
 
@@ -118,12 +121,10 @@ def _evaluated(task: Task, name: str, states: dict[str, State]) -> dict[str, Any
 
 
 def _baseline(task: Task, name: str) -> tuple[Windows, Probabilities]:
-    if name == "linear baseline":
-        from trimcap.data.baseline import linear_baseline
-
-        p = linear_baseline(task.features)
+    if name in _CLASSIFIERS:
+        p = _CLASSIFIERS[name](task.features)
         for entry in task.features.ledger.entries:
-            if entry.stage != "evaluate":  # recorded below, for the same windows
+            if entry.note == name and entry.stage != "evaluate":  # recorded below, for the same windows
                 task.fold.ledger.record(entry.stage, entry.ids, entry.note)
         return task.fold.test.open("evaluate", name), p
     counts = np.bincount(task.train.y, minlength=len(task.train.classes))
