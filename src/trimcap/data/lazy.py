@@ -143,6 +143,12 @@ def select(X: NDArray[np.float32], rows: Index) -> NDArray[np.float32]:
     return cast("NDArray[np.float32]", cast("LazyArray", lazy(X)).select(rows))
 
 
+def outside(X: NDArray[np.float32]) -> LazyArray | None:
+    """`X` as a lazy array if it is one or lies in a file, and is larger than `AT_ONCE`; else None."""
+    large = len(X) * row_bytes(X) > AT_ONCE and (as_lazy(X) is not None or in_file(X))
+    return as_lazy(lazy(X)) if large else None
+
+
 def pick(X: NDArray[np.float32], columns: list[int]) -> NDArray[np.float32]:
     """`X[:, columns]`, contiguous; lazy if `X` is."""
     if as_lazy(X) is None:

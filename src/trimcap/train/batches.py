@@ -1,28 +1,47 @@
-"""Windows as tensors in memory, and the rows of each step."""
+"""Windows as tensors, and the rows of each step."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trimcap._errors import unknown
+from trimcap.data.lazy import LazyArray, outside, pieces
 from trimcap.data.windows import Windows
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """X float32 (n, …) and y int64 (n,) on one device."""
+    """X float32 (n, …) and y int64 (n,) on one device; a lazy X is read and put there batch by batch."""
 
-    X: Tensor
+    X: Tensor | LazyArray
     y: Tensor
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """X and y of the rows (k,) int64, which are on the CPU."""
+        if isinstance(self.X, LazyArray):
+            return self._put(self.X[rows.numpy()]), self.y.index_select(0, rows.to(self.y.device))
+        rows = rows.to(self.X.device)
+        return self.X.index_select(0, rows), self.y.index_select(0, rows)
+
+    def parts(self, size: int) -> Iterator[Tensor]:
+        """X in order, `size` rows at a time."""
+        return (self._put(self.X[first : first + size]) for first in range(0, len(self), size))
+
+    def _put(self, X: Tensor | NDArray[np.float32]) -> Tensor:
+        return X if isinstance(X, Tensor) else torch.from_numpy(X).to(self.y.device)
 
 
 def rows_of(windows: Windows, device: str, *, role: str) -> Rows:
-    """All windows as tensors on `device`.
+    """All windows as tensors on `device`; those of a file that is larger than memory stay there.
 
     Raises
     ------
@@ -30,16 +49,20 @@ def rows_of(windows: Windows, device: str, *, role: str) -> Rows:
     """
     if len(windows) < 2:
         raise ValueError(f"fit: {len(windows)} {role} windows; at least 2 are needed: check the split")
-    finite = np.isfinite(windows.X.reshape(len(windows), -1)).all(axis=1)
+    finite = np.concatenate([np.isfinite(X.reshape(len(X), -1)).all(axis=1) for X in pieces(windows.X)])
     if not finite.all():
         first = int(np.flatnonzero(~finite)[0])
         raise ValueError(
             f"fit: {int((~finite).sum())} of {len(windows)} {role} windows contain NaN or infinity, the first is "
             f"{windows.ids[first]}; drop or repair them before training"
         )
+    y = torch.tensor(windows.y, dtype=torch.int64, device=device)
+    far = outside(windows.X)
+    if far is not None:
+        return Rows(far, y)
     # torch wants memory that it may write to, and never does here
     X = np.require(windows.X, dtype=np.float32, requirements=["C", "W"])
-    return Rows(torch.from_numpy(X).to(device), torch.tensor(windows.y, dtype=torch.int64, device=device))
+    return Rows(torch.from_numpy(X).to(device), y)
 
 
 def epoch_seeds(seed: int, epoch: int) -> tuple[int, int]:

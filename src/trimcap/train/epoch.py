@@ -19,6 +19,8 @@ from trimcap.train.optimizers import Schedule
 from trimcap.train.predict import evaluating, forward
 from trimcap.train.settings import MONITORS, Settings
 
+#: validation windows per call of the model
+VALIDATED = 256
 #: called as `hook(model, epoch, step)`; epochs and steps count from 1, steps over the whole training
 Hook = Callable[[nn.Module, int, int], None]
 
@@ -40,7 +42,7 @@ class Task:
     @property
     def steps(self) -> int:
         """Optimizer steps in one epoch."""
-        return len(batches(len(self.train.y), self.settings.batch_size, 0))
+        return len(batches(len(self.train), self.settings.batch_size, 0))
 
 
 def projections(model: nn.Module) -> tuple[Callable[[], None], ...]:
@@ -59,12 +61,12 @@ def train_epoch(state: State, task: Task, advance: Callable[[int, str], None]) -
     settings, epoch, begin = task.settings, state.epoch + 1, time.perf_counter()
     shuffle, network = epoch_seeds(settings.seed, epoch)
     torch.manual_seed(network)
-    parts = batches(len(task.train.y), settings.batch_size, shuffle)
+    parts = batches(len(task.train), settings.batch_size, shuffle)
     state.model.train()
     values, done = [], (epoch - 1) * len(parts)
     for number, rows in enumerate(parts, start=1):
         _set_rate(state, task, (done + number - 1) / (settings.epochs * len(parts)))
-        value = _step(state, task, rows.to(task.train.X.device))
+        value = _step(state, task, rows)
         # a GPU would have to be waited for, so there a loss that is not finite shows at the end of the epoch
         if value.device.type == "cpu":
             _check_finite(float(value), epoch, number, len(parts))
@@ -81,7 +83,7 @@ def train_epoch(state: State, task: Task, advance: Callable[[int, str], None]) -
 
 
 def _step(state: State, task: Task, rows: Tensor) -> Tensor:
-    x, y = task.train.X.index_select(0, rows), task.train.y.index_select(0, rows)
+    x, y = task.train.batch(rows)
     state.optimizer.zero_grad(set_to_none=True)
     value = task.loss(state.model, x, y)
     value.backward()  # type: ignore[no-untyped-call]
@@ -108,7 +110,7 @@ def validate(state: State, task: Task) -> None:
         state.best_epoch = epoch
     else:
         with evaluating(state.model):
-            scores = _scores(forward(state.model, task.valid.X), task.valid.y)
+            scores = _scores(forward(state.model, task.valid.parts(VALIDATED)), task.valid.y)
         if not math.isfinite(scores["loss"]):
             raise ValueError(f"fit: the validation loss is {scores['loss']} after epoch {epoch}. {_ADVICE}")
         score = MONITORS[task.settings.monitor] * scores[task.settings.monitor]

@@ -98,7 +98,7 @@ def fit(
     seed : of shuffling and of everything random in the network
     patience : stop after so many epochs without a better `monitor`; None trains all epochs
     monitor : "loss" (cross-entropy on `valid`, whatever the training loss is), "accuracy" or "balanced_accuracy"
-    device : "cpu", "cuda", "cuda:1", …; all windows are put there at once
+    device : "cpu", "cuda", "cuda:1", …; all windows are put there at once, but those of a large file batch by batch
     threads : torch threads to use meanwhile; None leaves the number alone
     channels_last : memory layout of 2-D convolutions; None takes what is faster and gives the same function
     hooks : functions `hook(model, epoch, step)`, called after every optimizer step
@@ -180,9 +180,10 @@ def _prepare(
     weights = loss_weights(settings.class_weights, train)
     loss = loss_function(settings.loss, None if weights is None else weights.to(device))
     own = copy.deepcopy(model).to(device)
-    check_model(own, rows.X, train.classes)
+    first, _ = rows.batch(torch.arange(2))
+    check_model(own, first, train.classes)
     last = settings.channels_last
-    to_layout(own, prefers_channels_last(own, rows.X) if last is None else last)
+    to_layout(own, prefers_channels_last(own, first) if last is None else last)
     optimizer = make_optimizer(
         settings.optimizer, own, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from trimcap.data.folds import Sealed
+from trimcap.data.lazy import as_lazy, pieces
 from trimcap.data.windows import Windows
 
 #: a network, or anything that maps a float32 array (n, …) to logits (n, n_classes)
@@ -41,22 +43,17 @@ def predict(
     """
     if isinstance(windows, Sealed):
         raise TypeError('the test set is sealed; predict on fold.test.open("evaluate", "what is evaluated")')
-    X = np.asarray(windows.X if isinstance(windows, Windows) else windows, dtype=np.float32)
+    given = windows.X if isinstance(windows, Windows) else windows
+    X = cast("NDArray[np.float32]", given) if as_lazy(given) is not None else np.asarray(given, dtype=np.float32)
     check_shape(model, X.shape)
     if not len(X):
         raise ValueError("predict: there are no windows; check the split or the selection that made them")
-    parts = [X[start : start + batch_size] for start in range(0, len(X), batch_size)]
+    parts = pieces(X, rows=batch_size)
     if isinstance(model, nn.Module):
-        logits = _module_logits(_on(model, device), parts, device)
-    else:
-        logits = [np.asarray(model(part), dtype=np.float32) for part in parts]
-    for part, result in zip(parts, logits, strict=True):
-        if result.ndim != 2 or len(result) != len(part):
-            raise ValueError(
-                f"the model turned {len(part)} windows of shape {X.shape[1:]} into {result.shape}; "
-                f"expected ({len(part)}, n_classes)"
-            )
-    return np.concatenate(logits)
+        with evaluating(model), torch.no_grad():
+            module = _on(model, device)
+            return _joined((_module_logits(module, part, device), part) for part in parts)
+    return _joined((np.asarray(model(part), dtype=np.float32), part) for part in parts)
 
 
 def probabilities(
@@ -88,9 +85,9 @@ def _times(shape: tuple[int, ...]) -> str:
 
 
 @torch.no_grad()
-def forward(model: nn.Module, X: Tensor, *, batch_size: int = 256) -> Tensor:
-    """Logits of rows of `X`, batch by batch, on the device of `X`; the model's mode is not touched."""
-    return torch.cat([model(part) for part in torch.split(X, batch_size)])
+def forward(model: nn.Module, parts: Iterable[Tensor]) -> Tensor:
+    """Logits of the rows of all parts, on their device; the model's mode is not touched."""
+    return torch.cat([model(part) for part in parts])
 
 
 @contextmanager
@@ -112,11 +109,23 @@ def _on(model: nn.Module, device: str) -> nn.Module:
     return copy.deepcopy(model).to(device)
 
 
-def _module_logits(model: nn.Module, parts: list[NDArray[np.float32]], device: str) -> list[NDArray[np.float32]]:
-    with evaluating(model), torch.no_grad():
-        try:
-            return [np.asarray(model(torch.tensor(part, device=device)).cpu(), dtype=np.float32) for part in parts]
-        except RuntimeError as error:
+def _module_logits(model: nn.Module, part: NDArray[np.float32], device: str) -> NDArray[np.float32]:
+    try:
+        return np.asarray(model(torch.tensor(part, device=device)).cpu(), dtype=np.float32)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{type(model).__name__} cannot take windows of shape {('n', *part.shape[1:])}: {error}"
+        ) from error
+
+
+def _joined(results: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> NDArray[np.float32]:
+    """The logits of all parts, after a look at their shapes."""
+    logits = []
+    for result, part in results:
+        if result.ndim != 2 or len(result) != len(part):
             raise ValueError(
-                f"{type(model).__name__} cannot take windows of shape {('n', *parts[0].shape[1:])}: {error}"
-            ) from error
+                f"the model turned {len(part)} windows of shape {part.shape[1:]} into {result.shape}; "
+                f"expected ({len(part)}, n_classes)"
+            )
+        logits.append(result)
+    return np.concatenate(logits)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trimcap._errors import unknown
+from trimcap.data.lazy import pieces
 from trimcap.data.windows import Windows
 
 #: what the best epoch is chosen by -> sign that makes lower better
@@ -88,6 +89,7 @@ def hash_architecture(model: nn.Module) -> str:
 def hash_windows(windows: Windows) -> str:
     """SHA-256 over shape and bytes of X and y."""
     digest = hashlib.sha256(repr(windows.X.shape).encode())
-    digest.update(np.ascontiguousarray(windows.X).data)
+    for X in pieces(windows.X):
+        digest.update(np.ascontiguousarray(X).data)
     digest.update(np.ascontiguousarray(windows.y).data)
     return digest.hexdigest()
