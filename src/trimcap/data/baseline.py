@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.data.folds import Fold
+from trimcap.data.lazy import pieces
 
 LINEAR = "linear baseline"
 NEIGHBOURS = "nearest neighbours"
@@ -70,7 +72,7 @@ def _probabilities(fold: Fold, classifier: Any, *, note: str, use_valid: bool) -
     parts = [fold.train, fold.valid] if use_valid else [fold.train]
     for part in parts:
         fold.ledger.record("fit", part, note)
-    X = np.concatenate([_flat(part.X) for part in parts])
+    X = _flat(*(part.X for part in parts))
     y = np.concatenate([part.y for part in parts])
     model = make_pipeline(StandardScaler(), classifier).fit(X, y)
     test = fold.test.open("evaluate", note)
@@ -79,5 +81,10 @@ def _probabilities(fold: Fold, classifier: Any, *, note: str, use_valid: bool) -
     return probabilities
 
 
-def _flat(X: NDArray[np.float32]) -> NDArray[np.float64]:
-    return X.reshape(len(X), -1).astype(np.float64)
+def _flat(*parts: NDArray[np.float32]) -> NDArray[np.float64]:
+    """All parts below each other, one row per window."""
+    flat, row = np.empty((sum(map(len, parts)), math.prod(parts[0].shape[1:]))), 0
+    for piece in (piece for X in parts for piece in pieces(X)):
+        flat[row : row + len(piece)] = piece.reshape(len(piece), -1)
+        row += len(piece)
+    return flat

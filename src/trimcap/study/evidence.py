@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from trimcap.data.lazy import outside, pieces
 from trimcap.data.montage import Grid
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network
@@ -36,19 +38,27 @@ def electrode_evidence(
     """
     model = network.module()
     total = np.zeros(windows.shape)
-    X = torch.from_numpy(np.ascontiguousarray(windows.X))
     # electrodes keep their level through time; features have one level each
-    over = (0, -1) if X.ndim == 3 and windows.unit == "µV" else (0,)
-    mean = X.mean(dim=over, keepdim=True)
+    over = (0, -1) if windows.X.ndim == 3 and windows.unit == "µV" else (0,)
+    mean = _mean(windows.X, over)
     with evaluating(model):
-        for part in torch.split(X, _BATCH):
+        for few in pieces(windows.X, rows=_BATCH):
+            part = torch.from_numpy(np.ascontiguousarray(few))
             x = part.clone().requires_grad_(True)
             model(x).max(dim=1).values.sum().backward()
             assert x.grad is not None
             total += ((part - mean) * x.grad).abs().sum(dim=0).double().numpy()
-    total /= max(len(X), 1)
+    total /= max(len(windows), 1)
     if grid is not None:
         return np.asarray(grid.gather(total.sum(axis=0)), dtype=np.float64)
     by_row = total.mean(axis=-1) if windows.unit == "µV" else total.sum(axis=-1)
     values = dict(zip(windows.channels, by_row.tolist(), strict=True))
     return np.array([values.get(c, 0.0) for c in channels])
+
+
+def _mean(X: NDArray[np.float32], over: tuple[int, ...]) -> Tensor:
+    if outside(X) is None:
+        return torch.from_numpy(np.ascontiguousarray(X)).mean(dim=over, keepdim=True)
+    sums = sum(part.sum(axis=over, keepdims=True, dtype=np.float64) for part in pieces(X, rows=_BATCH))
+    count = X.size / np.size(sums)
+    return torch.from_numpy(np.asarray(sums / count, dtype=np.float32))

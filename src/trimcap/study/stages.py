@@ -14,6 +14,7 @@ import pandas as pd
 
 from trimcap._files import write_atomic
 from trimcap.data.folds import Fold
+from trimcap.data.lazy import pick
 from trimcap.data.windows import Windows
 from trimcap.graph.cost import cost
 from trimcap.graph.network import Network
@@ -124,7 +125,7 @@ def fitted_to(network: Network, windows: Windows) -> Windows:
     if not network.channels or network.channels == windows.channels:
         return windows
     rows = [windows.channels.index(c) for c in network.channels]
-    return replace(windows, X=np.ascontiguousarray(windows.X[:, rows]), channels=network.channels)
+    return replace(windows, X=pick(windows.X, rows), channels=network.channels)
 
 
 def _dense(task: Task, name: str) -> Made:

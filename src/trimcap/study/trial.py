@@ -28,6 +28,8 @@ from trimcap.train.predict import predict, softmax
 Probabilities = NDArray[np.float64]
 Logits = NDArray[np.float32]
 _CLASSIFIERS: dict[str, Callable[[Fold], Probabilities]] = {LINEAR: linear_baseline, NEIGHBOURS: nearest_neighbours}
+#: windows that the C or the interpreter is given at once
+_WINDOWS = 1024
 _COPIED = ("parameters", "macs", "flash", "sram", "sparsity_requested", "sparsity_achieved")
 
 
@@ -140,12 +142,16 @@ def _predictor(state: State) -> Callable[[Windows], Logits]:
         # the library stays loaded when its file is gone
         with tempfile.TemporaryDirectory(prefix="trimcap-") as cache:
             runner = runtime.load(state.artifact, cache=cache)
-        return lambda windows: np.asarray(runner(fitted_to(state.network, windows).X), dtype=np.float32)
+        return lambda windows: predict(runner, fitted_to(state.network, windows), batch_size=_WINDOWS)
     if state.program is not None:
         from trimcap.program.interpret import dequantize, interpret
 
         program = state.program
-        return lambda windows: dequantize(program, interpret(program, fitted_to(state.network, windows).X))
+        return lambda windows: predict(
+            lambda X: dequantize(program, interpret(program, X)),
+            fitted_to(state.network, windows),
+            batch_size=_WINDOWS,
+        )
     module = state.network.module()
     return lambda windows: predict(module, fitted_to(state.network, windows))
 
