@@ -175,7 +175,7 @@ def test_short_recordings_and_bad_baselines():
     recordings = [brown("s1", n_times=1000), brown("s2", n_times=100), brown("s3", n_times=1000)]
     recordings[2].signal[0, :384] = 1
     with pytest.raises(
-        ValueError, match=r"recording s2/0/0 lasts 0.78125 s, too short for one window of 1 s from 3 s on"
+        ValueError, match=r"recording s2/0/0 lasts 0.78125 s, shorter than one window of 1 s from 3 s on"
     ):
         with_baseline(Step("subtract_baseline")).apply(recordings)
     out = with_baseline(Step("subtract_baseline"), on_bad="drop").apply(recordings)

@@ -16,10 +16,10 @@ from trimcap._errors import unknown
 from trimcap._files import make_folder
 from trimcap.data.cache_entry import DamagedError, check_files, flush_folder, load_entry, read_manifest, write_entry
 from trimcap.data.cache_folder import alive, aside_name, building_name, bytes_of, is_entry, own_folders, remove
-from trimcap.data.cache_key import Read, Source, changed, describe_reader, entry_key, hash_paths, hash_recording
+from trimcap.data.cache_key import PARTS, Read, Source, changed, describe_reader, entry_key, hash_paths, hash_recording
 from trimcap.data.cache_stamps import Hashed, forget, recall, remember
 from trimcap.data.chain import Chain
-from trimcap.data.progress import bar
+from trimcap.data.reading import read_items
 from trimcap.data.recording import Recording
 from trimcap.data.windows import Windows
 
@@ -57,6 +57,7 @@ def cached(
     folder: Path | str,
     read: Read | None = None,
     also: Sequence[Path | str] = (),
+    parts: int = PARTS,
     check: Check = "quick",
     progress: bool = False,
 ) -> Windows:
@@ -74,6 +75,8 @@ def cached(
     folder : of the cache; made if missing
     read : path → recordings of this file; an importable function, or `functools.partial` of one with keywords
     also : further files that the reader uses, such as a table of labels
+    parts : how many last parts of a file's path the reader looks at; files are called by them, so that a folder
+        whose name does not count can be moved
     check : "quick": sizes, headers and rows are compared with the manifest, and a file whose size, inode and
         times of change are what they were when it was hashed is not hashed again; "full": every byte of X is
         compared and every input hashed
@@ -96,7 +99,9 @@ def cached(
     if check not in ("quick", "full"):
         raise ValueError(unknown("check", check, ["quick", "full"]))
     known = recall(Path(folder)) if check == "quick" else {}
-    sources = _sources(chain, inputs, read, also, known)
+    if parts < 1:
+        raise ValueError(f"parts is {parts}; a file is called by its name at least, parts=1")
+    sources = _sources(chain, inputs, read, also, known, parts)
     key = entry_key(chain, sources, read)
     place = Path(folder) / key
     try:
@@ -152,15 +157,16 @@ def _sources(
     read: Read | None,
     also: Sequence[Path | str],
     known: Mapping[str, Hashed],
+    parts: int,
 ) -> list[Source]:
     if isinstance(inputs, str | Path) or not isinstance(inputs, Sequence):
         raise ValueError(
             f"cached needs a list of recordings or of paths, got a {type(inputs).__name__}: the inputs are gone "
             "through twice, to hash and to process them. For data larger than memory give the paths and read=…"
         )
-    extra = hash_paths((Path(path) for path in also), known)
+    extra = hash_paths((Path(path) for path in also), known, parts)
     if read is not None:
-        return [*hash_paths((Path(path) for path in inputs), known), *extra]
+        return [*hash_paths((Path(path) for path in inputs), known, parts), *extra]
     wrong = next((item for item in inputs if not isinstance(item, Recording)), None)
     if wrong is not None:
         raise ValueError(f"cached got a {type(wrong).__name__} among the recordings; paths need a reader, read=…")
@@ -176,14 +182,7 @@ def _remember(folder: Path, sources: Sequence[Source]) -> None:
 
 
 def _recordings(inputs: Sequence[Any], read: Read | None, progress: bool) -> Sequence[Recording] | Iterator[Recording]:
-    return inputs if read is None else _read_all(inputs, read, progress)
-
-
-def _read_all(paths: Sequence[Path | str], read: Read, progress: bool) -> Iterator[Recording]:
-    with bar(progress, len(paths)) as advance:
-        for path in paths:
-            yield from read(Path(path))
-            advance(Path(path).name)
+    return inputs if read is None else read_items(inputs, read, progress=progress)
 
 
 def _facts(chain: Chain, key: str, sources: Sequence[Source], read: Read | None) -> dict[str, Any]:

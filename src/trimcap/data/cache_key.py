@@ -20,8 +20,8 @@ from trimcap.data.steps import name_of, source_of
 
 #: raised whenever the files of an entry change their meaning
 LAYOUT = 1
-#: folders above a file that count as part of its name, as readers take sessions and subjects from them
-_PARTS = 3
+#: parts of a path that count as a file's name, as readers take sessions and subjects from its folders
+PARTS = 3
 
 Read = Callable[[Path], Iterable[Recording]]
 
@@ -32,7 +32,7 @@ class Source:
 
     Parameters
     ----------
-    name : of the recording, or the last three parts of the file's path
+    name : of the recording, or the last parts of the file's path
     sha256 : of the content, with everything that can change the result
     file, hashed : path and state of the file when it was hashed; None for a recording in memory
     """
@@ -74,14 +74,16 @@ def hash_recording(recording: Recording, *, with_info: bool) -> Source:
     return Source(recording.name, digest.hexdigest())
 
 
-def hash_paths(paths: Iterable[Path], known: Mapping[str, Hashed]) -> list[Source]:
+def hash_paths(paths: Iterable[Path], known: Mapping[str, Hashed], parts: int = PARTS) -> list[Source]:
     """Every file of `paths`; of a folder all files in it, sorted by name. `known` saves hashing untouched ones.
+
+    A file is called by the last `parts` of its path.
 
     Raises
     ------
     FileNotFoundError : no such file or folder; a folder without files.
     """
-    return [_hash_file(file, known) for path in paths for file in _files(Path(path))]
+    return [_hash_file(file, known, parts) for path in paths for file in _files(Path(path))]
 
 
 def changed(sources: Iterable[Source]) -> list[Path]:
@@ -121,6 +123,6 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _hash_file(file: Path, known: Mapping[str, Hashed]) -> Source:
+def _hash_file(file: Path, known: Mapping[str, Hashed], parts: int) -> Source:
     hashed = hash_file(file, known)
-    return Source("/".join(file.absolute().parts[-_PARTS:]), hashed.sha256, file, hashed)
+    return Source("/".join(file.absolute().parts[-parts:]), hashed.sha256, file, hashed)

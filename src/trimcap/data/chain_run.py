@@ -194,6 +194,7 @@ def by_subject(steps: Sequence[Declared], parts: Iterable[Part]) -> Iterator[Par
 
 
 def _one(plan: Plan, recording: Recording) -> Part:
+    _check_own_baseline(recording, plan.options)
     for step in plan.before:
         recording = step.kind.function(recording, **step.options)
         if not isinstance(recording, Recording):
@@ -206,7 +207,7 @@ def _one(plan: Plan, recording: Recording) -> Part:
     if not total:
         if plan.on_bad == "raise":
             raise ValueError(
-                f"recording {recording.name} lasts {recording.duration:g} s, too short for one window of "
+                f"recording {recording.name} lasts {recording.duration:g} s, shorter than one window of "
                 f"{cutting.n_times / cutting.rate:g} s from {cutting.first / cutting.rate:g} s on; choose shorter "
                 "windows, leave it out, or set on_bad='drop' in the windows step"
             )
@@ -215,6 +216,26 @@ def _one(plan: Plan, recording: Recording) -> Part:
     if not len(batch.windows):
         return Part(None, total, dropped)
     return Part(through(plan.after, batch).windows, total, dropped)
+
+
+def _check_own_baseline(recording: Recording, options: Mapping[str, Any]) -> None:
+    """Refuse to take signal for baseline or baseline for signal, where the reader said what is there."""
+    held = recording.info.get("baseline_seconds")
+    cropped = recording.info.get("crop", (0.0,))
+    if not isinstance(held, float) or (isinstance(cropped, tuple) and cropped[0] > 0):
+        return
+    if options["baseline"] and not held:
+        raise ValueError(
+            f"recording {recording.name}: the step 'windows' has a baseline of {options['baseline']:g} s, but the "
+            "reader left the baseline out; read with baseline='keep'"
+        )
+    first = options["baseline"] if options["start"] is None else options["start"]
+    if first < held:
+        raise ValueError(
+            f"recording {recording.name} begins with a baseline of {held:g} s, but windows would start at {first:g} s; "
+            f"set baseline={held:g} (and subtract_baseline) or start={held:g} in the step 'windows', or read with "
+            "baseline='drop'"
+        )
 
 
 def _applied(step: Declared, function: Callable[..., Any], windows: Windows, options: Mapping[str, Any]) -> Windows:

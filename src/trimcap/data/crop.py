@@ -41,6 +41,19 @@ def crop(recording: Recording, start: float | None = None, stop: float | None = 
     return replace(recording, signal=np.ascontiguousarray(recording.signal[:, first:last]), info=info)
 
 
+def keep_first(recording: Recording, *, seconds: float) -> Recording:
+    """The first `seconds` of a recording; all of one that is not longer."""
+    keep_first_words(seconds=seconds)
+    return crop(recording, 0.0, seconds) if recording.duration > seconds else recording
+
+
+def keep_first_words(*, seconds: float) -> str:
+    """What `keep_first` does, in words."""
+    if not 0 < seconds < np.inf:
+        raise ValueError(f"keep_first: seconds is {seconds}; it must be positive")
+    return f"the first {seconds:g} s of every recording, all of shorter ones"
+
+
 def _sample(second: float, recording: Recording) -> int:
     sample = round(second * recording.rate)
     return sample + recording.signal.shape[1] if second < 0 else sample

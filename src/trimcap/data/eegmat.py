@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 
 from trimcap.data.check import check_signal
 from trimcap.data.crop import crop
-from trimcap.data.eegmat_files import choose, facts, fetch, locate
+from trimcap.data.eegmat_files import ENDINGS, choose, facts, fetch, locate
 from trimcap.data.recording import Recording
 from trimcap.data.resample import resample
+from trimcap.data.source import Source, Wanted, choose_subjects
 
 #: the electrodes in the order of the files, with their old 10-20 names
 CHANNELS = (
@@ -70,18 +72,33 @@ def read_eegmat(
     """
     place, is_cache = locate(folder)
     chosen = choose(subjects, place, is_cache=is_cache)
-    files = [(subject, fetch(subject, place, download=download)) for subject in chosen]
+    files = [path for subject in chosen for path in fetch(subject, place, download=download)]
     known = facts(place)
-    recordings = []
-    for subject, paths in files:
-        for label, path in enumerate(paths):
-            recording = _read(path, subject, label, known.get(subject, {}))
-            if rate is not None:
-                recording = resample(recording, rate)
-            if seconds is not None:
-                recording = crop(recording, *((-seconds, None) if label == 0 else (0.0, seconds)))
-            recordings.append(recording)
-    return recordings
+    return [_one(path, known, rate, seconds) for path in files]
+
+
+def eegmat_source(
+    path: Path | str | None = None,
+    *,
+    subjects: Wanted = None,
+    rate: float | None = 128.0,
+    seconds: float | None = None,
+    download: bool = True,
+) -> Source:
+    """`read_eegmat` one file at a time; missing files are fetched first. `subjects` may be how many of the first."""
+    place, is_cache = locate(path)
+    chosen = choose(None if isinstance(subjects, int) else subjects, place, is_cache=is_cache)
+    if isinstance(subjects, int):
+        chosen = choose_subjects(chosen, subjects, what="eegmat")
+    files = [file for subject in chosen for file in fetch(subject, place, download=download)]
+    table = place / "subject-info.csv"
+    read = partial(read_eegmat_file, rate=rate, seconds=seconds)
+    return Source("eegmat", tuple(files), read, also=(table,) if table.is_file() else (), parts=1)
+
+
+def read_eegmat_file(path: Path, *, rate: float | None, seconds: float | None) -> list[Recording]:
+    """The recording of one file, SubjectNN_1.edf or SubjectNN_2.edf; options as in `read_eegmat`."""
+    return [_one(path, facts(path.parent), rate, seconds)]
 
 
 def signal_end(signal: NDArray[np.floating], rate: float, *, flat: float = _FLAT) -> int:
@@ -103,6 +120,17 @@ def signal_end(signal: NDArray[np.floating], rate: float, *, flat: float = _FLAT
     # k equal differences are k + 1 equal samples
     long = starts[(stops - starts + 1) > flat * rate]
     return int(long[0]) if len(long) else signal.shape[1]
+
+
+def _one(path: Path, known: Mapping[str, Mapping[str, object]], rate: float | None, seconds: float | None) -> Recording:
+    label = [path.name.endswith(ending) for ending in ENDINGS].index(True)
+    subject = path.name.removesuffix(ENDINGS[label])
+    recording = _read(path, subject, label, known.get(subject, {}))
+    if rate is not None:
+        recording = resample(recording, rate)
+    if seconds is not None:
+        recording = crop(recording, *((-seconds, None) if label == 0 else (0.0, seconds)))
+    return recording
 
 
 def _read(path: Path, subject: str, label: int, facts_of: Mapping[str, object]) -> Recording:

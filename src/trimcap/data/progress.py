@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
+
+
+class Advance(Protocol):
+    """Moves a bar."""
+
+    def __call__(self, name: str, by: int = 1, /) -> None:
+        """Show `name` and go on by `by` items."""
 
 
 @contextmanager
-def bar(show: bool, total: int | None) -> Iterator[Callable[[str], None]]:
-    """A function that moves a bar on standard error by one and names what is done; it does nothing unless `show`."""
+def bar(show: bool, total: int | None) -> Iterator[Advance]:
+    """A function that moves a bar on standard error and names what is done; it does nothing unless `show`."""
     if not show:
-        yield lambda _name: None
+        yield lambda _name, _by=1: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -25,4 +33,4 @@ def bar(show: bool, total: int | None) -> Iterator[Callable[[str], None]]:
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True), transient=True) as lines:
         task = lines.add_task("preprocess", total=total)
-        yield lambda name: lines.update(task, advance=1, description=name)
+        yield lambda name, by=1: lines.update(task, advance=by, description=name)

@@ -28,12 +28,15 @@ class Source:
     read : item → its recordings; a function of a module, or `functools.partial` of one with plain keywords, so that a
         cache can name it and another process can find it
     also : further files that `read` uses, such as a table of labels; they count for caches
+    parts : how many last parts of a file's path `read` looks at: 1, its name; 2, also its folder, … Caches call a file
+        by them, so that a set can be moved
     """
 
     name: str
     items: tuple[Path, ...]
     read: Callable[[Path], Iterable[Recording]]
     also: tuple[Path, ...] = ()
+    parts: int = 3
 
     def __len__(self) -> int:
         return len(self.items)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from trimcap._errors import unknown
 from trimcap.data import artefacts, filters, polyphase, rereference, running, windowwise
 from trimcap.data.assemble import windows_words
+from trimcap.data.crop import keep_first, keep_first_words
 from trimcap.data.features import band_power, differential_entropy
 from trimcap.data.online import Online
 from trimcap.data.resample import resample
@@ -49,6 +50,7 @@ class Kind:
 #: the built-in steps
 STEPS: Mapping[str, Kind] = MappingProxyType(
     {
+        "keep_first": Kind(keep_first, "recording", keep_first_words),
         "pick": Kind(rereference.pick, "recording", rereference.pick_words, rereference.pick_online),
         "rereference": Kind(
             rereference.rereference, "recording", rereference.rereference_words, rereference.rereference_online

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from trimcap.data.recording import Recording
-from trimcap.data.sets.folders import Found, Subjects, find
+from trimcap.data.sets.folders import Found, Subjects, find, wanted_files
 from trimcap.data.sets.layouts import EMOTIV as CHANNELS
 from trimcap.data.sets.matfiles import mat_shapes, read_mat
+from trimcap.data.sets.places import set_folder
 from trimcap.data.sets.ratings import Rule, Side, rule
 from trimcap.data.sets.trials import OnBad, Trial, check_on_bad, check_option, recordings, require_shape
+from trimcap.data.source import Source, Wanted
 
 RATE = 128.0
 #: the columns of the self-assessment: five scales from 1 to 9, then seven emotions chosen (1) or not (0)
@@ -95,19 +98,37 @@ def iter_amigos(
     on_bad: OnBad = "raise",
 ) -> Iterator[list[Recording]]:
     """`read_amigos` one subject at a time (about 0.2 GB)."""
-    check_option("baseline", baseline, ("drop", "keep", "apart"))
-    check_option("videos", videos, tuple(_VIDEOS))
-    check_on_bad(on_bad)
-    split = rule(label, threshold, side, known=RATINGS, lowest=1, highest=9, what="AMIGOS")
+    split = _rule(label, threshold, side, baseline, videos, on_bad)
     found = find_amigos(folder)
     names = found.choose(subjects)
-    return (
-        recordings(
-            _trials(found.files[name][0], split, baseline, _VIDEOS[videos]),
-            path=found.files[name][0], subject=name, channels=CHANNELS, rate=RATE, classes=split.classes, on_bad=on_bad,
-        )
-        for name in names
-    )  # fmt: skip
+    return (_subject(found.files[name][0], split, baseline, videos, on_bad) for name in names)
+
+
+def amigos_source(
+    path: Path | str | None,
+    *,
+    subjects: Wanted = None,
+    label: str = "valence",
+    threshold: float = 5.0,
+    side: Side = ">",
+    baseline: Baseline = "drop",
+    videos: Videos = "short",
+    on_bad: OnBad = "raise",
+) -> Source:
+    """`read_amigos` one file at a time; `subjects` may be how many of the first."""
+    _rule(label, threshold, side, baseline, videos, on_bad)
+    found = find_amigos(set_folder("amigos", path))
+    read = partial(
+        read_amigos_file, label=label, threshold=threshold, side=side, baseline=baseline, videos=videos, on_bad=on_bad
+    )
+    return Source("amigos", wanted_files(found, subjects), read, parts=1)
+
+
+def read_amigos_file(
+    path: Path, *, label: str, threshold: float, side: Side, baseline: Baseline, videos: Videos, on_bad: OnBad
+) -> list[Recording]:
+    """The trials of one file, Data_Preprocessed_PNN.mat; options as in `read_amigos`."""
+    return _subject(path, _rule(label, threshold, side, baseline, videos, on_bad), baseline, videos, on_bad)
 
 
 def find_amigos(folder: Path | str) -> Found:
@@ -115,6 +136,21 @@ def find_amigos(folder: Path | str) -> Found:
     return find(
         "AMIGOS", folder, places=("data_preprocessed", "AMIGOS/data_preprocessed", "AMIGOS"),
         pattern=r"Data_Preprocessed_P([0-9]{1,2})\.mat", name="P{:02d}", published=range(1, 41), nested=True,
+    )  # fmt: skip
+
+
+def _rule(label: str, threshold: float, side: str, baseline: str, videos: str, on_bad: str) -> Rule:
+    check_option("baseline", baseline, ("drop", "keep", "apart"))
+    check_option("videos", videos, tuple(_VIDEOS))
+    check_on_bad(on_bad)
+    return rule(label, threshold, side, known=RATINGS, lowest=1, highest=9, what="AMIGOS")
+
+
+def _subject(path: Path, split: Rule, baseline: Baseline, videos: Videos, on_bad: OnBad) -> list[Recording]:
+    return recordings(
+        _trials(path, split, baseline, _VIDEOS[videos]),
+        path=path, subject=f"P{int(path.stem[-2:].lstrip('Pp')):02d}", channels=CHANNELS, rate=RATE,
+        classes=split.classes, on_bad=on_bad,
     )  # fmt: skip
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from trimcap.data.recording import Recording
-from trimcap.data.sets.folders import Found, Subjects, find
+from trimcap.data.sets.folders import Found, Subjects, find, wanted_files
 from trimcap.data.sets.layouts import EMOTIV as CHANNELS
 from trimcap.data.sets.matfiles import mat_shapes, read_numbers
+from trimcap.data.sets.places import set_folder
 from trimcap.data.sets.ratings import Rule, Side, rule
 from trimcap.data.sets.trials import OnBad, Trial, check_on_bad, check_option, recordings, require, require_shape
+from trimcap.data.source import Source, Wanted
 
 RATE = 128.0
 RATINGS = ("valence", "arousal")
@@ -83,17 +86,32 @@ def iter_dasps(
     on_bad: OnBad = "raise",
 ) -> Iterator[list[Recording]]:
     """`read_dasps` one subject at a time."""
-    check_on_bad(on_bad)
-    split = rule(label, threshold, side, known=RATINGS, lowest=0, highest=9, what="DASPS")
+    split = _rule(label, threshold, side, on_bad)
     found = find_dasps(folder, form=form)
     names = found.choose(subjects)
-    return (
-        recordings(
-            _trials(found.files[name][0], split), path=found.files[name][0], subject=name, channels=CHANNELS, rate=RATE,
-            classes=split.classes, on_bad=on_bad,
-        )
-        for name in names
-    )  # fmt: skip
+    return (_subject(found.files[name][0], split, on_bad) for name in names)
+
+
+def dasps_source(
+    path: Path | str | None,
+    *,
+    subjects: Wanted = None,
+    label: str = "arousal",
+    threshold: float = 5.0,
+    side: Side = ">",
+    form: Form = "preprocessed",
+    on_bad: OnBad = "raise",
+) -> Source:
+    """`read_dasps` one file at a time; `subjects` may be how many of the first."""
+    _rule(label, threshold, side, on_bad)
+    found = find_dasps(set_folder("dasps", path), form=form)
+    read = partial(read_dasps_file, label=label, threshold=threshold, side=side, on_bad=on_bad)
+    return Source("dasps", wanted_files(found, subjects), read, parts=1)
+
+
+def read_dasps_file(path: Path, *, label: str, threshold: float, side: Side, on_bad: OnBad) -> list[Recording]:
+    """The 12 trials of one file, SNN.mat or SNNpreprocessed.mat; options as in `read_dasps`."""
+    return _subject(path, _rule(label, threshold, side, on_bad), on_bad)
 
 
 def find_dasps(folder: Path | str, *, form: Form = "preprocessed") -> Found:
@@ -104,6 +122,18 @@ def find_dasps(folder: Path | str, *, form: Form = "preprocessed") -> Found:
     return find(
         "DASPS", folder, places=places, pattern=rf"S([0-9]{{2}}){ending}\.mat", name="S{:02d}", published=range(1, 24),
         known=r"S[0-9]{2}(preprocessed)?\.mat",
+    )  # fmt: skip
+
+
+def _rule(label: str, threshold: float, side: str, on_bad: str) -> Rule:
+    check_on_bad(on_bad)
+    return rule(label, threshold, side, known=RATINGS, lowest=0, highest=9, what="DASPS")
+
+
+def _subject(path: Path, split: Rule, on_bad: OnBad) -> list[Recording]:
+    return recordings(
+        _trials(path, split), path=path, subject=path.stem[:3].upper(), channels=CHANNELS, rate=RATE,
+        classes=split.classes, on_bad=on_bad,
     )  # fmt: skip
 
 

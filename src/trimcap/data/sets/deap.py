@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.data.recording import Recording
-from trimcap.data.sets.folders import Found, Subjects, find
+from trimcap.data.sets.folders import Found, Subjects, find, wanted_files
 from trimcap.data.sets.layouts import DEAP as CHANNELS
 from trimcap.data.sets.matfiles import mat_shapes, read_numbers
 from trimcap.data.sets.pickles import read_pickle
+from trimcap.data.sets.places import set_folder
 from trimcap.data.sets.ratings import Rule, Side, rule
 from trimcap.data.sets.trials import OnBad, Trial, check_on_bad, check_option, recordings, require, require_shape
+from trimcap.data.source import Source, Wanted
 
 RATE = 128.0
 RATINGS = ("valence", "arousal", "dominance", "liking")
@@ -89,12 +92,38 @@ def iter_deap(
     on_bad: OnBad = "raise",
 ) -> Iterator[list[Recording]]:
     """`read_deap` one subject at a time, so that memory holds one file (about 0.3 GB)."""
-    check_option("baseline", baseline, ("drop", "keep", "apart"))
-    check_on_bad(on_bad)
-    split = rule(label, threshold, side, known=RATINGS, lowest=1, highest=9, what="DEAP")
+    split = _rule(label, threshold, side, baseline, on_bad)
     found = find_deap(folder, form=form)
     names = found.choose(subjects)
     return (_subject(found.files[name][0], name, split, baseline, on_bad) for name in names)
+
+
+def deap_source(
+    path: Path | str | None,
+    *,
+    subjects: Wanted = None,
+    label: str = "valence",
+    threshold: float = 5.0,
+    side: Side = ">",
+    baseline: Baseline = "drop",
+    form: Form = "auto",
+    on_bad: OnBad = "raise",
+) -> Source:
+    """`read_deap` one file at a time, for caches and recipes; `subjects` may be how many of the first."""
+    _rule(label, threshold, side, baseline, on_bad)
+    found = find_deap(set_folder("deap", path), form=form)
+    read = partial(
+        read_deap_file, label=label, threshold=threshold, side=side, baseline=baseline, on_bad=on_bad
+    )  # fmt: skip
+    return Source("deap", wanted_files(found, subjects), read, parts=1)
+
+
+def read_deap_file(
+    path: Path, *, label: str, threshold: float, side: Side, baseline: Baseline, on_bad: OnBad
+) -> list[Recording]:
+    """The 40 trials of one file, sNN.dat or sNN.mat; options as in `read_deap`."""
+    split = _rule(label, threshold, side, baseline, on_bad)
+    return _subject(path, path.stem.lower(), split, baseline, on_bad)
 
 
 def find_deap(folder: Path | str, *, form: Form = "auto") -> Found:
@@ -111,6 +140,12 @@ def find_deap(folder: Path | str, *, form: Form = "auto") -> Found:
         "DEAP", folder, places=(place, f"DEAP/{place}"), pattern=rf"s([0-9]{{2}})\.{ending}", name="s{:02d}",
         published=range(1, 33), known=r"s[0-9]{2}\.(dat|mat)",
     )  # fmt: skip
+
+
+def _rule(label: str, threshold: float, side: str, baseline: str, on_bad: str) -> Rule:
+    check_option("baseline", baseline, ("drop", "keep", "apart"))
+    check_on_bad(on_bad)
+    return rule(label, threshold, side, known=RATINGS, lowest=1, highest=9, what="DEAP")
 
 
 def _subject(path: Path, name: str, split: Rule, baseline: Baseline, on_bad: OnBad) -> list[Recording]:

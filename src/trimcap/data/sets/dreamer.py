@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from trimcap.data.recording import Recording
-from trimcap.data.sets.folders import Found, Subjects
+from trimcap.data.sets.folders import Found, Subjects, wanted_names
 from trimcap.data.sets.layouts import EMOTIV as CHANNELS
 from trimcap.data.sets.matfiles import cell_count, read_cells, read_field
+from trimcap.data.sets.places import set_folder
 from trimcap.data.sets.ratings import Rule, Side, rule
 from trimcap.data.sets.trials import OnBad, Trial, check_on_bad, check_option, recordings, require, signal
+from trimcap.data.source import Source, Wanted
 
 RATE = 128.0
 RATINGS = ("valence", "arousal", "dominance")
@@ -78,14 +81,50 @@ def iter_dreamer(
     on_bad: OnBad = "raise",
 ) -> Iterator[list[Recording]]:
     """`read_dreamer` one subject at a time, in the order of the file, which is read as a stream."""
-    check_option("baseline", baseline, ("drop", "apart"))
-    check_on_bad(on_bad)
-    split = rule(label, threshold, side, known=RATINGS, lowest=1, highest=5, what="DREAMER")
+    split = _rule(label, threshold, side, baseline, on_bad)
     found = find_dreamer(folder)
     names = set(found.choose(subjects))
     path = next(iter(found.files.values()))[0]
     _check_facts(path)
     return _subjects(path, names, split, baseline, on_bad)
+
+
+def dreamer_source(
+    path: Path | str | None,
+    *,
+    subjects: Wanted = None,
+    label: str = "valence",
+    threshold: float = 3.0,
+    side: Side = ">",
+    baseline: Baseline = "drop",
+    on_bad: OnBad = "raise",
+) -> Source:
+    """`read_dreamer` from its one file, which is read as a stream; `subjects` may be how many of the first."""
+    _rule(label, threshold, side, baseline, on_bad)
+    found = find_dreamer(set_folder("dreamer", path))
+    names = None if subjects is None else wanted_names(found, subjects)
+    read = partial(
+        read_dreamer_file, subjects=names, label=label, threshold=threshold, side=side, baseline=baseline, on_bad=on_bad
+    )
+    return Source("dreamer", next(iter(found.files.values())), read, parts=1)
+
+
+def read_dreamer_file(
+    path: Path,
+    *,
+    subjects: Sequence[str] | None,
+    label: str,
+    threshold: float,
+    side: Side,
+    baseline: Baseline,
+    on_bad: OnBad,
+) -> Iterator[Recording]:
+    """The trials of DREAMER.mat, one subject in memory at a time; `subjects` by their full names, None: all."""
+    split = _rule(label, threshold, side, baseline, on_bad)
+    _check_facts(path)
+    names = {f"{n:02d}" for n in range(1, cell_count(path, "DREAMER", "Data") + 1)} if subjects is None else {*subjects}
+    for group in _subjects(path, names, split, baseline, on_bad):
+        yield from group
 
 
 def find_dreamer(folder: Path | str) -> Found:
@@ -108,6 +147,12 @@ def find_dreamer(folder: Path | str) -> Found:
                 extra=tuple(sorted(p.name for p in path.parent.iterdir() if p.is_file() and p != path)),
             )
     raise FileNotFoundError(f"DREAMER: no DREAMER.mat in {root}; pass the folder that holds it")
+
+
+def _rule(label: str, threshold: float, side: str, baseline: str, on_bad: str) -> Rule:
+    check_option("baseline", baseline, ("drop", "apart"))
+    check_on_bad(on_bad)
+    return rule(label, threshold, side, known=RATINGS, lowest=1, highest=5, what="DREAMER")
 
 
 def _subjects(path: Path, names: set[str], split: Rule, baseline: Baseline, on_bad: OnBad) -> Iterator[list[Recording]]:

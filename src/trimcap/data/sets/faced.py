@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 
 from trimcap.data.recording import Recording
 from trimcap.data.sets.feature_windows import Part, stack
-from trimcap.data.sets.folders import Found, Subjects, find
+from trimcap.data.sets.folders import Found, Subjects, find, wanted_files
 from trimcap.data.sets.layouts import FACED as CHANNELS
 from trimcap.data.sets.pickles import read_pickle
+from trimcap.data.sets.places import set_folder
 from trimcap.data.sets.seed_files import finite
 from trimcap.data.sets.trials import OnBad, Trial, check_on_bad, check_option, recordings, require
+from trimcap.data.source import Source, Wanted
 from trimcap.data.windows import Windows
 
 RATE = 250.0
@@ -71,6 +74,22 @@ def iter_faced(
     found = find_faced(folder)
     names = found.choose(subjects)
     return (_subject(found.files[name][0], name, classes, labels, on_bad) for name in names)
+
+
+def faced_source(
+    path: Path | str | None, *, subjects: Wanted = None, label: Label = "valence", on_bad: OnBad = "raise"
+) -> Source:
+    """`read_faced` one file at a time; `subjects` may be how many of the first."""
+    _labels(label)
+    check_on_bad(on_bad)
+    found = find_faced(set_folder("faced", path))
+    return Source("faced", wanted_files(found, subjects), partial(read_faced_file, label=label, on_bad=on_bad), parts=1)
+
+
+def read_faced_file(path: Path, *, label: Label, on_bad: OnBad) -> list[Recording]:
+    """The 28 trials of one file, subNNN.pkl; options as in `read_faced`."""
+    classes, labels = _labels(label)
+    return _subject(path, path.stem.lower(), classes, labels, on_bad)
 
 
 def read_faced_features(

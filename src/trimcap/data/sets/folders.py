@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trimcap._errors import unknown
+from trimcap.data.source import Wanted, choose_subjects
 
 Subjects = Iterable[str | int] | str | int | None
 
@@ -60,6 +61,18 @@ class Found:
         return same[0]
 
 
+def wanted_names(found: Found, subjects: Wanted) -> list[str]:
+    """Subjects asked for: all, the first n, or those named as `Found.choose` takes them."""
+    if subjects is None or isinstance(subjects, int):
+        return choose_subjects(list(found.files), subjects, what=found.what)
+    return found.choose(subjects)
+
+
+def wanted_files(found: Found, subjects: Wanted) -> tuple[Path, ...]:
+    """All files of `wanted_names`."""
+    return tuple(path for name in wanted_names(found, subjects) for path in found.files[name])
+
+
 def find(
     what: str, folder: Path | str, *, places: Sequence[str], pattern: str, name: str, published: Sequence[int],
     known: str = "", nested: bool = False, parts: int = 1,
@@ -100,6 +113,7 @@ def find(
     many = next((paths for paths in files.values() if len(paths) > parts), None)
     if many:
         raise ValueError(f"{what}: {', '.join(p.name for p in many)} are too many files of one subject; keep {parts}")
+    _refuse_copies(matches, what)
     taken = {path for _, path in matches}
     other = re.compile(known, re.IGNORECASE)
     extra = [p.name for p in _listed(place, nested=nested) if p not in taken and not other.fullmatch(p.name)]
@@ -112,6 +126,16 @@ def find(
     )
 
 
+def _refuse_copies(matches: Sequence[tuple[re.Match[str], Path]], what: str) -> None:
+    """Two files whose names mean the same (01_20131027.mat and 1_20131027.MAT) would pass for two sessions."""
+    known: dict[str, str] = {}
+    for _, path in matches:
+        meaning = re.sub(r"[0-9]+", lambda digits: str(int(digits[0])), path.name.lower())
+        other = known.setdefault(meaning, path.name)
+        if other != path.name:
+            raise ValueError(f"{what}: {other} and {path.name} are the same part of one subject; keep one")
+
+
 def _listed(place: Path, *, nested: bool) -> list[Path]:
     here = sorted(place.iterdir(), key=lambda p: p.name)
     files = [path for path in here if path.is_file()]
@@ -120,9 +144,19 @@ def _listed(place: Path, *, nested: bool) -> list[Path]:
     return files
 
 
+def file_in(folder: Path, name: str) -> Path | None:
+    """The file of this name, whatever the case of the letters; the exact one if there are several."""
+    if (folder / name).is_file():
+        return folder / name
+    same = sorted(p for p in folder.iterdir() if p.name.lower() == name.lower() and p.is_file())
+    return same[0] if same else None
+
+
 def _inside(root: Path, place: str) -> Path | None:
     """`root/place`, whatever the case of the letters."""
     for part in Path(place).parts:
+        if not root.is_dir():
+            return None
         same = sorted(p for p in root.iterdir() if p.is_dir() and p.name.lower() == part.lower())
         if not same:
             return None

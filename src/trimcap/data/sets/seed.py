@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from trimcap.data.recording import Recording
-from trimcap.data.sets.folders import Found, Subjects, find
+from trimcap.data.sets.folders import Found, Subjects, find, wanted_names
 from trimcap.data.sets.layouts import SEED as CHANNELS
 from trimcap.data.sets.matfiles import read_numbers
+from trimcap.data.sets.places import set_folder
 from trimcap.data.sets.seed_files import raw_trials
 from trimcap.data.sets.trials import OnBad, check_on_bad, recordings, require_shape
+from trimcap.data.source import Source, Wanted
 
 RATE = 200.0
 CLASSES = ("negative", "neutral", "positive")
@@ -62,6 +65,33 @@ def iter_seed(folder: Path | str, *, subjects: Subjects = None, on_bad: OnBad = 
     return (_subject(found.files[name], name, labels, on_bad) for name in names)
 
 
+def seed_source(path: Path | str | None, *, subjects: Wanted = None, on_bad: OnBad = "raise") -> Source:
+    """`read_seed` one session's file at a time (about 0.2 GB); `subjects` may be how many of the first."""
+    check_on_bad(on_bad)
+    found = find_seed(set_folder("seed", path))
+    chosen = [_ranked(found.files[name]) for name in wanted_names(found, subjects)]
+    sessions = {path.name: session for ranked in chosen for session, path in ranked.items()}
+    labels = found.folder / "label.mat"
+    return Source(
+        "seed",
+        tuple(path for ranked in chosen for path in ranked.values()),
+        partial(read_seed_file, sessions=sessions, on_bad=on_bad),
+        also=(labels,) if labels.is_file() else (),
+        parts=1,
+    )
+
+
+def read_seed_file(path: Path, *, sessions: Mapping[str, str], on_bad: OnBad) -> list[Recording]:
+    """The 15 trials of one file, subject_date.mat, with the labels that lie beside it.
+
+    Parameters
+    ----------
+    sessions : name of a file → its session, the rank of its date among the subject's files
+    """
+    subject = f"{int(path.stem.split('_')[0]):02d}"
+    return _session(path, subject, sessions[path.name], seed_labels(path.parent), on_bad)
+
+
 def find_seed(folder: Path | str) -> Found:
     """Files of SEED's signals in a folder."""
     return find(
@@ -88,12 +118,16 @@ def seed_labels(folder: Path) -> tuple[int, ...]:
 
 
 def _subject(paths: tuple[Path, ...], name: str, labels: tuple[int, ...], on_bad: OnBad) -> list[Recording]:
-    by_date = sorted(paths, key=lambda p: p.stem.split("_")[1])
-    return [
-        recording
-        for session, path in enumerate(by_date, start=1)
-        for recording in recordings(
-            raw_trials(path, labels, session=str(session), stimulus="{:02d}"),
-            path=path, subject=name, channels=CHANNELS, rate=RATE, classes=CLASSES, on_bad=on_bad,
-        )
-    ]  # fmt: skip
+    return [r for session, path in _ranked(paths).items() for r in _session(path, name, session, labels, on_bad)]
+
+
+def _ranked(paths: tuple[Path, ...]) -> dict[str, Path]:
+    """Session → file of one subject, by date."""
+    return {str(n): path for n, path in enumerate(sorted(paths, key=lambda p: p.stem.split("_")[1]), start=1)}
+
+
+def _session(path: Path, name: str, session: str, labels: tuple[int, ...], on_bad: OnBad) -> list[Recording]:
+    return recordings(
+        raw_trials(path, labels, session=session, stimulus="{:02d}"),
+        path=path, subject=name, channels=CHANNELS, rate=RATE, classes=CLASSES, on_bad=on_bad,
+    )  # fmt: skip

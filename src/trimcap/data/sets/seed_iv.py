@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from trimcap.data.recording import Recording
-from trimcap.data.sets.folders import Found, Subjects, find
+from trimcap.data.sets.folders import Found, Subjects, find, wanted_files
 from trimcap.data.sets.layouts import SEED as CHANNELS
+from trimcap.data.sets.places import set_folder
 from trimcap.data.sets.seed_files import raw_trials
 from trimcap.data.sets.trials import OnBad, check_on_bad, recordings
+from trimcap.data.source import Source, Wanted
 
 RATE = 200.0
 CLASSES = ("neutral", "sad", "fear", "happy")
@@ -59,7 +62,19 @@ def iter_seed_iv(
     check_on_bad(on_bad)
     found = find_seed_iv(folder)
     names = found.choose(subjects)
-    return (_subject(found.files[name], name, on_bad) for name in names)
+    return ([r for path in found.files[name] for r in _session(path, name, on_bad)] for name in names)
+
+
+def seed_iv_source(path: Path | str | None, *, subjects: Wanted = None, on_bad: OnBad = "raise") -> Source:
+    """`read_seed_iv` one session's file at a time; `subjects` may be how many of the first."""
+    check_on_bad(on_bad)
+    found = find_seed_iv(set_folder("seed-iv", path))
+    return Source("seed-iv", wanted_files(found, subjects), partial(read_seed_iv_file, on_bad=on_bad), parts=2)
+
+
+def read_seed_iv_file(path: Path, *, on_bad: OnBad) -> list[Recording]:
+    """The 24 trials of one file, subject_date.mat in the folder 1, 2 or 3 of its session."""
+    return _session(path, f"{int(path.stem.split('_')[0]):02d}", on_bad)
 
 
 def find_seed_iv(folder: Path | str, *, place: str = "eeg_raw_data") -> Found:
@@ -75,7 +90,7 @@ def find_seed_iv(folder: Path | str, *, place: str = "eeg_raw_data") -> Found:
     for session in SESSIONS:
         places = (session, f"{place}/{session}", f"SEED_IV/{place}/{session}", f"SEED-IV/{place}/{session}")
         try:
-            parts.append(_session(root, places))
+            parts.append(_find_session(root, places))
         except FileNotFoundError:
             continue
     if not parts:
@@ -93,7 +108,7 @@ def find_seed_iv(folder: Path | str, *, place: str = "eeg_raw_data") -> Found:
     )
 
 
-def _session(root: Path, places: tuple[str, ...]) -> Found:
+def _find_session(root: Path, places: tuple[str, ...]) -> Found:
     # the folder itself must not match: a session is known by its folder alone
     for place in places:
         if (root / place).is_dir():
@@ -104,13 +119,9 @@ def _session(root: Path, places: tuple[str, ...]) -> Found:
     raise FileNotFoundError(root)
 
 
-def _subject(paths: tuple[Path, ...], name: str, on_bad: OnBad) -> list[Recording]:
-    return [
-        recording
-        for path in paths
-        for session in (path.parent.name,)
-        for recording in recordings(
-            raw_trials(path, LABELS[session], session=session, stimulus=session + "-{:02d}"),
-            path=path, subject=name, channels=CHANNELS, rate=RATE, classes=CLASSES, on_bad=on_bad,
-        )
-    ]  # fmt: skip
+def _session(path: Path, name: str, on_bad: OnBad) -> list[Recording]:
+    session = path.parent.name
+    return recordings(
+        raw_trials(path, LABELS[session], session=session, stimulus=session + "-{:02d}"),
+        path=path, subject=name, channels=CHANNELS, rate=RATE, classes=CLASSES, on_bad=on_bad,
+    )  # fmt: skip

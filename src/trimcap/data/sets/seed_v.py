@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ import numpy as np
 
 from trimcap.data.recording import Recording
 from trimcap.data.resample import resample
-from trimcap.data.sets.folders import Found, Subjects, find
+from trimcap.data.sets.folders import Found, Subjects, find, wanted_names
 from trimcap.data.sets.layouts import SEED as CHANNELS
+from trimcap.data.sets.places import set_folder
 from trimcap.data.sets.trials import OnBad, Trial, check_on_bad, recordings
+from trimcap.data.source import Source, Wanted
 
 if TYPE_CHECKING:
     import mne
@@ -82,12 +85,27 @@ def iter_seed_v(
     folder: Path | str, *, subjects: Subjects = None, rate: float | None = 200.0, on_bad: OnBad = "raise"
 ) -> Iterator[list[Recording]]:
     """`read_seed_v` one subject at a time."""
-    check_on_bad(on_bad)
-    if rate is not None and not rate > 0:
-        raise ValueError(f"rate is {rate} Hz; it must be positive, or None to keep {RATE:g} Hz")
+    _check(rate, on_bad)
     found = find_seed_v(folder)
     names = found.choose(subjects)
     return (_subject(found.files[name], name, rate, on_bad) for name in names)
+
+
+def seed_v_source(
+    path: Path | str | None, *, subjects: Wanted = None, rate: float | None = 200.0, on_bad: OnBad = "raise"
+) -> Source:
+    """`read_seed_v` one session's file at a time; `subjects` may be how many of the first."""
+    _check(rate, on_bad)
+    found = find_seed_v(set_folder("seed-v", path))
+    chosen = [_by_session(found.files[name]) for name in wanted_names(found, subjects)]
+    files = tuple(path for paths in chosen for path in paths.values())
+    return Source("seed-v", files, partial(read_seed_v_file, rate=rate, on_bad=on_bad), parts=1)
+
+
+def read_seed_v_file(path: Path, *, rate: float | None, on_bad: OnBad) -> list[Recording]:
+    """The 15 trials of one file, subject_session_date.cnt."""
+    subject, session, _ = path.stem.split("_")
+    return _file(path, session, f"{int(subject):02d}", rate, on_bad)
 
 
 def find_seed_v(folder: Path | str) -> Found:
@@ -99,13 +117,21 @@ def find_seed_v(folder: Path | str) -> Found:
 
 
 def _subject(paths: tuple[Path, ...], name: str, rate: float | None, on_bad: OnBad) -> list[Recording]:
-    by_session = sorted(paths, key=lambda p: p.stem.split("_")[1])
-    sessions = [p.stem.split("_")[1] for p in by_session]
-    if len(set(sessions)) != len(sessions):
-        raise ValueError(f"SEED-V: two of {', '.join(p.name for p in by_session)} are one session; keep one")
-    return [
-        r for path, session in zip(by_session, sessions, strict=True) for r in _file(path, session, name, rate, on_bad)
-    ]
+    return [r for session, path in _by_session(paths).items() for r in _file(path, session, name, rate, on_bad)]
+
+
+def _by_session(paths: tuple[Path, ...]) -> dict[str, Path]:
+    """Session → file of one subject, in order."""
+    found = {path.stem.split("_")[1]: path for path in paths}
+    if len(found) != len(paths):
+        raise ValueError(f"SEED-V: two of {', '.join(p.name for p in paths)} are one session; keep one")
+    return dict(sorted(found.items()))
+
+
+def _check(rate: float | None, on_bad: str) -> None:
+    check_on_bad(on_bad)
+    if rate is not None and not rate > 0:
+        raise ValueError(f"rate is {rate} Hz; it must be positive, or None to keep {RATE:g} Hz")
 
 
 def _file(path: Path, session: str, name: str, rate: float | None, on_bad: OnBad) -> list[Recording]:

@@ -1,0 +1,201 @@
+"""Recordings and windows by name: published sets, files, libraries, generators, and functions of anybody."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from trimcap._errors import unknown
+from trimcap.data.recording import Recording
+from trimcap.data.source import Source, Wanted, choose_subjects
+from trimcap.data.windows import Windows
+
+#: name → function of (path, *, subjects, **options) that gives a `Source` or recordings
+SOURCES: Mapping[str, str] = MappingProxyType(
+    {
+        "amigos": "trimcap.data.sets.amigos:amigos_source",
+        "arrays": "trimcap.data.arrays:arrays_source",
+        "bids": "trimcap.data.bids:bids_source",
+        "braindecode": "trimcap.data.braindecode:braindecode_recordings",
+        "dasps": "trimcap.data.sets.dasps:dasps_source",
+        "deap": "trimcap.data.sets.deap:deap_source",
+        "dreamer": "trimcap.data.sets.dreamer:dreamer_source",
+        "eegdash": "trimcap.data.braindecode:eegdash_recordings",
+        "eegmat": "trimcap.data.eegmat:eegmat_source",
+        "faced": "trimcap.data.sets.faced:faced_source",
+        "files": "trimcap.data.files:files_source",
+        "fingerprint": "trimcap.data.generated:fingerprint",
+        "moabb": "trimcap.data.moabb:moabb_recordings",
+        "seed": "trimcap.data.sets.seed:seed_source",
+        "seed-iv": "trimcap.data.sets.seed_iv:seed_iv_source",
+        "seed-v": "trimcap.data.sets.seed_v:seed_v_source",
+        "synthetic": "trimcap.data.generated:synthetic",
+    }
+)
+
+#: name → function of (path, *, subjects, **options) that gives windows
+WINDOW_SOURCES: Mapping[str, str] = MappingProxyType(
+    {
+        "faced-features": "trimcap.data.sets.features_by_name:faced_features",
+        "npz": "trimcap.data.sets.features_by_name:npz",
+        "seed-features": "trimcap.data.sets.features_by_name:seed_features",
+        "seed-iv-features": "trimcap.data.sets.features_by_name:seed_iv_features",
+        "seed-v-features": "trimcap.data.sets.features_by_name:seed_v_features",
+    }
+)
+
+
+def open_source(
+    name: str, path: Path | str | None = None, *, subjects: Wanted = None, **options: Any
+) -> Source | Sequence[Recording]:
+    """Recordings by the name of what holds them.
+
+    Parameters
+    ----------
+    name : a key of `SOURCES`, or "package.module:function" of a function of (path, *, subjects, **options) that
+        returns a `Source` or recordings. A function without `subjects` gives all; without a path it is called
+        without one
+    path : where the files lie; None: where the source looks by itself
+    subjects : names, how many of the first, or None for all
+    options : of that source, such as `label="arousal"`; those of `read_deap` and its like are those of its source
+
+    Returns
+    -------
+    Source, of which nothing has been read; or, of a generator or a library, the recordings.
+
+    Raises
+    ------
+    ValueError : unknown name, option or subject (says the nearest); whatever the source does not like.
+    FileNotFoundError : no such files; says where they were looked for, and for a published set how to get it.
+
+    Examples
+    --------
+    `open_source("deap", "data/DEAP", subjects=4, label="arousal", threshold=5, side=">")`
+    """
+    if name in WINDOW_SOURCES:
+        raise ValueError(f"{name} holds windows, not recordings; use open_windows({name!r}, …)")
+    function = _found(name)
+    check_options(name, function, options)
+    place = None if path is None else Path(path)
+    if name in SOURCES:
+        return _kept(function(place, subjects=subjects, **options), name)
+    return _foreign(function, place, subjects, options, name)
+
+
+def open_windows(name: str, path: Path | str | None = None, *, subjects: Wanted = None, **options: Any) -> Windows:
+    """Windows by the name of what holds them: published features, or a .npz file.
+
+    Parameters
+    ----------
+    name : a key of `WINDOW_SOURCES`
+    path, subjects, options : as in `open_source`; e.g. `feature="de_LDS"` of "seed-features"
+
+    Raises
+    ------
+    ValueError, FileNotFoundError : as `open_source`, and as the readers of windows.
+    """
+    if name not in WINDOW_SOURCES:
+        raise ValueError(unknown("source of windows", name, WINDOW_SOURCES))
+    function = imported(WINDOW_SOURCES[name])
+    check_options(name, function, options)
+    windows: Windows = function(None if path is None else Path(path), subjects=subjects, **options)
+    return windows
+
+
+def check_name(name: str) -> None:
+    """Refuse what neither `SOURCES` nor `WINDOW_SOURCES` knows, and what can't be imported.
+
+    Raises
+    ------
+    ValueError : says the nearest name.
+    """
+    if name not in WINDOW_SOURCES:
+        _found(name)
+
+
+def check_options(name: str, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Refuse options that a source does not have, and the lack of those it needs; names the nearest."""
+    parameters = list(inspect.signature(function).parameters.values())
+    legal = {p.name: p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+    known = [key for key in legal if key not in ("path", "subjects")]
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    for key in options:
+        if key not in legal and not open_ended:
+            raise ValueError(
+                unknown(f"option of source {name}", key, known) if known else f"source {name} has no options"
+            )
+    missing = [key for key in known if legal[key].default is inspect.Parameter.empty and key not in options]
+    needed = [key for key in missing if legal[key].kind is inspect.Parameter.KEYWORD_ONLY]
+    if needed:
+        raise ValueError(f"source {name} needs the option {' and '.join(needed)}")
+
+
+def imported(name: str) -> Callable[..., Any]:
+    """The function that "package.module:function" names.
+
+    Raises
+    ------
+    ValueError : no such module or function.
+    """
+    module, _, path = name.partition(":")
+    try:
+        found: Any = import_module(module)
+    except ImportError as error:
+        raise ValueError(
+            f"source {name!r}: cannot import '{module}' ({error}). Install it or set PYTHONPATH"
+        ) from error
+    for part in path.split("."):
+        if not hasattr(found, part):
+            near = get_close_matches(part, dir(found), n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"source {name!r}: module '{module}' has no {path!r}{hint}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise ValueError(f"source {name!r} is a {type(found).__name__}, not a function")
+    function: Callable[..., Any] = found
+    return function
+
+
+def _found(name: str) -> Callable[..., Any]:
+    if name not in SOURCES and ":" not in name:
+        known = [*SOURCES, *WINDOW_SOURCES]
+        raise ValueError(f'{unknown("source", name, known)}; or write "package.module:function" for your own')
+    return imported(SOURCES.get(name, name))
+
+
+def _foreign(
+    function: Callable[..., Any], path: Path | None, subjects: Wanted, options: Mapping[str, Any], name: str
+) -> Source | Sequence[Recording]:
+    """Of a function of anybody: `subjects` is passed where it can be meant as here, else its recordings are chosen."""
+    places = [] if path is None else [path]
+    takes = "subjects" in inspect.signature(function).parameters and "subjects" not in options
+    if takes and subjects is not None and not isinstance(subjects, int):
+        return _kept(function(*places, subjects=list(subjects), **options), name)
+    found = _kept(function(*places, **options), name)
+    if isinstance(found, Source):
+        if subjects is None:
+            return found
+        if not takes:
+            raise ValueError(f"source {name} gives files, and has no option `subjects` to choose among them; add it")
+        return _kept(function(*places, subjects=subjects, **options), name)
+    if subjects is None:
+        return found
+    chosen = choose_subjects(sorted({r.subject for r in found}), subjects, what=name)
+    return [r for r in found if r.subject in chosen]
+
+
+def _kept(result: Any, name: str) -> Source | Sequence[Recording]:
+    if isinstance(result, Source):
+        return result
+    if isinstance(result, Iterable):
+        recordings = list(result)
+        wrong = next((r for r in recordings if not isinstance(r, Recording)), None)
+        if wrong is None:
+            return recordings
+        raise ValueError(f"source {name} gave a {type(wrong).__name__} among its recordings")
+    raise ValueError(f"source {name} gave a {type(result).__name__}; it must return a Source or recordings")

@@ -1,0 +1,377 @@
+"""Recordings by name: the same as the readers', file by file, and cached wherever the files lie."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parent / "sets"))
+
+from edf_files import write_subject
+from set_files import (
+    CNT_62,
+    write_amigos,
+    write_cnt,
+    write_dasps,
+    write_deap,
+    write_dreamer,
+    write_faced,
+    write_faced_features,
+    write_seed,
+    write_seed_features,
+    write_seed_iv,
+    write_seed_v_features,
+)
+
+from trimcap.data import sets
+from trimcap.data.cache import cache_info
+from trimcap.data.cache_key import describe_reader
+from trimcap.data.chain import Chain, Step
+from trimcap.data.eegmat import read_eegmat
+from trimcap.data.generated import fingerprint, synthetic
+from trimcap.data.make import make_windows
+from trimcap.data.recording import Recording
+from trimcap.data.sets.catalogue import CATALOGUE
+from trimcap.data.sets.seed_v import ENDS
+from trimcap.data.source import Source
+from trimcap.data.sources import SOURCES, WINDOW_SOURCES, check_name, imported, open_source, open_windows
+from trimcap.data.synthetic import make_fingerprint, make_synthetic
+
+
+def write_seed_sessions(place: Path) -> None:
+    """Dates out of the order of names, and of the order in which the files are written."""
+    write_seed(place, {"2_20140413": "a", "2_20131027": "b", "10_20140404": "jl", "10_20130101": "jl"})
+
+
+def write_seed_v(place: Path) -> None:
+    for name, session in (("1_2_20180810", "2"), ("1_1_20180804", "1")):
+        n = (ENDS[session][-1] + 1) * 50  # a file of 50 Hz and so a refusal would be cheaper, but no proof
+        rng = np.random.default_rng(int(session))
+        write_cnt(place / "EEG_raw" / f"{name}.cnt", rng.integers(-50, 50, (len(CNT_62), n)).astype("i4"), rate=50)
+
+
+WRITE = {
+    "deap": lambda place: [write_deap(place, subject) for subject in (1, 2)],
+    "seed": write_seed_sessions,
+    "seed-iv": write_seed_iv,
+    "dreamer": write_dreamer,
+    "amigos": lambda place: [write_amigos(place, subject) for subject in (1, 12)],
+    "faced": lambda place: [write_faced(place, subject) for subject in (0, 3)],
+    "dasps": lambda place: [write_dasps(place, subject, form="raw") for subject in (1, 2)],
+    "eegmat": lambda place: [write_subject(place, s, rest=6, task=6) for s in ("Subject07", "Subject03")],
+}
+READ = {
+    "deap": sets.read_deap,
+    "seed": sets.read_seed,
+    "seed-iv": sets.read_seed_iv,
+    "dreamer": sets.read_dreamer,
+    "amigos": sets.read_amigos,
+    "faced": sets.read_faced,
+    "dasps": sets.read_dasps,
+    "eegmat": read_eegmat,
+}
+OPTIONS = {
+    "deap": {"label": "arousal", "threshold": 4.5, "side": ">=", "baseline": "keep"},
+    "seed": {},
+    "seed-iv": {"on_bad": "keep"},
+    "dreamer": {"label": "dominance", "threshold": 2, "baseline": "apart"},
+    "amigos": {"label": "liking", "videos": "all", "baseline": "apart"},
+    "faced": {"label": "emotion"},
+    "dasps": {"form": "raw", "label": "valence"},
+    "eegmat": {"rate": None, "seconds": 2},
+}
+WINDOWS = Chain((Step("windows", seconds=0.1, on_bad="drop"),))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All sets, each in a folder of its name, under a name that needs care."""
+    root = tmp_path_factory.mktemp("sets") / "a b 脑电"
+    for name, write in WRITE.items():
+        (root / name).mkdir(parents=True)
+        write(root / name)
+    return root
+
+
+def same(a: Recording, b: Recording) -> None:
+    assert (a.name, a.label, a.classes, a.channels, a.rate) == (b.name, b.label, b.classes, b.channels, b.rate)
+    np.testing.assert_array_equal(a.signal, b.signal)
+    assert a.signal.dtype == b.signal.dtype == np.float32
+    assert list(a.info) == list(b.info)
+    for key, value in a.info.items():
+        np.testing.assert_array_equal(value, b.info[key])
+
+
+@pytest.mark.parametrize("name", WRITE)
+def test_file_by_file_is_what_the_reader_gives(place: Path, name: str) -> None:
+    for options in ({}, OPTIONS[name]) if name != "dasps" else (OPTIONS[name],):
+        source = open_source(name, place / name, **options)
+        expected = READ[name](place / name, **options)
+        assert isinstance(source, Source)
+        assert source.name == name
+        got = list(source)
+        assert len(got) == len(expected) > 0
+        for a, b in zip(got, expected, strict=True):
+            same(a, b)
+
+
+@pytest.mark.parametrize("name", WRITE)
+def test_a_process_elsewhere_can_read_an_item(place: Path, name: str) -> None:
+    source = open_source(name, place / name, **OPTIONS[name])
+    read = pickle.loads(pickle.dumps(source.read))
+    for a, b in zip(read(source.items[-1]), source.read(source.items[-1]), strict=True):
+        same(a, b)
+    assert str(place) not in str(describe_reader(source.read))
+
+
+@pytest.mark.parametrize("name", [name for name in WRITE if name != "dreamer"])
+def test_no_more_than_the_first_item_is_read_for_the_first_recording(place: Path, name: str, tmp_path: Path) -> None:
+    copy = shutil.copytree(place / name, tmp_path / name)
+    source = open_source(name, copy, **OPTIONS[name])
+    for item in source.items[1:]:
+        item.unlink()
+    assert next(iter(source)).subject == next(iter(open_source(name, place / name, **OPTIONS[name]))).subject
+
+
+@pytest.mark.parametrize("name", WRITE)
+def test_subjects_by_number_or_by_name(place: Path, name: str) -> None:
+    everything = READ[name](place / name, **OPTIONS[name])
+    subjects = list(dict.fromkeys(r.subject for r in everything))
+    many = len(subjects) > 1
+    first, last = subjects[0], subjects[-1]
+    for wanted, expected in ((1, [first]), ([last], [last]), ((last, first), [last, first]) if many else (1, [first])):
+        got = list(open_source(name, place / name, subjects=wanted, **OPTIONS[name]))
+        # a file of all subjects is read in its own order
+        expected = sorted(expected) if name == "dreamer" else expected
+        assert list(dict.fromkeys(r.subject for r in got)) == expected
+        for a, b in zip(got, [r for s in expected for r in everything if r.subject == s], strict=True):
+            same(a, b)
+    with pytest.raises(ValueError, match=f"99 subjects asked for, but there are {len(subjects)}"):
+        open_source(name, place / name, subjects=99, **OPTIONS[name])
+    with pytest.raises(ValueError, match=r"unknown .* subject 'nobody'"):
+        open_source(name, place / name, subjects=["nobody"], **OPTIONS[name])
+
+
+def test_a_number_of_subjects_is_how_many_not_which(place: Path) -> None:
+    assert {r.subject for r in open_source("amigos", place / "amigos", subjects=2)} == {"P01", "P12"}
+    assert {r.subject for r in sets.read_amigos(place / "amigos", subjects=12)} == {"P12"}
+
+
+@pytest.mark.parametrize("name", ["deap", "seed", "seed-iv", "dreamer", "eegmat"])
+def test_a_moved_folder_is_found_in_the_cache_and_an_option_is_not(place: Path, name: str, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    options = {"deap": {"label": "arousal"}, "dreamer": {"label": "arousal"}, "eegmat": {"seconds": 2}}
+    first = make_windows(WINDOWS, open_source(name, place / name), cache=cache)
+    moved = shutil.copytree(place / name, tmp_path / "moved" / name)
+    again = make_windows(WINDOWS, open_source(name, moved), cache=cache)
+    assert len(cache_info(cache)) == 1
+    np.testing.assert_array_equal(first.X, again.X)
+    plain = make_windows(WINDOWS, open_source(name, moved))
+    np.testing.assert_array_equal(first.X, plain.X)
+    assert plain.metadata.equals(again.metadata)
+    assert (plain.steps, plain.y.tolist()) == (again.steps, again.y.tolist())
+    make_windows(WINDOWS, open_source(name, moved, **options.get(name, {"subjects": 1, "on_bad": "keep"})), cache=cache)
+    assert len(cache_info(cache)) == 2
+
+
+def test_labels_beside_the_files_count_for_the_cache(place: Path, tmp_path: Path) -> None:
+    from scipy.io import savemat
+
+    copy = shutil.copytree(place / "seed", tmp_path / "seed")
+    before = make_windows(WINDOWS, open_source("seed", copy), cache=tmp_path / "cache")
+    (table,) = open_source("seed", copy).also
+    savemat(table, {"label": np.array([[0] * 15], "i2")})
+    after = make_windows(WINDOWS, open_source("seed", copy), cache=tmp_path / "cache")
+    assert set(after.y.tolist()) == {1}
+    assert set(before.y.tolist()) == {0, 1, 2}
+    table.unlink()
+    assert make_windows(WINDOWS, open_source("seed", copy), cache=tmp_path / "cache").y.tolist() == before.y.tolist()
+
+
+def test_seed_v_files_are_sessions_in_order(tmp_path: Path) -> None:
+    write_seed_v(tmp_path)
+    source = open_source("seed-v", tmp_path)
+    assert [item.name for item in source.items] == ["1_1_20180804.cnt", "1_2_20180810.cnt"]
+    assert describe_reader(source.read)["options"] == {"rate": 200, "on_bad": "raise"}
+    with pytest.raises(ValueError, match=r"1_1_20180804\.cnt has 50 Hz; SEED-V was recorded at 1000 Hz"):
+        next(iter(source))
+    write_cnt(tmp_path / "EEG_raw" / "1_1_20190101.cnt", np.zeros((len(CNT_62), 10), "i4"))
+    with pytest.raises(ValueError, match="are one session; keep one"):
+        open_source("seed-v", tmp_path)
+
+
+def test_without_a_path_the_common_folder_or_how_to_get_the_set(
+    place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TRIMCAP_DATA", str(place))
+    assert len(open_source("faced")) == 2
+    monkeypatch.setenv("TRIMCAP_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"deap: no path was given, and .*deap is no folder either.*licence"):
+        open_source("deap")
+    monkeypatch.delenv("TRIMCAP_DATA")
+    with pytest.raises(FileNotFoundError, match=r"seed: no path was given, and TRIMCAP_DATA is not set either"):
+        open_source("seed")
+
+
+def test_generated_recordings_are_those_of_the_functions() -> None:
+    for name, make in (("synthetic", make_synthetic), ("fingerprint", make_fingerprint)):
+        got = open_source(name, subjects=2, seconds=2, seed=5)
+        for a, b in zip(got, make(2, seconds=2, seed=5), strict=True):
+            same(a, b)
+        assert len({r.subject for r in open_source(name, seconds=1)}) == 8
+        with pytest.raises(ValueError, match=f"subjects of {name} recordings are a number"):
+            open_source(name, subjects=["S01"])
+        with pytest.raises(ValueError, match=f"{name} recordings are generated; leave out the path"):
+            open_source(name, "somewhere")
+    with pytest.raises(ValueError, match="unknown option of source synthetic 'efect'; did you mean 'effect'"):
+        synthetic(efect=3)
+    with pytest.raises(ValueError, match="wrong type"):
+        fingerprint(seconds="long")
+
+
+FEATURES = {
+    "seed-features": (write_seed_features, sets.read_seed_features, {"feature": "psd_movingAve"}, "01"),
+    "seed-iv-features": (write_seed_iv, sets.read_seed_iv_features, {"feature": "de_LDS"}, "01"),
+    "seed-v-features": (write_seed_v_features, sets.read_seed_v_features, {}, "01"),
+    "faced-features": (write_faced_features, sets.read_faced_features, {"label": "emotion"}, "sub000"),
+}
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_features_by_name_are_what_the_reader_gives(tmp_path: Path, name: str) -> None:
+    write, read, options, subject = FEATURES[name]
+    write(tmp_path)
+    expected = read(tmp_path, **options)
+    for wanted in (None, 1, [subject]):
+        got = open_windows(name, tmp_path, subjects=wanted, **options)
+        np.testing.assert_array_equal(got.X, expected.X)
+        np.testing.assert_array_equal(got.y, expected.y)
+        assert got.metadata.equals(expected.metadata)
+        assert (got.steps, got.channels, got.unit) == (expected.steps, expected.channels, expected.unit)
+    with pytest.raises(ValueError, match="2 subjects asked for, but there are 1"):
+        open_windows(name, tmp_path, subjects=2)
+    with pytest.raises(ValueError, match=f"{name} holds windows, not recordings; use open_windows"):
+        open_source(name, tmp_path)
+
+
+def ours(path: Path, *, n: int = 2, rate: float = 100.0) -> list[Recording]:
+    """As a user writes it today: nothing but a path and options."""
+    assert path == Path("x")
+    return [_one(f"p{s}", rate) for s in reversed(range(n))]
+
+
+def chooses(path: Path | None = None, *, subjects: list[str] | None = None, scale: float = 1.0) -> list[Recording]:
+    names = ["a", "b", "c"] if subjects is None else [name.lower() for name in subjects]
+    return [_one(name, scale) for name in names]
+
+
+def of_files(path: Path, *, subjects: int | list[str] | None = None) -> Source:
+    from trimcap.data.source import choose_subjects
+
+    files = [path / f"{name}.txt" for name in choose_subjects(["a", "b", "c"], subjects, what="mine")]
+    return Source("mine", tuple(files), _from_text)
+
+
+def nothing(path: Path | None = None) -> int:
+    return 3
+
+
+def _from_text(path: Path) -> list[Recording]:
+    return [_one(path.stem, float(path.read_text()))]
+
+
+def _one(subject: str, scale: float) -> Recording:
+    signal = np.random.default_rng(ord(subject[-1])).standard_normal((2, 200)).astype(np.float32)
+    return Recording(scale * signal, 100.0, ("Fz", "Cz"), subject, label=0, classes=("a", "b"))
+
+
+def test_a_function_of_path_and_options_keeps_working() -> None:
+    name = "test_sources:ours"
+    assert [r.subject for r in open_source(name, "x", n=3)] == ["p2", "p1", "p0"]
+    assert [r.subject for r in open_source(name, "x", n=3, subjects=2)] == ["p1", "p0"]
+    assert [r.subject for r in open_source(name, "x", n=3, subjects=("p2",))] == ["p2"]
+    with pytest.raises(ValueError, match="4 subjects asked for, but there are 3"):
+        open_source(name, "x", n=3, subjects=4)
+    with pytest.raises(ValueError, match="unknown test_sources:ours subject 'p9'"):
+        open_source(name, "x", n=3, subjects=["p9"])
+
+
+def test_a_function_that_chooses_subjects_is_asked_to() -> None:
+    assert [r.subject for r in open_source("test_sources:chooses", subjects=["B"])] == ["b"]
+    assert [r.subject for r in open_source("test_sources:chooses", subjects=2)] == ["a", "b"]
+    assert len(open_source("test_sources:chooses")) == 3
+
+
+def test_files_of_anybody_are_cached(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.txt").write_text("3.0")
+    source = open_source("test_sources:of_files", tmp_path, subjects=2)
+    assert [item.name for item in source.items] == ["a.txt", "b.txt"]
+    assert len(open_source("test_sources:of_files", tmp_path, subjects=["c"])) == 1
+    before = make_windows(WINDOWS, source, cache=tmp_path / "cache")
+    (tmp_path / "b.txt").write_text("2.0")
+    after = make_windows(WINDOWS, source, cache=tmp_path / "cache")
+    np.testing.assert_array_equal(before.X[:20], after.X[:20])
+    np.testing.assert_allclose(before.X[20:] / 3, after.X[20:] / 2, rtol=1e-6)
+
+
+def test_recordings_in_memory_are_cached_on_request(tmp_path: Path) -> None:
+    source = open_source("synthetic", subjects=2, seconds=1)
+    cached, plain = make_windows(WINDOWS, source, cache=tmp_path), make_windows(WINDOWS, source)
+    assert len(cache_info(tmp_path)) == 1
+    np.testing.assert_array_equal(cached.X, plain.X)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("daep", {}, "unknown source 'daep'; did you mean 'deap'.*or write"),
+        ("deap", {"labl": "arousal"}, "unknown option of source deap 'labl'; did you mean 'label'"),
+        ("deap", {"label": "arosal"}, "unknown DEAP label 'arosal'; did you mean 'arousal'"),
+        ("deap", {"on_bad": "ignore"}, "on_bad"),
+        ("test_sources:nothing", {"x": 1}, "source test_sources:nothing has no options"),
+        ("test_sources:nothing", {}, "gave a int; it must return a Source or recordings"),
+        ("test_sources:our", {}, "has no 'our'; did you mean 'ours'"),
+        ("test_sources:WRITE", {}, "is a dict, not a function"),
+        ("no_such_module:read", {}, "cannot import 'no_such_module'"),
+    ],
+)
+def test_what_is_misspelt_is_named(place: Path, name: str, options: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        open_source(name, None if "test" in name else place / "deap", **options)
+
+
+def test_every_set_of_the_catalogue_has_a_source_with_the_options_of_its_reader() -> None:
+    import inspect
+
+    import trimcap.data
+
+    for entry in CATALOGUE:
+        source = inspect.signature(imported(SOURCES[entry.name])).parameters
+        reader = inspect.signature(getattr(trimcap.data, entry.reader)).parameters
+        assert [*source][1:] == [*reader][1:]
+        for option in [*reader][2:]:
+            assert source[option].default == reader[option].default
+    for name in WINDOW_SOURCES:
+        check_name(name)
+    with pytest.raises(ValueError, match="unknown source of windows 'deap'"):
+        open_windows("deap")
+
+
+def test_baseline_and_signal_are_not_mixed_up(place: Path) -> None:
+    subtract = Chain((Step("windows", seconds=1, baseline=3), Step("subtract_baseline")))
+    with pytest.raises(ValueError, match="has a baseline of 3 s, but the reader left the baseline out; read with"):
+        make_windows(subtract, open_source("deap", place / "deap", subjects=1))
+    kept = open_source("deap", place / "deap", subjects=1, baseline="keep")
+    for first in (Step("windows", seconds=1), Step("windows", seconds=1, start=2)):
+        with pytest.raises(ValueError, match=r"begins with a baseline of 3 s, but windows would start at [02] s"):
+            make_windows(Chain((first,)), kept)
+    assert len(make_windows(subtract, kept)) == 40 * 60
+    later = make_windows(Chain((Step("windows", seconds=1, start=3),)), kept)
+    dropped = make_windows(Chain((Step("windows", seconds=1),)), open_source("deap", place / "deap", subjects=1))
+    np.testing.assert_array_equal(later.X, dropped.X)
