@@ -12,12 +12,36 @@ from torch import nn
 from trimcap._errors import unknown
 from trimcap.data.windows import Windows
 from trimcap.models.ccnn import CCNN
+from trimcap.models.conformer import EEGConformer
+from trimcap.models.deep import DeepConvNet
 from trimcap.models.eegnet import EEGNet
+from trimcap.models.eegnet3d import EEGNet3D
+from trimcap.models.fbccnn import FBCCNN
+from trimcap.models.frame_cnn import FrameCNN
 from trimcap.models.grid_cnn import GridCNN
 from trimcap.models.named import named
+from trimcap.models.recurrent import RecurrentNet
+from trimcap.models.resnet import ResNet
+from trimcap.models.shallow import ShallowConvNet
+from trimcap.models.tsception import TSCeption
+from trimcap.models.vgg import VGG16
 
 #: short names that recipes and the command line use
-MODELS: dict[str, Callable[..., nn.Module]] = {"ccnn": CCNN, "eegnet": EEGNet, "grid_cnn": GridCNN}
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    "ccnn": CCNN,
+    "conformer": EEGConformer,
+    "deep": DeepConvNet,
+    "eegnet": EEGNet,
+    "eegnet3d": EEGNet3D,
+    "fbccnn": FBCCNN,
+    "frame_cnn": FrameCNN,
+    "grid_cnn": GridCNN,
+    "recurrent": RecurrentNet,
+    "resnet": ResNet,
+    "shallow": ShallowConvNet,
+    "tsception": TSCeption,
+    "vgg16": VGG16,
+}
 
 
 def build(model: str | Callable[..., nn.Module], windows: Windows, *, seed: int = 0, **options: Any) -> nn.Module:
