@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trimcap.data.check import check_signal
 from trimcap.data.crop import crop
+from trimcap.data.edf_head import EdfHead, edf_head
 from trimcap.data.eegmat_files import ENDINGS, choose, facts, fetch, locate
 from trimcap.data.recording import Recording
 from trimcap.data.resample import resample
@@ -23,6 +24,8 @@ CHANNELS = (
     "T5", "T6", "P3", "P4", "O1", "O2", "Fz", "Cz", "Pz",
 )  # fmt: skip
 CLASSES = ("rest", "arithmetic")
+RATE = 500.0
+_DIGITAL = (-32768, 32767)
 _FLAT = 0.4
 
 
@@ -162,6 +165,7 @@ def _read_edf(path: Path) -> tuple[NDArray[np.float64], float]:
         # MNE reads a truncated file as a shorter one and only warns
         warnings.filterwarnings("error", message="Number of records from the header")
         try:
+            head = edf_head(path)
             raw = mne.io.read_raw_edf(path, verbose="warning")
             names = {name.removeprefix("EEG ").strip(): name for name in raw.ch_names}
             missing = [c for c in CHANNELS if c not in names]
@@ -174,14 +178,26 @@ def _read_edf(path: Path) -> tuple[NDArray[np.float64], float]:
             f"{', '.join(names)}. Is it an EEGMAT recording? Fetch it again from PhysioNet or leave the "
             "subject out"
         )
-    return volts * 1e6, float(raw.info["sfreq"])
+    _check_head(path, head)
+    return volts * 1e6, RATE
+
+
+def _check_head(path: Path, head: EdfHead) -> None:
+    """Rate, unit and range of the electrodes must be those of all published files."""
+    for label, rate, unit, digital in zip(head.labels, head.rates, head.units, head.digital, strict=True):
+        if label.removeprefix("EEG ").strip() in CHANNELS and (rate, unit, digital) != (RATE, "uV", _DIGITAL):
+            raise ValueError(
+                f"{path}: {label} has {rate:g} Hz, {unit!r} and counts from {digital[0]} to {digital[1]}; EEGMAT has "
+                f"{RATE:g} Hz, 'uV' and {_DIGITAL[0]} to {_DIGITAL[1]}. Is it another file? Delete it so that it is "
+                "downloaded again, or leave the subject out"
+            )
 
 
 def _broken(path: Path, error: Exception) -> str:
     size = path.stat().st_size if path.is_file() else 0
     if size == 0:
         what = "is empty"
-    elif "Number of records" in str(error):
+    elif "Number of records" in str(error) or "it is truncated" in str(error):
         what = f"is truncated: its {size} bytes hold fewer records than its header says"
     else:
         what = f"is not a readable EDF file ({type(error).__name__}: {error})"

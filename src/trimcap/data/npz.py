@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trimcap._files import write_atomic
+from trimcap.data import npz_fields
+from trimcap.data.npz_arrays import npz_arrays
 from trimcap.data.readers import from_arrays
 from trimcap.data.windows import COLUMNS, Windows
 
 _REQUIRED = ("X", "y", "channels", "rate", "subject")
+_GROUPS = ("subject", "session", "trial")
 _EXTRA = "metadata_"
 
 
@@ -67,7 +68,7 @@ def read_npz(path: Path | str) -> Windows:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
-    arrays = _load(path)
+    arrays = npz_arrays(path)
     missing = [key for key in _REQUIRED if key not in arrays]
     if missing:
         raise ValueError(f"{path} lacks the arrays {', '.join(missing)}; it has {', '.join(arrays) or 'none'}")
@@ -77,57 +78,49 @@ def read_npz(path: Path | str) -> Windows:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _load(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single .npy array")
-            return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        why = "it holds pickled objects, which could run code" if "allow_pickle" in str(error) else str(error)
-        raise ValueError(f"{path} can't be read as .npz ({why}); write it again with write_npz or np.savez") from error
+def _windows(arrays: npz_fields.Arrays) -> Windows:
+    X, rate, channels = npz_fields.numbers(arrays, "X"), npz_fields.positive(arrays, "rate"), arrays["channels"]
+    y = npz_fields.labels(arrays, "y", len(X))
+    if X.ndim == 3 and channels.shape != X.shape[1:2]:
+        raise ValueError(f"X has shape {X.shape} and channels {channels.shape}; expected one name per channel")
+    if "steps" in arrays:
+        return _own(arrays, X, y, rate)
+    given: dict[str, Any] = {key: npz_fields.groups(arrays, key, len(X)) for key in _GROUPS if key in arrays}
+    return from_arrays(
+        X, y, channels=npz_fields.names(arrays, "channels"), rate=rate, **given,
+        classes=npz_fields.names(arrays, "classes") if "classes" in arrays else None,
+        start=npz_fields.starts(arrays, "start", len(X)) if "start" in arrays else None,
+    )  # fmt: skip
 
 
-def _windows(arrays: Mapping[str, NDArray[Any]]) -> Windows:
-    if "steps" not in arrays:
-        return from_arrays(
-            arrays["X"],
-            arrays["y"],
-            channels=arrays["channels"].tolist(),
-            rate=float(arrays["rate"]),
-            **{key: _names(arrays[key]) for key in ("subject", "session", "trial", "classes") if key in arrays},
-            start=arrays.get("start"),
-        )
-    return _own(arrays)
-
-
-def _own(arrays: Mapping[str, NDArray[Any]]) -> Windows:
+def _own(arrays: npz_fields.Arrays, X: NDArray[np.float32], y: NDArray[np.int64], rate: float) -> Windows:
     """A file of `write_npz`: any layout of features, already checked when it was made."""
     missing = [key for key in (*COLUMNS, "classes", "duration", "unit") if key not in arrays]
     if missing:
         raise ValueError(f"the arrays {', '.join(missing)} are missing")
-    if not np.isfinite(arrays["X"]).all():
+    if not np.isfinite(X).all():
         raise ValueError("X holds NaN or infinity")
-    columns = {key: arrays[key] for key in COLUMNS}
-    columns |= {key.removeprefix(_EXTRA): arrays[key] for key in arrays if key.startswith(_EXTRA)}
+    npz_fields.starts(arrays, "start", len(X))
+    own = [*COLUMNS, *(f"{_EXTRA}{name}" for name in _extra_names(arrays))]
     return Windows(
-        X=arrays["X"].astype(np.float32, copy=False),
-        y=arrays["y"].astype(np.int64, copy=False),
-        metadata=pd.DataFrame(
-            {key: value.tolist() if value.dtype.kind == "U" else value for key, value in columns.items()}
-        ),
-        channels=tuple(arrays["channels"].tolist()),
-        rate=float(arrays["rate"]),
-        classes=tuple(arrays["classes"].tolist()),
-        duration=float(arrays["duration"]),
-        unit=str(arrays["unit"]),
-        steps=tuple(arrays["steps"].tolist()),
+        X=X,
+        y=y,
+        metadata=pd.DataFrame({key.removeprefix(_EXTRA): npz_fields.column(arrays, key, len(X)) for key in own}),
+        channels=tuple(npz_fields.names(arrays, "channels")),
+        rate=rate,
+        classes=tuple(npz_fields.names(arrays, "classes")),
+        duration=npz_fields.positive(arrays, "duration"),
+        unit=npz_fields.text(arrays, "unit"),
+        steps=tuple(npz_fields.names(arrays, "steps")),
     )
 
 
-def _names(array: NDArray[Any]) -> Any:
-    return str(array) if array.ndim == 0 else [str(v) for v in array]
+def _extra_names(arrays: npz_fields.Arrays) -> list[str]:
+    names = [key.removeprefix(_EXTRA) for key in arrays if key.startswith(_EXTRA)]
+    twice = [name for name in names if name in COLUMNS]
+    if twice:
+        raise ValueError(f"{_EXTRA}{twice[0]} names a column that is there already")
+    return names
 
 
 def _plain(column: pd.Series[Any]) -> NDArray[Any]:

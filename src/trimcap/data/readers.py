@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # EEG is tens of µV; below this spread the numbers are volts, or the electrodes were off
 _SMALLEST_SPREAD = 1e-2
+_MOST_CLASSES = 10_000
 
 
 def from_raw(
@@ -151,7 +152,7 @@ def from_arrays(
         constant channels; values that look like volts; unknown electrodes. The message names window and
         channel.
     """
-    values = np.asarray(X, dtype=np.float32)
+    values = _real(X)
     channels = tuple(str(c) for c in channels)
     _check_shape(values, channels, rate)
     _check_names(channels, "X", any_names=any_names)
@@ -234,11 +235,21 @@ def _labels(y: ArrayLike, n: int) -> NDArray[np.int64]:
     labels = np.asarray(y)
     if labels.shape != (n,):
         raise ValueError(f"y has shape {labels.shape}; X has {n} windows, so expected ({n},)")
-    if not np.issubdtype(labels.dtype, np.number) or np.any(labels != np.round(labels.real)):
+    whole = labels.dtype.kind in "iuf" and bool(np.isfinite(labels).all()) and not (labels % 1).any()
+    if not whole or labels.max(initial=0) >= _MOST_CLASSES:
         raise ValueError(
-            f"y must hold integers from 0, not {labels.dtype}; np.unique(y, return_inverse=True) makes them"
+            f"y must hold integers from 0 to at most {_MOST_CLASSES - 1}, got {labels.dtype}; "
+            "np.unique(y, return_inverse=True) makes them"
         )
     return labels.astype(np.int64)
+
+
+def _real(X: ArrayLike) -> NDArray[np.float32]:
+    values = np.asarray(X)
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"X holds {values.dtype}; expected real numbers, µV")
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity is refused with the window's number
+        return values.astype(np.float32, copy=False)
 
 
 def _column(name: str, value: Any, n: int) -> list[Any]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
@@ -26,6 +27,10 @@ _NUMBERS = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13
 _TEXT = {1: "latin-1", 2: "latin-1", 16: "utf-8", 4: "utf-16", 17: "utf-16", 18: "utf-32"}
 _COMPLEX = 0x0800
 _DEEPEST, _MOST_DIMENSIONS, _MOST_CHILDREN, _LONGEST_NAME = 12, 8, 1_000_000, 4096
+#: SEED's features have 180
+_MOST_VARIABLES = 10_000
+#: what an empty array or a cell takes in memory, about; counted so that a million of them is not free
+_PART = 200
 _CHUNK = 1 << 20
 
 
@@ -62,11 +67,11 @@ class _Head:
 
 
 class Source:
-    """The bytes of one variable, decompressed as they are asked for."""
+    """The bytes of one variable, decompressed as they are asked for; `room` is what may still become arrays."""
 
     def __init__(self, file: BinaryIO, variable_start: int, nbytes: int, *, compressed: bool, order: str) -> None:
         file.seek(variable_start)
-        self.file, self.left, self.order, self.position = file, nbytes, order, 0
+        self.file, self.left, self.order, self.position, self.room = file, nbytes, order, 0, 0
         self.inflate = zlib.decompressobj() if compressed else None
 
     def take(self, n: int, largest: int = _LONGEST_NAME) -> bytearray:
@@ -81,6 +86,12 @@ class Source:
             got += part
         self.position += n
         return got
+
+    def use(self, n: int, what: str) -> None:
+        """Count `n` bytes of memory before they are set aside."""
+        if n > self.room:
+            raise DamagedError(f"{what} claims {n} bytes where at most {self.room} can be")
+        self.room -= n
 
     def skip(self, n: int) -> None:
         """Pass over `n` bytes."""
@@ -130,7 +141,7 @@ def variables(file: BinaryIO, size: int) -> list[Variable]:
     """All variables, from the first bytes of each; the contents are not read."""
     file.seek(0)
     order = byte_order(file.read(HEADER))
-    found = []
+    found: list[Variable] = []
     place = HEADER
     while place < size:
         file.seek(place)
@@ -145,6 +156,8 @@ def variables(file: BinaryIO, size: int) -> list[Variable]:
         start, length = (place + 8, nbytes) if kind == _COMPRESSED else (place, nbytes + 8)
         source = Source(file, start, length, compressed=kind == _COMPRESSED, order=order)
         head = _head(source)
+        if len(found) > _MOST_VARIABLES:
+            raise DamagedError(f"it has more than {_MOST_VARIABLES} variables")
         if head is not None:
             known = (head.name, head.shape, head.kind in _NUMBERS)
             found.append(Variable(*known, start, length, kind == _COMPRESSED, order))
@@ -153,15 +166,22 @@ def variables(file: BinaryIO, size: int) -> list[Variable]:
 
 
 def read(file: BinaryIO, variable: Variable, *, largest: int) -> Any:
-    """A variable: array, text, a list for a cell array (column by column), a dict for a struct (a list of several)."""
+    """A variable: array, text, a list for a cell array (column by column), a dict for a struct (a list of several).
+
+    All its arrays together take at most `largest` bytes.
+    """
     source = _open(file, variable)
-    value = _matrix(source, largest, 0)
+    source.room = largest
+    value = _matrix(source, 0)
     source.close()
     return value
 
 
 def read_cells(file: BinaryIO, variable: Variable, field: str, *, largest: int) -> Iterator[Any]:
-    """The elements of the cell array in a 1 × 1 struct's field, one after the other; the other fields are skipped."""
+    """The elements of the cell array in a 1 × 1 struct's field, one after the other; the other fields are skipped.
+
+    Each takes at most `largest` bytes.
+    """
     source = _open(file, variable)
     for name, head in _fields(source, variable.name, field):
         if name != field:
@@ -169,7 +189,8 @@ def read_cells(file: BinaryIO, variable: Variable, field: str, *, largest: int) 
         if head is None or head.kind != _CELL:
             raise DamagedError(f"{variable.name}.{field} is no cell array")
         for _ in range(_children(head, 1)):
-            yield _matrix(source, largest, 2)
+            source.room = largest
+            yield _matrix(source, 2)
         _at_end(source, head)
     source.close()
 
@@ -188,7 +209,8 @@ def read_field(file: BinaryIO, variable: Variable, field: str, *, largest: int) 
     source = _open(file, variable)
     for name, head in _fields(source, variable.name, field):
         if name == field:
-            return _content(source, head, largest, 1)
+            source.room = largest
+            return _content(source, head, 1)
     raise AssertionError(field)
 
 
@@ -252,25 +274,27 @@ def _head(source: Source) -> _Head | None:
     return _Head(word & 0xFF, word, shape, name.decode("latin-1"), end)
 
 
-def _matrix(source: Source, largest: int, depth: int) -> Any:
+def _matrix(source: Source, depth: int) -> Any:
     if depth > _DEEPEST:
         raise DamagedError(f"variables lie more than {_DEEPEST} deep in each other")
-    return _content(source, _head(source), largest, depth)
+    return _content(source, _head(source), depth)
 
 
-def _content(source: Source, head: _Head | None, largest: int, depth: int) -> Any:
+def _content(source: Source, head: _Head | None, depth: int) -> Any:
+    source.use(_PART, "a part")
     if head is None:
         return np.empty((0, 0))
     if head.kind in _NUMBERS:
-        value: Any = _numbers(source, head, largest)
+        value: Any = _numbers(source, head)
     elif head.kind == _CHAR:
         value = _text(source)
     elif head.kind == _CELL:
-        value = [_matrix(source, largest, depth + 1) for _ in range(_children(head, 1))]
+        value = [_matrix(source, depth + 1) for _ in range(_children(head, 1))]
     elif head.kind == _STRUCT:
         names = _field_names(source)
+        source.use(_PART * len(names), "a struct")
         rows = range(_children(head, len(names)))
-        value = [{name: _matrix(source, largest, depth + 1) for name in names} for _ in rows]
+        value = [{name: _matrix(source, depth + 1) for name in names} for _ in rows]
         value = value[0] if len(value) == 1 else value
     else:
         raise DamagedError(f"{head.name or 'a part'} is an object, a function or sparse (class {head.kind})")
@@ -290,24 +314,37 @@ def _children(head: _Head, each: int) -> int:
     return head.count
 
 
-def _numbers(source: Source, head: _Head, largest: int) -> Any:
+def _numbers(source: Source, head: _Head) -> Any:
+    what = head.name or "a part"
     if head.flags & _COMPLEX:
-        raise DamagedError(f"{head.name or 'a part'} is complex")
+        raise DamagedError(f"{what} is complex")
     kind, nbytes, content = _tag(source)
     stored = _STORED.get(kind)
     need = head.count * np.dtype(stored).itemsize if stored else -1
     if need != nbytes:
-        raise DamagedError(f"{head.name or 'a part'} of shape {head.shape} has {nbytes} bytes, which do not fill it")
+        raise DamagedError(f"{what} of shape {head.shape} has {nbytes} bytes, which do not fill it")
+    wanted = np.dtype(_NUMBERS[head.kind])
+    same = wanted == np.dtype(stored)
+    source.use(nbytes if same else nbytes + head.count * wanted.itemsize, what)
     if content is None:
-        content = bytes(0) if nbytes == 0 else source.take(nbytes, largest)  # type: ignore[assignment]
+        content = bytes(0) if nbytes == 0 else source.take(nbytes, nbytes)  # type: ignore[assignment]
         source.take(-nbytes % 8)
     values = np.frombuffer(content or b"", dtype=f"{source.order}{stored}").reshape(head.shape, order="F")
-    wanted = np.dtype(_NUMBERS[head.kind])
-    return values if values.dtype == wanted else values.astype(wanted)
+    return values if same else _widened(values, wanted, what)
+
+
+def _widened(values: NDArray[Any], wanted: np.dtype[Any], what: str) -> NDArray[Any]:
+    """Numbers of the variable's class, from the smaller type that MATLAB stores whole numbers in."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        wide = values.astype(wanted)
+        if not np.can_cast(values.dtype, wanted, "safe") and not (wide.astype(values.dtype) == values).all():
+            raise DamagedError(f"{what} is stored as {values.dtype}, which its class {wanted} can't hold")
+    return wide
 
 
 def _text(source: Source) -> str:
     kind, content = _element(source, _CHUNK)
+    source.use(2 * len(content), "a text")
     coding = _TEXT.get(kind)
     if coding is None:
         raise DamagedError("a text is damaged")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,10 +19,19 @@ from trimcap.data.sets import mat5
 if TYPE_CHECKING:
     import h5py
 
-#: the largest single array that is read, bytes; the largest of a supported set has 103 MB
-LARGEST = 1 << 29
+#: the most that one variable (or one cell of `read_cells`) takes in memory, bytes; the arrays of a supported set take
+#: up to 120 MB
+LARGEST = 1 << 28
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ADVICE = "Get the file again from its provider or leave the subject out"
+# what SciPy's, HDF5's and our own parsing of arbitrary bytes ends in
+_DAMAGE = (
+    ValueError, OSError, RuntimeError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError,
+    zlib.error, struct.error,
+)  # fmt: skip
+#: the types that MATLAB writes into version 7.3
+_PLAIN = tuple(np.dtype(f"<{code}") for code in ("f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"))
+_MOST_CHUNKS = 100_000
 _T = TypeVar("_T")
 
 
@@ -122,7 +134,7 @@ def _guarded(path: Path, work: Callable[[], _T]) -> _T:
         raise
     except mat5.DamagedError as error:
         raise ValueError(f"{path}: {error}. {_ADVICE}") from None
-    except (ValueError, OSError, RuntimeError, KeyError, TypeError, zlib.error, struct.error, OverflowError) as error:
+    except _DAMAGE as error:
         raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}). {_ADVICE}") from error
 
 
@@ -143,7 +155,7 @@ def _variables(path: Path) -> list[mat5.Variable]:
     with path.open("rb") as file:
         found = mat5.variables(file, path.stat().st_size)
     names = [v.name for v in found]
-    twice = sorted({n for n in names if names.count(n) > 1})
+    twice = sorted(n for n, count in Counter(names).items() if count > 1)
     if twice or not found:
         raise mat5.DamagedError(f"it has the variable {twice[0]!r} twice" if twice else "it holds no variables")
     return found
@@ -172,11 +184,33 @@ def _hdf5_array(path: Path, name: str, largest: int) -> NDArray[Any]:
         if name not in known:
             raise mat5.DamagedError(_absent(name, known))
         data = file[name]
-        if data.dtype.kind not in "biuf":
-            raise mat5.DamagedError(f"variable {name} holds {data.dtype}, not numbers")
-        if data.size * data.dtype.itemsize > largest:
-            raise mat5.DamagedError(f"variable {name} of shape {data.shape[::-1]} is larger than {largest} bytes")
+        _check_hdf5(data, name, largest)
         return np.asarray(data[()]).T
+
+
+def _check_hdf5(data: h5py.Dataset, name: str, largest: int) -> None:
+    """Refuse what would fill memory, and what HDF5 would read as zeros or as other numbers without a word."""
+    if data.dtype.kind not in "biuf" or data.dtype not in _PLAIN:
+        raise mat5.DamagedError(f"variable {name} holds {data.dtype}, not numbers as MATLAB writes them")
+    need = data.size * data.dtype.itemsize
+    chunk = math.prod(data.chunks or (0,)) * data.dtype.itemsize
+    if max(need, chunk) > largest:
+        raise mat5.DamagedError(f"variable {name} of shape {data.shape[::-1]} is larger than {largest} bytes")
+    if not (data.id.get_storage_size() == need if data.chunks is None else _all_chunks(data, chunk)):
+        raise mat5.DamagedError(f"variable {name} lacks a part of its numbers")
+
+
+def _all_chunks(data: h5py.Dataset, chunk: int) -> bool:
+    """Whether every chunk is found where reading looks for it, each in a place of its own; else HDF5 reads zeros."""
+    count = math.prod(-(-n // c) for n, c in zip(data.shape, data.chunks, strict=True))
+    if count > _MOST_CHUNKS or data.id.get_num_chunks() != count:
+        return False
+    listed = [data.id.get_chunk_info(i) for i in range(count)]
+    if any(info.filter_mask or info.size > 2 * chunk + 1024 for info in listed):
+        return False
+    for corner in itertools.product(*(range(0, n, c) for n, c in zip(data.shape, data.chunks, strict=True))):
+        data.id.read_direct_chunk(corner)  # an error unless it is found as reading finds it
+    return all(len({info[i] for info in listed}) == count for i in (0, 2))  # their corners and their bytes
 
 
 def _local(file: h5py.File) -> list[str]:

@@ -20,9 +20,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-#: the largest pickle that is read, bytes; a DEAP subject has 103 MB
-LARGEST = 1 << 30
-_MOST_OPCODES = 1_000_000
+#: the largest pickle that is read, bytes; a DEAP subject has 103 MB, or 155 MB as Python 3 writes protocol 2
+LARGEST = 200_000_000
+#: an array takes about 30; so few keys of a dict can't be made to collide for long
+_MOST_OPCODES = 50_000
+_LARGEST_NUMBER = 1 << 64
+_LONGEST_MESSAGE = 200
 _DEEPEST = 16
 _DTYPE = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248]|c8|c16)")
 # What a pickle of arrays and plain containers may consist of. Left out on purpose: extension codes (they skip
@@ -92,11 +95,12 @@ def _load(file: BinaryIO, size: int, what: str) -> Any:
     try:
         _scan(_Bounded(file, size))
         file.seek(0)
-        return _plain(_Unpickler(_Bounded(file, size)).load())
+        return _plain(_Unpickler(_Bounded(file, size), size).load())
     except _RefusedError as error:
         raise ValueError(f"{what}: {error}. {_ADVICE}") from None
     except Exception as error:  # a damaged pickle fails in any way the machine of opcodes can
-        raise ValueError(f"{what} is not a whole pickle ({type(error).__name__}: {error}). {_ADVICE}") from error
+        why = f"{type(error).__name__}: {str(error)[:_LONGEST_MESSAGE]}"
+        raise ValueError(f"{what} is not a whole pickle ({why}). {_ADVICE}") from error
 
 
 class _RefusedError(Exception):
@@ -124,6 +128,9 @@ def _check_opcode(name: str, argument: object, count: int) -> None:
         raise _RefusedError(f"the pickle uses {name}, which arrays do not need; nothing was run")
     if name == "GLOBAL":
         _check_global(*str(argument).split(" ", 1))
+    # whole numbers of any length collide as keys, and take for ever to multiply
+    if isinstance(argument, int) and abs(argument) >= _LARGEST_NUMBER:
+        raise _RefusedError("the pickle holds a whole number of more than 64 bits")
     # a memo number far beyond the number of objects makes the unpickler set aside memory for all in between
     if name in _PUT and isinstance(argument, int) and argument > count:
         raise _RefusedError(f"the pickle gives its {count}th step the memo number {argument}")
@@ -132,11 +139,28 @@ def _check_opcode(name: str, argument: object, count: int) -> None:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: _Bounded) -> None:
+    def __init__(self, file: _Bounded, size: int) -> None:
         super().__init__(file, encoding="latin1")
+        self.left = size
 
     def find_class(self, module: str, name: str) -> Any:
-        return _check_global(module, name)
+        found = _check_global(module, name)
+        if found is _ENCODE:
+            return _Call(self._encode)
+        return _Call(self._array) if found is _RECONSTRUCT else found
+
+    def _array(self, kind: object, *_: object) -> _Array:
+        if kind is not _NDARRAY:
+            raise _RefusedError("an array is of a subclass")
+        return _Array(self._encode)
+
+    def _encode(self, text: object, coding: object = "latin1") -> bytes:
+        """Text to bytes, in all no more than the file has: one long text may be used a thousand times."""
+        content = _encode(text, coding)
+        self.left -= len(content)
+        if self.left < 0:
+            raise _RefusedError("the pickle turns into more bytes than it has")
+        return content
 
 
 class _Call:
@@ -160,7 +184,9 @@ class _Dtype:
     def __init__(self, code: object, *_: object) -> None:
         code = code.decode("latin1") if isinstance(code, bytes) else code
         if not isinstance(code, str) or not _DTYPE.fullmatch(code):
-            raise _RefusedError(f"an array has the type {str(code)[:40]!r}; only numbers are read")
+            # never the text of anything else: lists that share their parts have one without end
+            what = repr(code[:40]) if isinstance(code, str) else type(code).__name__
+            raise _RefusedError(f"an array has the type {what}; only numbers are read")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: object) -> None:
@@ -176,7 +202,11 @@ class _Dtype:
 class _Array:
     """Stand-in for the array that `_reconstruct` makes; its state is the content."""
 
-    array: NDArray[Any] | None = None
+    __slots__ = ("array", "encode")
+
+    def __init__(self, encode: Callable[[str], bytes]) -> None:
+        self.array: NDArray[Any] | None = None
+        self.encode = encode
 
     def __setstate__(self, state: object) -> None:
         if not isinstance(state, tuple) or len(state) not in (4, 5):
@@ -184,23 +214,17 @@ class _Array:
         shape, dtype, fortran, raw = state[-4:]
         if not isinstance(dtype, _Dtype) or not isinstance(raw, bytes | str):
             raise _RefusedError("an array does not hold plain numbers")
-        content = raw.encode("latin1") if isinstance(raw, str) else raw
+        content = self.encode(raw) if isinstance(raw, str) else raw
         self.array = _array(shape, dtype.dtype, content, fortran=bool(fortran))
 
 
 def _array(shape: Any, dtype: np.dtype[Any], content: bytes, *, fortran: bool) -> NDArray[Any]:
     if not isinstance(shape, tuple) or len(shape) > 8 or not all(type(n) is int and n >= 0 for n in shape):
-        raise _RefusedError(f"an array has the shape {str(shape)[:80]}")
+        raise _RefusedError("the shape of an array is no tuple of up to eight whole numbers from 0")
     need = math.prod(shape) * dtype.itemsize
     if need != len(content):
         raise _RefusedError(f"an array of shape {shape} and type {dtype} needs {need} bytes and has {len(content)}")
     return np.frombuffer(content, dtype=dtype).reshape(shape, order="F" if fortran else "C")
-
-
-def _reconstruct(kind: object, *_: object) -> _Array:
-    if kind is not _NDARRAY:
-        raise _RefusedError("an array is of a subclass")
-    return _Array()
 
 
 def _ndarray(*_: object) -> object:
@@ -214,12 +238,14 @@ def _encode(text: object, coding: object = "latin1") -> bytes:
 
 
 _NDARRAY = _Call(_ndarray)
+# what the unpickler puts its own methods in place of
+_ENCODE, _RECONSTRUCT = _Call(_encode), _Call(_ndarray)
 _ALLOWED = {
     ("numpy", "ndarray"): _NDARRAY,
     ("numpy", "dtype"): _Call(_Dtype),
-    ("numpy.core.multiarray", "_reconstruct"): _Call(_reconstruct),  # files written by NumPy 1
-    ("numpy._core.multiarray", "_reconstruct"): _Call(_reconstruct),  # and by NumPy 2
-    ("_codecs", "encode"): _Call(_encode),
+    ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,  # files written by NumPy 1
+    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,  # and by NumPy 2
+    ("_codecs", "encode"): _ENCODE,
 }
 
 

@@ -1,0 +1,87 @@
+"""The arrays of an `.npz` file, their sizes compared before anything is set aside for them.
+
+`numpy.load` sets aside what a header declares, and unpacks a member whatever it grows to; a file of a few kilobytes
+can ask for all memory.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: EEG shrinks to a half at best, maps of electrodes to a tenth; a bomb to a thousandth
+_LARGEST_RATIO, _ALWAYS = 100, 1 << 28
+_CHUNK = 1 << 20
+_LONGEST_MESSAGE = 200
+
+
+def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of numbers and text in an `.npz` file.
+
+    Parameters
+    ----------
+    path : as `numpy.savez` and `numpy.savez_compressed` write it
+
+    Raises
+    ------
+    ValueError : no `.npz` file; truncated or damaged; Python objects; more than 256 MiB that are a hundred times the
+        size of the file. Names the file.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(6) == b"\x93NUMPY":
+                raise ValueError("it is a single .npy array")
+            with zipfile.ZipFile(file) as archive:
+                return _members(archive, path.stat().st_size)
+    except Exception as error:  # a damaged archive fails in any way zipfile and NumPy can
+        why = str(error)[:_LONGEST_MESSAGE] or type(error).__name__
+        raise ValueError(f"{path} can't be read as .npz ({why}); write it again with write_npz or np.savez") from error
+
+
+def _members(archive: zipfile.ZipFile, size: int) -> dict[str, NDArray[Any]]:
+    entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
+    total = sum(entry.file_size for entry in entries)
+    if total > max(_ALWAYS, _LARGEST_RATIO * size):
+        raise ValueError(f"its {size} bytes unpack to {total}, as no recording does")
+    arrays: dict[str, NDArray[Any]] = {}
+    for entry in entries:
+        name = entry.filename.removesuffix(".npy")
+        if name in arrays:
+            raise ValueError(f"the array {name} is there twice")
+        with archive.open(entry) as file:
+            arrays[name] = _array(file, entry.file_size, name)
+    return arrays
+
+
+def _array(file: IO[bytes], size: int, name: str) -> NDArray[Any]:
+    version = np.lib.format.read_magic(file)
+    # version 3 is version 2 for names of columns, which plain arrays do not have
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+    if read is None:
+        raise ValueError(f"{name} is of .npy version {version}")
+    shape, fortran, dtype = read(file)
+    if dtype.hasobject:
+        raise ValueError("it holds pickled objects, which could run code")
+    if dtype.kind not in "biufcSU":
+        raise ValueError(f"{name} is of type {dtype}")
+    need, left = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if min(shape, default=0) < 0 or need != left:
+        raise ValueError(f"{name} of shape {shape} and type {dtype} needs {need} bytes and has {left}")
+    array = np.empty(shape, dtype=dtype, order="F" if fortran else "C")
+    _fill(file, array.reshape(-1, order="A").view(np.uint8) if need else np.empty(0, np.uint8))
+    return array
+
+
+def _fill(file: IO[bytes], target: NDArray[np.uint8]) -> None:
+    """Read to the end, where the archive compares its checksum."""
+    at = 0
+    while part := file.read(_CHUNK):
+        target[at : at + len(part)] = np.frombuffer(part, dtype=np.uint8)
+        at += len(part)
+    if at != len(target):
+        raise ValueError(f"it ends {len(target) - at} bytes too early")
