@@ -71,7 +71,7 @@ def test_features_have_bands():
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
-        ("egnet", {}, "unknown model 'egnet'; did you mean 'eegnet'? Known: ccnn, eegnet, grid_cnn; or write"),
+        ("egnet", {}, "unknown model 'egnet'; did you mean 'eegnet'? Known: ccnn, conformer, deep"),
         ("eegnet", {"kernal": 3}, "model EEGNet: unknown option 'kernal'; did you mean 'kernel'? Known: D, F1"),
         ("ccnn", {}, "model CCNN needs rows, columns, which windows of shape ('n', 5, 64) do not tell"),
         ("no.such.module:Net", {}, "model 'no.such.module:Net': cannot import 'no.such.module'"),
