@@ -48,6 +48,13 @@ def canonical(name: str) -> str:
     return found
 
 
+def tidy(name: str) -> str | None:
+    """`canonical` without changing what a site is called: `EEG FP1-REF` is `Fp1`, `T3` stays; None if unknown."""
+    found = _lookup(name)
+    base = _base(name)
+    return next((old for old in OLD_NAMES if old == base), found) if found else None
+
+
 def unknown_electrodes(channels: Iterable[str]) -> tuple[str, ...]:
     """Those of `channels` that `canonical` does not know, in order."""
     return tuple(name for name in channels if _lookup(name) is None)
@@ -98,11 +105,16 @@ def positions(channels: Sequence[str]) -> NDArray[np.float64]:
 
 def _lookup(name: str) -> str | None:
     text = _PREFIX.sub("", name.strip())
-    base = _REFERENCE.sub("", text)
-    if base != text and base.upper() in _EARS:  # ear against ear is a derivation, not an electrode
+    base = _base(name)
+    if base in _EARS and _REFERENCE.search(text):  # ear against ear is a derivation, not an electrode
         return None
-    found = _names().get(base.rstrip(".").strip().upper())
+    found = _names().get(base)
     return OLD_NAMES.get(found, found) if found else None
+
+
+def _base(name: str) -> str:
+    """What is left without prefix, reference and dots, in capitals."""
+    return _REFERENCE.sub("", _PREFIX.sub("", name.strip())).rstrip(".").strip().upper()
 
 
 @cache

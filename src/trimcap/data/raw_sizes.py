@@ -1,0 +1,105 @@
+"""Whether an EEG file is as long as its header says."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import mne
+
+AGAIN = "copy or download it again, or leave it out"
+_WIDTHS = {"INT_16": 2, "UINT_16": 2, "INT_32": 4, "IEEE_FLOAT_32": 4}
+# in these a sample may take less than a byte
+_COMPRESSED = (".set", ".gz", ".mff")
+
+
+def check_size(path: Path, raw: mne.io.BaseRaw) -> None:
+    """Refuse what MNE takes for a shorter recording, and a header that promises more than there is.
+
+    Raises
+    ------
+    ValueError : the file is truncated, or its header is damaged; says by how much.
+    """
+    check = _CHECKS.get(path.suffix.lower())
+    if check is not None:
+        check(path)
+    size = sum(Path(name).stat().st_size for name in {path, *raw.filenames} if name and Path(name).is_file())
+    if size and not path.name.lower().endswith(_COMPRESSED) and raw.n_times > size:
+        raise ValueError(f"{path} is truncated: {raw.n_times:,} samples promised, {size:,} bytes there; {AGAIN}")
+
+
+def named_in(path: Path, header: str, key: str) -> Path | None:
+    """The file that a BrainVision header names, such as `DataFile=run1.eeg`."""
+    found = re.search(rf"^{key}\s*=\s*(.+?)\s*$", header, re.MULTILINE)
+    if found is None:
+        return None
+    name = found[1].encode("latin-1").decode("utf-8", "replace").replace("$b", path.stem)
+    return path.parent / name
+
+
+def _check_edf(path: Path) -> None:
+    with path.open("rb") as file:
+        head = file.read(256)
+        signals = int(head[252:256])
+        file.seek(256 + 216 * signals)
+        counts = [int(file.read(8)) for _ in range(signals)]
+    offset, records = int(head[184:192]), int(head[236:244])
+    width = sum(counts) * (3 if path.suffix.lower() == ".bdf" else 2)
+    there = (path.stat().st_size - offset) // width if width else 0
+    if records not in (-1, there):  # -1: the recording was not closed
+        raise ValueError(f"{path} is truncated: its header says {records} records, the file has {there}; {AGAIN}")
+
+
+def _check_gzip(path: Path) -> None:
+    try:
+        with gzip.open(path) as file:
+            while file.read(1 << 20):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is truncated or damaged ({error}); {AGAIN}") from error
+
+
+def _check_brainvision(path: Path) -> None:
+    text = path.read_bytes().decode("latin-1")
+    data = named_in(path, text, "DataFile")
+    width = _WIDTHS.get(_fact(text, "BinaryFormat").upper(), 0) * _number(text, "NumberOfChannels")
+    if data is None or not data.is_file() or _fact(text, "DataFormat").upper() != "BINARY" or not width:
+        return
+    size = data.stat().st_size
+    promised = max(_number(text, "DataPoints"), _last_marker(path, text))
+    if size % width or promised * width > size:
+        raise ValueError(
+            f"{data} is truncated: its {size:,} bytes are no whole recording of {path.name} "
+            f"({width} bytes a sample, {promised or 'unknown'} samples); {AGAIN}"
+        )
+
+
+def _last_marker(path: Path, header: str) -> int:
+    """Sample of the last marker, counted from one: a file without DataPoints has as many."""
+    markers = named_in(path, header, "MarkerFile")
+    if markers is None or not markers.is_file():
+        return 0
+    text = markers.read_bytes().decode("latin-1")
+    places = re.findall(r"^Mk[0-9]+=[^,\n]*,[^,\n]*,\s*([0-9]+)\s*,", text, re.MULTILINE)
+    return max(map(int, places), default=0)
+
+
+def _fact(header: str, key: str) -> str:
+    found = re.search(rf"^{key}\s*=\s*(\w+)", header, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _number(header: str, key: str) -> int:
+    text = _fact(header, key)
+    return int(text) if text.isdecimal() else 0
+
+
+_CHECKS: Mapping[str, Callable[[Path], None]] = {
+    ".edf": _check_edf, ".gz": _check_gzip, ".bdf": _check_edf, ".vhdr": _check_brainvision,
+    ".ahdr": _check_brainvision,
+}  # fmt: skip
