@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,11 @@ def eegmat_folder() -> Path:
     if not any(folder.glob("Subject*_1.edf")):
         pytest.skip(f"no recordings in {folder}")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Windows are cached in a folder of the tests, never in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRIMCAP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

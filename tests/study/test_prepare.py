@@ -89,9 +89,9 @@ def test_own_function_is_resampled_and_cropped():
     assert len(found.windows) == 2 * 2 * 3
     assert sorted(set(found.windows.metadata.subject)) == ["p0", "p2"]
     assert 2 < found.windows.X.std() < 3.5
-    with pytest.raises(ValueError, match="unknown subject 'p9'"):
+    with pytest.raises(ValueError, match="unknown test_prepare:my_recordings subject 'p9'"):
         prepare(parse_recipe(text.replace("subjects = 4", 'subjects = ["p9"]')))
-    with pytest.raises(ValueError, match="subjects = 9, but there are only 4: p0, p1"):
+    with pytest.raises(ValueError, match="9 subjects asked for, but there are 4: p0, p1"):
         prepare(parse_recipe(text.replace("subjects = 4", "subjects = 9")))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -91,13 +92,15 @@ def section(source: str, keys: dict[str, Any]) -> Recipe:
 
 def prepared(recipe: Recipe) -> Windows:
     """The windows of a recipe's `[data]`."""
-    from trimcap.study.prepare import SOURCES, prepare
+    from trimcap.data.sources import SOURCES, WINDOW_SOURCES
+    from trimcap.study.prepare import prepare
 
-    if recipe.data.source not in SOURCES and ":" not in recipe.data.source:
+    known = [*SOURCES, *WINDOW_SOURCES]
+    if recipe.data.source not in known and ":" not in recipe.data.source:
         from trimcap._errors import unknown
 
-        raise Misuse(unknown("data source", recipe.data.source, SOURCES) + "; or give a .npz file")
-    return prepare(recipe).windows
+        raise Misuse(unknown("data source", recipe.data.source, known) + "; or give a .npz file")
+    return prepare(recipe, progress=sys.stderr.isatty()).windows
 
 
 def _windows(text: str) -> Windows:

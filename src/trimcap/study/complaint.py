@@ -74,4 +74,6 @@ def _kinds(root: type[BaseModel]) -> dict[str, type[BaseModel]]:
 
 
 def _literals(model: type[BaseModel], key: str) -> list[str]:
-    return [str(value) for value in get_args(model.model_fields[key].annotation)]
+    values = get_args(model.model_fields[key].annotation)
+    nested = [get_args(value) for value in values if get_args(value)]  # Literal[…] | None
+    return [str(value) for value in (nested[0] if nested else values)]

@@ -24,22 +24,43 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+#: keys that a chain replaces → the same as a step of it
+_AS_STEP = {
+    "rate": '{name = "resample", rate = 128}',
+    "seconds": '{name = "keep_first", seconds = 60}',
+    "window": '{name = "windows", seconds = 4}',
+    "step": '{name = "windows", seconds = 4, step = 2}',
+    "features": '"differential_entropy"',
+    "bands": '{name = "differential_entropy", bands = {alpha = [8, 14]}}',
+    "layout": '"grid"',
+    "normalise": '"subject_z_score"',
+}
+_SIMPLE = ("rate", "seconds", "window", "step", "features", "bands", "layout")
+#: sources whose recordings are resampled to 128 Hz and cut to 60 s unless the recipe says otherwise
+_SHORT = ("eegmat", "fingerprint", "npz", "synthetic")
+
+
 class DataSection(Section):
     """`[data]`: recordings, windows and features.
 
     Parameters
     ----------
-    source : "eegmat", "synthetic", "fingerprint", "npz" (windows), or "package.module:function" that returns a
-        list of recordings
+    source : a key of `trimcap.data.sources.SOURCES` (recordings) or `WINDOW_SOURCES` (windows, such as "npz"), or
+        "package.module:function" that returns a `Source` or recordings
     options : keyword arguments of the source
     path : folder or file of the recordings; default: where the source looks by itself
     subjects : names, or how many; default all
-    rate : sampling rate after resampling, Hz; `npz` windows keep theirs
-    seconds : how much of every recording is used, s
-    window, step : length of a window and distance of two starts, s; step defaults to `window`
-    features : "raw" µV, "differential_entropy" or "band_power"
+    chain : steps of preprocessing, each a name or a table of `name` and its options, see `trimcap.data.make_chain`;
+        instead of all keys from `rate` to `layout`. If it subtracts a baseline, a published set keeps its own
+    cache : where windows are kept and found again: a folder, true (`$TRIMCAP_CACHE`, or the user's cache) or false;
+        default: true for files on disk, false for what is in memory
+    rate : sampling rate after resampling, Hz; default: 128 for eegmat, generated recordings and your own function,
+        else that of the files. Windows keep theirs
+    seconds : how much of every recording is used, s; default: 60 for the same, else all
+    window, step : length of a window and distance of two starts, s; default 4, and `window`
+    features : "raw" µV (default), "differential_entropy" or "band_power"
     bands : name = [low, high] in Hz, for features; default: those of the feature function
-    layout : "vector" (electrodes × bands) or "grid" (bands × rows × columns)
+    layout : "vector" (electrodes × bands, default) or "grid" (bands × rows × columns)
     normalise : "train" (fitted on training windows), "subject" (per subject with its own unlabelled windows:
         transductive, and labelled so) or "none" (the network scales by itself)
     labels : "recorded", or "random": a control in which every trial gets a label that means nothing
@@ -50,26 +71,57 @@ class DataSection(Section):
     options: dict[str, Any] = {}
     path: str | None = None
     subjects: Positive | tuple[str, ...] | None = None
-    rate: Annotated[float, Field(gt=0)] = 128.0
-    seconds: Annotated[float, Field(gt=0)] = 60.0
-    window: Annotated[float, Field(gt=0)] = 4.0
+    chain: tuple[str | dict[str, Any], ...] | None = None
+    cache: bool | str | None = None
+    rate: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    window: Annotated[float, Field(gt=0)] | None = None
     step: Annotated[float, Field(gt=0)] | None = None
-    features: Literal["raw", "differential_entropy", "band_power"] = "raw"
+    features: Literal["raw", "differential_entropy", "band_power"] | None = None
     bands: dict[str, tuple[float, float]] | None = None
-    layout: Literal["vector", "grid"] = "vector"
+    layout: Literal["vector", "grid"] | None = None
     normalise: Literal["train", "subject", "none"] = "train"
     labels: Literal["recorded", "random"] = "recorded"
     label_seed: Annotated[int, Field(ge=0)] = 0
     label_balance: Literal["subject", "recordings", "none"] = "subject"
 
     @model_validator(mode="after")
-    def _grid_of_features(self) -> DataSection:
-        if self.features == "raw" and (self.layout == "grid" or self.bands):
-            which = 'layout = "grid"' if self.layout == "grid" else "bands"
-            raise ValueError(f'{which} needs features; set features = "differential_entropy"')
+    def _complete(self) -> DataSection:
         if self.source == "npz" and self.path is None:
             raise ValueError('source = "npz" needs a path, e.g. path = "windows.npz"')
+        if self.chain is not None:
+            self._check_chain(self.chain)
+            return self
+        short = self.source in _SHORT or ":" in self.source
+        defaults = {"window": 4.0, "features": "raw", "layout": "vector"}
+        defaults |= {"rate": 128.0, "seconds": 60.0} if short else {}
+        # the section is frozen, but nobody has seen it yet
+        self.__dict__.update({key: value for key, value in defaults.items() if getattr(self, key) is None})
+        features = self.source.endswith("-features")
+        if self.features == "raw" and ((self.layout == "grid" and not features) or self.bands):
+            which = 'layout = "grid"' if self.layout == "grid" else "bands"
+            raise ValueError(f'{which} needs features; set features = "differential_entropy"')
+        if self.features != "raw" and features:
+            raise ValueError(f'{self.source} are features already; leave out features = "{self.features}"')
         return self
+
+    def _check_chain(self, chain: tuple[str | dict[str, Any], ...]) -> None:
+        from trimcap.data.chain import make_chain
+        from trimcap.data.sources import WINDOW_SOURCES
+
+        given = [key for key in _SIMPLE if getattr(self, key) is not None]
+        given += ["normalise"] if self.normalise == "subject" else []
+        if given:
+            raise ValueError(
+                f"{' and '.join(given)} can't be given with a chain, which says all of it; write it as a step, such as "
+                f"{_AS_STEP[given[0]]}, or leave out the chain"
+            )
+        if self.source in WINDOW_SOURCES:
+            raise ValueError(f"a chain works on recordings, but {self.source} holds windows already; leave it out")
+        try:
+            make_chain(chain)
+        except ValueError as error:
+            raise ValueError(f"chain: {error}") from error
 
 
 class ProtocolSection(Section):
@@ -217,7 +269,9 @@ class Recipe(Section):
     @cached_property
     def hash(self) -> str:
         """SHA-256 of everything that decides the numbers: all values with their defaults, without name and report."""
-        content = self.model_dump(mode="json", exclude={"report", "name"})
+        content = self.model_dump(mode="json", exclude={"report": True, "name": True, "data": {"cache": True}})
+        if self.data.chain is None:  # as before there were chains
+            del content["data"]["chain"]
         if self.data.labels == "recorded":  # then these decide nothing
             for key in ("labels", "label_seed", "label_balance"):
                 del content["data"][key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -69,7 +70,7 @@ def run(
     if (folder / "run.json").exists():
         check_same(folder, recipe)  # before minutes of reading recordings
     _check_names(recipe)
-    prepared = prepare(recipe)
+    prepared = prepare(recipe, progress=progress is True and sys.stderr.isatty())
     folds = [fold for fold, _ in folds_of(prepared, recipe.protocol)]
     protocol = {
         "text": folds[0].protocol,

@@ -160,7 +160,7 @@ def check_same(folder: Path | str, recipe: Recipe) -> None:
     differing = [
         f"{key} = {theirs.get(key)!r} there, {ours.get(key)!r} here"
         for key in [*ours, *(k for k in theirs if k not in ours)]
-        if theirs.get(key) != ours.get(key) and not key.startswith(("report", "name"))
+        if theirs.get(key) != ours.get(key) and not key.startswith(("report", "name", "data.cache"))
     ]
     raise ValueError(
         f"folder '{folder}' holds a run of another recipe: {'; '.join(differing[:3]) or 'made by another version'}. "

@@ -1,0 +1,196 @@
+"""From a recipe's `[data]` to windows, through a chain and a cache."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trimcap.data.chain import Chain, Step, make_chain
+from trimcap.data.features import BANDS, POWER_BANDS, band_power, differential_entropy, to_grid
+from trimcap.data.make import make_windows
+from trimcap.data.montage import Grid, grid
+from trimcap.data.piecewise import piecewise
+from trimcap.data.reading import user_cache
+from trimcap.data.recording import Recording
+from trimcap.data.scaling import z_score_per_subject
+from trimcap.data.source import Source
+from trimcap.data.sources import SOURCES, WINDOW_SOURCES, imported, open_source, open_windows
+from trimcap.data.windows import Windows
+from trimcap.study.recipe import DataSection
+
+#: sources that resample by themselves, before what they cut off
+_OWN_RATE = ("eegmat", "fingerprint", "seed-v", "synthetic")
+#: sources that know which part of a recording to use
+_OWN_SECONDS = ("eegmat", "fingerprint", "synthetic")
+#: length of a Welch segment of the linear baseline, s
+_SEGMENT = 2.0
+
+
+def windows_of(data: DataSection, *, progress: bool = False) -> tuple[Windows, Windows, Grid | None]:
+    """Windows for networks, band power of the same windows for the linear baseline, and the electrode grid.
+
+    Windows of files on disk are mapped from the cache, so that processes share them.
+
+    Raises
+    ------
+    ValueError, OSError : unknown source, bad recordings, impossible windows; see the readers.
+    """
+    if data.source in WINDOW_SOURCES:
+        return _of_windows(data)
+    chain = chain_of(data)
+    source = _opened(data, chain)
+    cache = _cache(data, source)
+    try:
+        windows = make_windows(chain, source, cache=cache, progress=progress)
+        power = make_windows(baseline_chain(chain, windows), source, cache=cache, progress=progress)
+    except OSError as error:
+        if cache is not None and data.cache is None:
+            error.add_note(
+                f"windows are cached in {cache}; name another folder by TRIMCAP_CACHE or cache, or cache=false"
+            )
+        raise
+    return windows, _same_rows(power, windows), _layout(chain, windows)
+
+
+def chain_of(data: DataSection) -> Chain:
+    """The declared chain, or the one that the simple keys stand for.
+
+    Raises
+    ------
+    ValueError : an impossible chain.
+    """
+    if data.chain is not None:
+        return make_chain(data.chain)
+    assert data.window is not None  # the section fills in the simple keys where there is no chain
+    steps = []
+    if data.rate is not None and data.source not in _OWN_RATE:
+        steps.append(Step("resample", rate=data.rate))
+    if data.seconds is not None and data.source not in _OWN_SECONDS:
+        steps.append(Step("keep_first", seconds=data.seconds))
+    steps.append(Step("windows", seconds=data.window, step=data.step))
+    if data.features == "differential_entropy":
+        steps.append(Step("differential_entropy", bands=data.bands or BANDS))
+    if data.features == "band_power":
+        steps.append(Step("band_power", bands=data.bands or POWER_BANDS))
+    if data.normalise == "subject":
+        steps.append(Step("subject_z_score"))
+    if data.layout == "grid":
+        steps.append(Step("grid"))
+    return Chain(tuple(steps))
+
+
+def baseline_chain(chain: Chain, windows: Windows) -> Chain:
+    """Log band power of the raw windows that `windows` were made of, and the same scaling per subject.
+
+    Raises
+    ------
+    ValueError : the windows are too short for any band.
+    """
+    at = next(i for i, step in enumerate(chain.steps) if step.name == "windows")
+    options = dict(chain.steps[at].options)
+    if options["baseline"]:  # nothing is subtracted here, but the windows start where they did
+        options |= {"baseline": 0, "start": options["baseline"] if options["start"] is None else options["start"]}
+    rejects = [step for step in chain.steps[at + 1 :] if step.name == "reject"]
+    scaling = [step for step in chain.steps if step.name == "subject_z_score"]
+    power = Step("band_power", bands=_bands(windows), segment=_SEGMENT)
+    return Chain((*chain.steps[:at], Step("windows", **options), *rejects, power, *scaling))
+
+
+def _opened(data: DataSection, chain: Chain) -> Source | Sequence[Recording]:
+    options = _options(data, chain)
+    subjects = options.pop("subjects", None)
+    if subjects is not None and data.subjects is not None:
+        raise ValueError("[data] subjects are given twice, there and in [data.options]; leave one out")
+    return open_source(data.source, data.path, subjects=subjects or data.subjects, **options)
+
+
+def _options(data: DataSection, chain: Chain) -> dict[str, Any]:
+    """Options of the source: those given, and what the other keys of the section mean to it."""
+    options = dict(data.options)
+    if data.source in _OWN_RATE and data.rate is not None:
+        options.setdefault("rate", data.rate)
+    if data.source in _OWN_SECONDS and data.seconds is not None:
+        options.setdefault("seconds", data.seconds)
+    wants_baseline = any(step.options.get("baseline") for step in chain.steps if step.name == "windows")
+    if wants_baseline and data.source in SOURCES and _has(data.source, "baseline"):
+        options.setdefault("baseline", "keep")
+    return options
+
+
+def _has(source: str, option: str) -> bool:
+    return option in inspect.signature(imported(SOURCES[source])).parameters
+
+
+def _cache(data: DataSection, source: Source | Sequence[Recording]) -> Path | None:
+    """The folder of the cache, or None."""
+    if isinstance(data.cache, str):
+        return Path(data.cache).expanduser()
+    wanted = isinstance(source, Source) if data.cache is None else data.cache
+    return user_cache() if wanted else None
+
+
+def _same_rows(power: Windows, windows: Windows) -> Windows:
+    """The rows of `power` that `windows` has, in their order and with their labels."""
+    own = windows.ids
+    places: Mapping[Any, int] = {name: row for row, name in enumerate(power.ids)}
+    lost = next((name for name in own if name not in places), None)
+    if lost is not None:
+        raise ValueError(
+            f"window {lost} is not among the raw windows that the chain cuts; its own steps must keep subject, "
+            "session, trial and start of every window"
+        )
+    if len(own) != len(power) or any(places[name] != row for row, name in enumerate(own)):
+        power = power.take(np.asarray([places[name] for name in own]))
+    return replace(power, y=windows.y, classes=windows.classes)
+
+
+def _layout(chain: Chain, windows: Windows) -> Grid | None:
+    """Where the electrodes lie in the windows, if they are maps of the scalp."""
+    maps = [step for step in chain.steps if step.name in ("grid", "frames")]
+    if not maps or windows.X.ndim != 4:
+        return None
+    return grid(windows.channels, rows=maps[-1].options["rows"], columns=maps[-1].options["columns"])
+
+
+def _of_windows(data: DataSection) -> tuple[Windows, Windows, Grid | None]:
+    raw = open_windows(data.source, data.path, subjects=data.subjects, **data.options)
+    is_raw = raw.unit == "µV"
+    features = piecewise(raw, partial(band_power, bands=_bands(raw), segment=_SEGMENT)) if is_raw else raw
+    windows = raw if data.features == "raw" else piecewise(raw, partial(_features, data=data))
+    layout = None
+    if data.normalise == "subject":
+        windows, features = z_score_per_subject(windows), z_score_per_subject(features)
+    if data.layout == "grid":
+        if windows.unit == "µV":
+            raise ValueError(f'{data.path}: layout = "grid" needs features; set features = "differential_entropy"')
+        layout = grid(windows.channels)
+        windows = to_grid(windows, layout)
+    return windows, features, layout
+
+
+def _features(raw: Windows, *, data: DataSection) -> Windows:
+    if data.features == "differential_entropy":
+        return differential_entropy(raw, bands=data.bands or BANDS)
+    return band_power(raw, bands=data.bands or POWER_BANDS)
+
+
+def _bands(windows: Windows) -> dict[str, tuple[float, float]]:
+    """The linear baseline's bands that the rate and the length of the windows have."""
+    resolution = 1 / min(_SEGMENT, windows.duration)
+    bands = {
+        name: (low, high)
+        for name, (low, high) in POWER_BANDS.items()
+        if high < windows.rate / 2 and np.ceil(low / resolution) * resolution < high
+    }
+    if not bands:
+        raise ValueError(
+            f"windows of {windows.duration:g} s at {windows.rate:g} Hz have none of the bands of the linear baseline; "
+            "make them longer"
+        )
+    return bands
