@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from trimcap._errors import AuditError
-from trimcap.data.audit import audit, group_of
+from trimcap.data.audit import audit
 from trimcap.data.ledger import STAGES, Ledger
+from trimcap.data.units import group_of
 
 
 def ids(subject, trial="t", session="0", starts=range(3)):
@@ -134,3 +135,53 @@ def test_unknown_unit_and_malformed_id():
         audit(TEST, Ledger(), unit="person")
     with pytest.raises(ValueError, match="not of the form"):
         group_of("window 7", "subject")
+
+
+STIMULI = {"s1/0/a": "film1", "s1/0/b": "film2", "s3/0/t": "film1", "s3/0/u": "film2"}
+
+
+def test_a_stimulus_on_both_sides_fails_only_where_stimuli_are_the_unit():
+    entries = (("fit", ids("s1", trial="a")),)
+    for unit in ("stimulus", "subject+stimulus"):
+        result = audit(TEST, ledger_of(*entries), unit=unit, stimuli=STIMULI)
+        assert errors(result) == ["stimulus film1 is in the test set and was seen by stage 'fit'"]
+        assert audit(TEST, ledger_of(("fit", ids("s1", trial="b"))), unit=unit, stimuli=STIMULI).passed
+    known = audit(TEST, ledger_of(*entries), unit="subject", stimuli=STIMULI)
+    assert known.passed
+    assert "1 of 1 test stimuli were also seen in training, in other trials" in [f.text for f in known.findings]
+
+
+def test_both_levels_of_subject_and_stimulus_are_checked():
+    same_subject = ledger_of(("fit", ids("s3", trial="u")))
+    result = audit(TEST, same_subject, unit="subject+stimulus", stimuli=STIMULI)
+    assert errors(result) == ["subject s3 is in the test set and was seen by stage 'fit'"]
+    assert audit(TEST, same_subject, unit="stimulus", stimuli=STIMULI).passed
+
+
+def test_stimuli_that_nobody_named_cannot_pass():
+    with pytest.raises(ValueError, match="the stimulus of trial s3/0/t is unknown"):
+        audit(TEST, ledger_of(*HONEST), unit="stimulus")
+
+
+def test_only_the_stage_calibrate_may_see_the_calibration_windows():
+    own = ids("s3", trial="u")
+    honest = (*HONEST[:-1], ("calibrate", own))
+    assert audit(TEST, ledger_of(*honest), unit="subject", calibration_ids=own).passed
+    # twins: not set aside by the protocol; another stage; a trial that is tested; other trials of the subject
+    assert not audit(TEST, ledger_of(*honest), unit="subject").passed
+    for stage in ("fit", "early stopping", "calibration", "choose"):
+        result = audit(TEST, ledger_of(*honest, (stage, own)), unit="subject", calibration_ids=own)
+        assert errors(result) == [f"subject s3 is in the test set and was seen by stage '{stage}'"]
+    half = ids("s3", starts=[7, 8])
+    result = audit(TEST, ledger_of(*HONEST[:-1], ("calibrate", half)), unit="subject", calibration_ids=half)
+    assert errors(result) == ["trial s3/0/t is in the test set and was seen by stage 'calibrate'"]
+    more = [*own, *ids("s3", trial="v")]
+    assert not audit(TEST, ledger_of(*HONEST[:-1], ("calibrate", more)), unit="subject", calibration_ids=own).passed
+
+
+def test_calibration_may_be_kept_apart_by_stimulus():
+    ledger = ledger_of(*HONEST[:-1], ("calibrate", ids("s3", trial="w")))
+    options = {"unit": "subject", "calibration_ids": ids("s3", trial="w"), "stimuli": STIMULI | {"s3/0/w": "film1"}}
+    assert audit(TEST, ledger, **options).passed
+    result = audit(TEST, ledger, calibration_unit="stimulus", **options)
+    assert errors(result) == ["stimulus film1 is in the test set and was seen by stage 'calibrate'"]

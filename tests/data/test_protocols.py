@@ -9,8 +9,10 @@ from toy_windows import toy
 
 from trimcap.data.protocols import PROTOCOLS, split
 
-HONEST = ("leave_one_subject_out", "k_fold_subjects", "leave_trials_out", "leave_sessions_out")
 LEAKY = ("leaky_windows", "leaky_within_trial")
+HONEST = tuple(sorted(set(PROTOCOLS) - set(LEAKY)))
+#: every window of the data is in one part of every fold
+WHOLE = ("leave_one_subject_out", "k_fold_subjects", "leave_trials_out", "leave_sessions_out", "leave_stimuli_out")
 
 
 def data(**changes):
@@ -18,27 +20,36 @@ def data(**changes):
 
 
 def content(folds):
-    return [(f.name, f.train.ids.tolist(), f.valid.ids.tolist(), f.test.ids) for f in folds]
+    def own(f):
+        return None if f.calibration is None else f.calibration.ids.tolist()
+
+    return [(f.name, f.train.ids.tolist(), f.valid.ids.tolist(), f.test.ids, own(f)) for f in folds]
 
 
 @pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
 def test_every_window_is_tested_once_and_parts_are_disjoint(protocol):
     windows = data()
     folds = split(windows, protocol)
+    aside = {i for f in folds if f.calibration_set is not None for i in f.calibration_set.ids.tolist()}
     tested = Counter(i for f in folds for i in f.test.ids)
-    assert tested == Counter(windows.ids.tolist())
+    assert tested == Counter(set(windows.ids.tolist()) - aside)
     for f in folds:
-        train, valid, test = set(f.train.ids), set(f.valid.ids), set(f.test.ids)
-        assert len(train) + len(valid) + len(test) == len(train | valid | test) == len(windows)
-        assert train
-        assert valid
+        own = [] if f.calibration is None else f.calibration.ids.tolist()
+        parts = [set(f.train.ids), set(f.valid.ids), set(f.test.ids), set(own)]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == len(windows) - f.unused
+        assert all(parts[:3])
+        assert (f.unused == 0) == (protocol in (*WHOLE, *LEAKY, "few_shot"))
 
 
 @pytest.mark.parametrize("protocol", HONEST)
 def test_honest_protocols_keep_their_groups_apart_and_pass_the_audit(protocol):
     for f in split(data(), protocol):
-        groups = [set(f.groups[part]) for part in ("train", "valid", "test")]
-        assert sum(map(len, groups)) == len(set.union(*groups))
+        groups = {part: set(names) for part, names in f.groups.items()}
+        assert not groups["test"] & groups["train"]
+        assert not groups["test"] & groups["valid"]
+        # sessions are few: within one subject, trials of the training sessions validate
+        assert not groups["train"] & groups["valid"] or protocol == "within_subject_sessions"
+        assert not set(f.train_set.groups("trial")) & set(f.valid_set.groups("trial"))
         f.ledger.record("fit", f.train)
         f.ledger.record("early stopping", f.valid)
         f.test.open("evaluate")

@@ -18,7 +18,7 @@ def toy(
     classes: int = 2,
     seed: int = 0,
 ) -> Windows:
-    """Feature windows (n, 3, 2); trial t has label t % classes; X tells nothing about the label."""
+    """Feature windows (n, 3, 2); trial t has label t % classes and shows film t; X tells nothing about the label."""
     rows = [
         (f"s{s:02d}", f"d{d}", f"t{t:02d}", 2.0 * k, t % classes)
         for s in range(subjects)
@@ -27,6 +27,7 @@ def toy(
         for k in range(per_trial)
     ]
     table = pd.DataFrame(rows, columns=["subject", "session", "trial", "start", "label"])
+    table["stimulus"] = table.trial.str.replace("t", "film")
     X = np.random.default_rng(seed).standard_normal((len(table), 3, 2)).astype(np.float32)
     return Windows(
         X=X,

@@ -122,10 +122,11 @@ def make_batch(
 ) -> Batch:
     """Windows (n, n_channels, n_times) and the averaged baseline (n_channels, n_times) with their origin."""
     names = {"subject": of.subject, "session": of.session, "trial": of.trial}
+    shown = {"stimulus": of.stimulus} if of.stimulus else {}
     windows = Windows(
         X=X,
         y=np.full(len(X), of.label, dtype=np.int64),
-        metadata=pd.DataFrame({**{key: [name] * len(X) for key, name in names.items()}, "start": starts}),
+        metadata=pd.DataFrame({**names, "start": starts, **shown}, index=range(len(X))),
         channels=of.channels,
         rate=cutting.rate,
         classes=of.classes,
@@ -134,7 +135,7 @@ def make_batch(
     )
     if baseline is None:
         return Batch(windows, None)
-    row = pd.DataFrame({**{key: [name] for key, name in names.items()}, "start": [0.0]})
+    row = pd.DataFrame({**names, "start": [0.0], **shown})
     one = np.full(1, of.label, dtype=np.int64)
     return Batch(windows, replace(windows, X=baseline[None], y=one, metadata=row))
 

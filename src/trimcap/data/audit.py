@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from trimcap._errors import AuditError, unknown
+from trimcap._errors import AuditError
 from trimcap.data.ledger import Entry, Ledger, sorted_ids
-
-#: groups that a protocol may keep apart, and how many parts of `subject/session/trial` name one
-UNITS = {"subject": 1, "session": 2, "trial": 3}
+from trimcap.data.units import LEVELS, group_of, levels_of, plural
 
 Severity = Literal["error", "leaky", "warning", "note"]
+Group = Callable[[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,9 @@ def audit(
     leaky: bool = False,
     protocol: str = "",
     steps: Sequence[str] = (),
+    stimuli: Mapping[str, str] | None = None,
+    calibration_ids: Iterable[str] = (),
+    calibration_unit: str = "trial",
 ) -> Audit:
     """Check that nothing before the final evaluation saw the test set.
 
@@ -65,25 +67,36 @@ def audit(
     ----------
     test_ids : ids of the sealed windows, `subject/session/trial@start`
     ledger : what every stage saw
-    unit : group that the protocol keeps apart: "subject", "session" or "trial". Trials are always
-        checked as well, because windows of one trial may overlap.
+    unit : group that the protocol keeps apart: "subject", "session", "trial", "stimulus" or "subject+stimulus".
+        Trials are always checked as well, because windows of one trial may overlap.
     leaky : the protocol shares trials by declaration; it is then labelled instead of failed
     protocol : its description, for the text
     steps : `Windows.steps` of the data; a transductive one becomes a note
+    stimuli : trial (`subject/session/trial`) → stimulus; needed where stimuli are kept apart
+    calibration_ids : windows of test subjects that the stage "calibrate" may see, and no other stage
+    calibration_unit : what these may not share with the test windows: "trial" or "stimulus"
 
     Returns
     -------
     Audit; it has an error if a stage other than "evaluate" saw a test window, if a group is on both
     sides, or if no "fit" is recorded (then nothing is known about the training).
     """
-    if unit not in UNITS:
-        raise ValueError(unknown("unit", unit, UNITS))
+    levels = {*levels_of(unit), "trial"}
     test = sorted_ids(test_ids)
+    allowed = frozenset(calibration_ids)
     before = [e for e in ledger.entries if e.stage != "evaluate"]
+    personal = [e for e in before if e.stage == "calibrate" and allowed.issuperset(e.ids)]
+    general = [e for e in before if e not in personal]
     members = set(test)
+
+    def group(window_id: str, level: str) -> str:
+        return group_of(window_id, level, stimuli)
+
     findings = [
         *_seen_test(before, members),
-        *(_declared_leak(before, test, protocol) if leaky else _shared_groups(before, test, {unit, "trial"})),
+        *(_declared_leak(before, test, protocol) if leaky else _shared_groups(general, test, levels, group)),
+        *_shared_groups(personal, test, {*levels_of(calibration_unit), "trial"}, group),
+        *(() if "stimulus" in levels or leaky else _known_stimuli(general, test, stimuli or {})),
         *_untrained(before),
         *_evaluations(ledger.entries, members),
         *(Finding("note", "", f"{s}: uses test inputs, never labels") for s in steps if "transductive" in s),
@@ -101,18 +114,6 @@ def audit(
     return Audit(tuple(findings), rows)
 
 
-def group_of(window_id: str, unit: str) -> str:
-    """The subject, session or trial of a window id, e.g. `s1/0` for "session".
-
-    >>> group_of("s1/0/rest@4.0000", "session")
-    's1/0'
-    """
-    parts = window_id.rpartition("@")[0].split("/")
-    if len(parts) != 3:
-        raise ValueError(f"window id {window_id!r} is not of the form subject/session/trial@start")
-    return "/".join(parts[: UNITS[unit]])
-
-
 def _seen_test(before: Sequence[Entry], test: set[str]) -> list[Finding]:
     counts = [len(test & set(e.ids)) for e in before]
     return [
@@ -122,17 +123,27 @@ def _seen_test(before: Sequence[Entry], test: set[str]) -> list[Finding]:
     ]
 
 
-def _shared_groups(before: Sequence[Entry], test: Sequence[str], levels: Iterable[str]) -> list[Finding]:
+def _shared_groups(before: Sequence[Entry], test: Sequence[str], levels: Iterable[str], group: Group) -> list[Finding]:
     findings = []
-    for level in sorted(levels, key=UNITS.__getitem__):
-        in_test = {group_of(i, level) for i in test}
+    for level in sorted(levels, key=list(LEVELS).index):
+        in_test = {group(i, level) for i in test}
         for e in before:
-            both = sorted(in_test & {group_of(i, level) for i in e.ids})
+            both = sorted(in_test & {group(i, level) for i in e.ids})
             if both:
                 text = f"{level} {both[0]} is in the test set and was seen by stage {_label(e)}"
-                more = f" ({len(both)} of {len(in_test)} test {level}s)" if len(both) > 1 else ""
+                more = f" ({len(both)} of {len(in_test)} test {plural(level)})" if len(both) > 1 else ""
                 findings.append(Finding("error", e.stage, text + more))
     return findings
+
+
+def _known_stimuli(before: Sequence[Entry], test: Sequence[str], stimuli: Mapping[str, str]) -> list[Finding]:
+    """A protocol that does not keep stimuli apart is told how many were known."""
+    in_test = {stimuli[t] for t in {group_of(i, "trial") for i in test} & stimuli.keys()}
+    seen = in_test & {stimuli[t] for t in {group_of(i, "trial") for e in before for i in e.ids} & stimuli.keys()}
+    if not seen:
+        return []
+    text = f"{len(seen)} of {len(in_test)} test stimuli were also seen in training, in other trials"
+    return [Finding("note", "", text)]
 
 
 def _declared_leak(before: Sequence[Entry], test: Sequence[str], protocol: str) -> list[Finding]:

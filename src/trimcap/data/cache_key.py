@@ -19,7 +19,7 @@ from trimcap.data.recording import Recording
 from trimcap.data.steps import name_of, source_of
 
 #: raised whenever the files of an entry change their meaning
-LAYOUT = 1
+LAYOUT = 2
 #: parts of a path that count as a file's name, as readers take sessions and subjects from its folders
 PARTS = 3
 
@@ -66,6 +66,8 @@ def hash_recording(recording: Recording, *, with_info: bool) -> Source:
         "label": int(recording.label),
         "classes": list(recording.classes),
     }
+    if recording.stimulus:  # becomes a column of the metadata
+        facts["stimulus"] = recording.stimulus
     if with_info:
         # an object without a stable text gives another key each time: a rebuild, never a stale result
         facts["info"] = json.loads(json.dumps(dict(recording.info), default=repr, sort_keys=True))

@@ -36,7 +36,7 @@ def cut(
     Returns
     -------
     Windows with X of shape (n, n_channels, n_times), float32, µV; rows in the order of `recordings`, then
-    in time.
+    in time. Their metadata have a column stimulus if a recording's `info` names one.
 
     Raises
     ------
@@ -141,7 +141,8 @@ def _metadata(recordings: Sequence[Recording], counts: Sequence[int], step: floa
 
     starts = np.concatenate([np.arange(n) * step for n in counts])
     names = {part: column(part) for part in ("subject", "session", "trial")}
-    return pd.DataFrame({**names, "start": starts})
+    shown = {"stimulus": column("stimulus")} if any(r.stimulus for r in recordings) else {}
+    return pd.DataFrame({**names, "start": starts, **shown})
 
 
 def _describe(length: float, step: float, dropped: int) -> str:

@@ -24,7 +24,9 @@ STAGES = {
     "sensitivity": "measures the loss of each layer's removal",
     "plan": "chooses what is removed",
     "calibration": "fits quantizer ranges",
+    "calibrate": "fine-tunes on a new subject's calibration trials",
     "search": "chooses hyper-parameters",
+    "choose": "chooses hyper-parameters on inner folds",
     "verify": "replays windows through an artifact",
     "evaluate": "reports the final numbers",
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from trimcap._errors import unknown
 from trimcap.data.folds import Fold, Subset, make_fold
+from trimcap.data.units import plural
 from trimcap.data.windows import Windows
 
 MissingClasses = Literal["raise", "allow"]
@@ -18,6 +20,24 @@ Groups = NDArray[np.str_]
 
 #: draws of validation groups until train and valid both hold every class
 _DRAWS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """Rows of one fold before train and valid are divided.
+
+    Parameters
+    ----------
+    name : of the fold
+    test : rows that are tested
+    rest : rows for train and valid; None for all others
+    calibration : rows of test subjects for the stage "calibrate"
+    """
+
+    name: str
+    test: Rows
+    rest: Rows | None = None
+    calibration: Rows | None = None
 
 
 def sort_rows(windows: Windows) -> Windows:
@@ -44,17 +64,22 @@ def grouped_tests(windows: Windows, groups: Groups, n_folds: int, seed: int, kin
     """Test rows per fold: whole groups, stratified by class."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    need_folds(len(np.unique(groups)), n_folds, f"{kind}s")
+    need_folds(len(np.unique(groups)), n_folds, plural(kind))
     for label in np.unique(windows.y):
         having = len(np.unique(groups[windows.y == label]))
         if having < n_folds:
             raise ValueError(
-                f"class {windows.classes[label]!r} occurs in {having} of {len(np.unique(groups))} {kind}s only, so it "
+                f"class {windows.classes[label]!r} occurs in {having} of {len(np.unique(groups))} {plural(kind)} only, so it "
                 f"would be absent from some of the {n_folds} folds; "
-                + (f"use n_folds={having} or fewer" if having > 1 else f"load more {kind}s that have it")
+                + (f"use n_folds={having} or fewer" if having > 1 else f"load more {plural(kind)} that have it")
             )
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     return numbered(test for _, test in splitter.split(groups, windows.y, groups))
+
+
+def one_by_one(groups: Groups, kind: str) -> dict[str, Rows]:
+    """Test rows per group: each is held out once."""
+    return {f"{kind} {name}": np.flatnonzero(groups == name) for name in np.unique(groups).tolist()}
 
 
 def numbered(tests: Iterable[Rows]) -> dict[str, Rows]:
@@ -65,8 +90,8 @@ def numbered(tests: Iterable[Rows]) -> dict[str, Rows]:
 
 def cut_folds(
     windows: Windows,
-    tests: Mapping[str, Rows],
-    groups: Groups,
+    cuts: Mapping[str, Rows] | Iterable[Cut],
+    groups: Groups | Sequence[Groups],
     *,
     protocol: str,
     unit: str,
@@ -74,8 +99,54 @@ def cut_folds(
     seed: int,
     missing_classes: MissingClasses,
     leaky: bool = False,
+    valid_unit: str | None = None,
+    calibration_unit: str = "trial",
 ) -> list[Fold]:
-    """Folds from test rows; what is left is divided by whole `groups` into train and valid."""
+    """Folds from test rows; what is left is divided by whole `groups` into train and valid.
+
+    Parameters
+    ----------
+    cuts : name → test rows, or rows of several parts
+    groups : one name per row; with several of them, validation keeps all apart, and rows in between are unused
+    """
+    _check_input(windows, missing_classes)
+    if isinstance(cuts, Mapping):
+        cuts = [Cut(name, test) for name, test in cuts.items()]
+    levels = [groups] if isinstance(groups, np.ndarray) else list(groups)
+    folds = []
+    for number, cut in enumerate(cuts):
+        own = np.empty(0, np.int64) if cut.calibration is None else cut.calibration
+        taken = np.union1d(cut.test, own)
+        rest = np.setdiff1d(np.arange(len(windows)), taken) if cut.rest is None else np.sort(cut.rest)
+        dice = [_Dice.of(windows.y[rest], level[rest], valid, missing_classes == "raise", cut.name) for level in levels]
+        train, held = _cut_valid(windows.y, dice, rest, np.random.default_rng([seed, number]))
+        rows = {"train": train, "valid": held, "test": np.sort(cut.test)}
+        if cut.calibration is not None:
+            rows["calibration"] = np.sort(own)
+        for part, members in rows.items():
+            if part == "train" or missing_classes == "raise":
+                check_classes(windows, members, f"fold {cut.name!r} ({protocol})", part)
+        subsets = {part: Subset(windows, members) for part, members in rows.items()}
+        folds.append(
+            make_fold(
+                subsets["train"],
+                subsets["valid"],
+                subsets["test"],
+                calibration=subsets.get("calibration"),
+                name=cut.name,
+                protocol=protocol,
+                unit=unit,
+                seed=seed,
+                leaky=leaky,
+                valid_unit=valid_unit,
+                calibration_unit=calibration_unit,
+                unused=len(windows) - sum(map(len, rows.values())),
+            )
+        )
+    return folds
+
+
+def _check_input(windows: Windows, missing_classes: str) -> None:
     if missing_classes not in ("raise", "allow"):
         raise ValueError(unknown("missing_classes", missing_classes, ["raise", "allow"]))
     if len(windows) and len(np.unique(windows.y)) < 2:
@@ -83,17 +154,6 @@ def cut_folds(
             f"all {len(windows)} windows are of class {windows.classes[windows.y[0]]!r}, so there is nothing to tell "
             "apart; load recordings of another class"
         )
-    folds = []
-    for number, (name, test) in enumerate(tests.items()):
-        rest = np.setdiff1d(np.arange(len(windows)), test)
-        train, held = _cut_valid(windows.y, groups, rest, valid, np.random.default_rng([seed, number]), name)
-        rows = {"train": train, "valid": held, "test": np.sort(test)}
-        for part, members in rows.items():
-            if part == "train" or missing_classes == "raise":
-                _check_classes(windows, members, f"fold {name!r} ({protocol})", part)
-        subsets = [Subset(windows, members) for members in rows.values()]
-        folds.append(make_fold(*subsets, name=name, protocol=protocol, unit=unit, seed=seed, leaky=leaky))
-    return folds
 
 
 def need_groups(groups: Groups, least: int, kind: str, protocol: str, *, instead: str = "") -> None:
@@ -102,8 +162,8 @@ def need_groups(groups: Groups, least: int, kind: str, protocol: str, *, instead
     if len(names) < least:
         other = f", or measure generalisation to new trials with the protocol {instead!r}" if instead else ""
         raise ValueError(
-            f"{protocol} needs at least {least} {kind}s, but the windows hold {len(names)} "
-            f"({', '.join(names[:3])}); load more {kind}s{other}"
+            f"{protocol} needs at least {least} {plural(kind)}, but the windows hold {len(names)} "
+            f"({', '.join(names[:3])}); load more {plural(kind)}{other}"
         )
 
 
@@ -114,28 +174,43 @@ def need_folds(n: int, n_folds: int, what: str) -> None:
         raise ValueError(f"n_folds={n_folds} is impossible with {n} {what}; {legal}")
 
 
-def _cut_valid(
-    y: NDArray[np.int64], groups: Groups, rest: Rows, valid: float, rng: np.random.Generator, fold: str
-) -> tuple[Rows, Rows]:
-    """Divide the rows `rest` into train and valid by whole groups."""
-    if not 0 < valid < 1:
-        raise ValueError(f"valid={valid} must be a fraction between 0 and 1 of the training groups")
-    names, first, member = np.unique(groups[rest], return_index=True, return_inverse=True)
-    n_valid = max(1, round(valid * len(names)))
-    if n_valid >= len(names):
-        raise ValueError(
-            f"fold {fold!r}: validation would take all {len(names)} training groups; lower valid={valid} or use "
-            "more folds or more data"
-        )
-    labels = y[rest][first]
-    pure = bool((labels[member] == y[rest]).all())
+def _cut_valid(y: NDArray[np.int64], dice: Sequence[_Dice], rest: Rows, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """Divide the rows `rest` into train and valid by whole groups of every level."""
     n_classes = len(np.unique(y[rest]))
     for _ in range(_DRAWS):
-        in_valid = np.isin(member, _draw(labels if pure else np.zeros_like(labels), n_valid, rng))
-        train, held = rest[~in_valid], rest[in_valid]
+        drawn = np.stack([d.roll(rng) for d in dice])
+        train, held = rest[~drawn.any(axis=0)], rest[drawn.all(axis=0)]
         if len(np.unique(y[train])) == len(np.unique(y[held])) == n_classes:
             break
     return train, held
+
+
+@dataclass(frozen=True, eq=False)
+class _Dice:
+    """Draws validation groups: `labels` of the groups, `member` says which group a row is in."""
+
+    labels: NDArray[np.int64]
+    member: Rows
+    n: int
+
+    @staticmethod
+    def of(y: NDArray[np.int64], groups: Groups, valid: float, every_class: bool, fold: str) -> _Dice:
+        if not 0 < valid < 1:
+            raise ValueError(f"valid={valid} must be a fraction between 0 and 1 of the training groups")
+        names, first, member = np.unique(groups, return_index=True, return_inverse=True)
+        labels = y[first]
+        pure = bool((labels[member] == y).all())
+        # groups of one class each: a class without a group would have no accuracy
+        n = max(len(np.unique(labels)) if pure and every_class else 1, round(valid * len(names)))
+        if n >= len(names):
+            raise ValueError(
+                f"fold {fold!r}: validation would take all {len(names)} training groups; lower valid={valid} or use "
+                "more folds or more data"
+            )
+        return _Dice(labels if pure else np.zeros_like(labels), member, n)
+
+    def roll(self, rng: np.random.Generator) -> NDArray[np.bool_]:
+        return np.isin(self.member, _draw(self.labels, self.n, rng))
 
 
 def _draw(labels: NDArray[np.int64], n: int, rng: np.random.Generator) -> Rows:
@@ -151,7 +226,8 @@ def _draw(labels: NDArray[np.int64], n: int, rng: np.random.Generator) -> Rows:
     return chosen
 
 
-def _check_classes(windows: Windows, rows: Rows, fold: str, part: str) -> None:
+def check_classes(windows: Windows, rows: Rows, fold: str, part: str) -> None:
+    """Raise if a class has no row in a part of a fold."""
     absent = sorted(set(range(len(windows.classes))) - set(windows.y[rows].tolist()))
     if absent:
         also = "" if part == "train" else ", or allow it with missing_classes='allow'"

@@ -21,7 +21,8 @@ class Recording:
     subject, session, trial : identifiers; (subject, session, trial) is unique in a data set
     label : index into `classes`
     classes : class names, shared by all recordings of a data set
-    info : further facts about the recording (age, sex, quality, file, …)
+    info : further facts about the recording (age, sex, quality, file, …); `stimulus`, if there is one, becomes a
+        column of the windows' metadata
 
     Raises
     ------
@@ -62,6 +63,11 @@ class Recording:
     def name(self) -> str:
         """`subject/session/trial`."""
         return f"{self.subject}/{self.session}/{self.trial}"
+
+    @property
+    def stimulus(self) -> str:
+        """Name of what was shown or played, from `info`; "" if it is not known."""
+        return str(self.info.get("stimulus", ""))
 
     @property
     def duration(self) -> float:
