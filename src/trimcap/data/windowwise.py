@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
-from trimcap.data.bandpass import band_variances
-from trimcap.data.features import to_grid
+from trimcap.data.features import to_grid, variances
+from trimcap.data.lazy import pieces
+from trimcap.data.montage import Grid
 from trimcap.data.montage import grid as lay_out
 from trimcap.data.windows import Windows
+
+#: values that are standardised together; they fit a core's second-level cache
+_VALUES = 40_000
 
 
 def log_variance(
@@ -35,15 +41,11 @@ def log_variance(
     """
     need_raw(windows, "log_variance")
     _check_bands(bands, windows.rate)
-    n, n_channels, n_times = windows.X.shape
     if bands is None:
         variance = windows.X.var(axis=2, dtype=np.float64)[..., None]
         text = "log-variance"
     else:
-        edges = [(float(low), float(high)) for low, high in bands.values()]
-        flat = windows.X.reshape(n * n_channels, n_times)
-        rows = band_variances(flat, rate=windows.rate, edges=edges, order=order)
-        variance = rows.reshape(n, n_channels, len(edges))
+        variance = variances(windows, bands=bands, order=order)
         text = f"log-variance ({', '.join(f'{b} {low:g}–{high:g} Hz' for b, (low, high) in bands.items())})"
     dead = ~(np.isfinite(variance) & (variance > 0)).all(axis=2)
     if dead.any():
@@ -57,7 +59,7 @@ def log_variance(
 
 def grid(windows: Windows, *, rows: int = 9, columns: int = 9) -> Windows:
     """Features on a map of the electrodes, see `to_grid` and `montage.grid`: (n, n_bands, rows, columns)."""
-    return to_grid(windows, lay_out(windows.channels, rows=rows, columns=columns))
+    return to_grid(windows, _laid_out(windows.channels, rows, columns))
 
 
 def frames(windows: Windows, *, rows: int = 9, columns: int = 9, every: int = 1) -> Windows:
@@ -82,8 +84,14 @@ def frames(windows: Windows, *, rows: int = 9, columns: int = 9, every: int = 1)
     whole = windows.X[..., : n_times // every * every].reshape(n, n_channels, -1, every)
     averaged = whole[..., 0] if every == 1 else whole.mean(axis=3, dtype=np.float64).astype(np.float32)
     each = "" if every == 1 else f", {every} samples each"
-    X = lay_out(windows.channels, rows=rows, columns=columns).scatter(averaged.transpose(0, 2, 1))
+    X = _laid_out(windows.channels, rows, columns).scatter(averaged.transpose(0, 2, 1))
     return windows.with_X(X, step=f"{X.shape[1]} frames{each} on an electrode grid {rows}×{columns}")
+
+
+@lru_cache(maxsize=16)
+def _laid_out(channels: tuple[str, ...], rows: int, columns: int) -> Grid:
+    """The grid of one set of electrodes, which the next recording has too."""
+    return lay_out(channels, rows=rows, columns=columns)
 
 
 def window_z_score(windows: Windows, *, per: str = "window") -> Windows:
@@ -100,12 +108,19 @@ def window_z_score(windows: Windows, *, per: str = "window") -> Windows:
     """
     window_z_score_words(per=per)
     axes = tuple(range(1 if per == "window" else 2, windows.X.ndim))
-    mean = windows.X.mean(axis=axes, keepdims=True, dtype=np.float64)
-    std = windows.X.std(axis=axes, keepdims=True, dtype=np.float64)
-    if not (std > 0).all():
-        row = int(np.argwhere(~(std > 0))[0][0])
-        raise ValueError(f"window {windows.ids[row]}: constant or not finite, so it has no z-score; drop it first")
-    X = ((windows.X - mean) / std).astype(np.float32)
+    X, done = np.empty(windows.X.shape, dtype=np.float32), 0
+    for part in pieces(windows.X, rows=max(1, _VALUES // max(1, math.prod(windows.shape)))):
+        z = part.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # infinity becomes NaN, which is refused
+            z -= z.mean(axis=axes, keepdims=True)
+        std = np.sqrt(np.square(z).mean(axis=axes, keepdims=True))
+        alive = (std > 0).reshape(len(z), -1).all(axis=1)
+        if not alive.all():
+            row = done + int(np.flatnonzero(~alive)[0])
+            raise ValueError(f"window {windows.ids[row]}: constant or not finite, so it has no z-score; drop it first")
+        z /= std
+        X[done : done + len(z)] = z
+        done += len(z)
     return windows.with_X(X, step=window_z_score_words(per=per), unit="z")
 
 
