@@ -191,6 +191,14 @@ BAD = {
     "short table": (lambda p: (p / "metadata.csv").write_text("subject\n01\n"), "metadata have 1 lines"),
     "no subject": (lambda p: (p / "metadata.csv").write_text("who\n" + "01\n" * 40), "lack the column subject"),
     "bad start": (lambda p: (p / "metadata.csv").write_text("subject,start\n" + "01,x\n" * 40), "number of seconds"),
+    "no name": (
+        lambda p: (p / "metadata.csv").write_text("subject,trial\n01,a\n,b\n" + "01,c\n" * 38),
+        "line 1 of the",
+    ),
+    "dead channel": (
+        lambda p: np.save(p / "X.npy", np.load(p / "X.npy") * [[1], [1], [0], [1]]),
+        "channel Pz is constant",
+    ),
     "no CSV": (lambda p: (p / "metadata.csv").write_bytes(b"\xff\xfe\x00"), "can't be read as CSV"),
     "no table": (lambda p: (p / "metadata.csv").unlink(), "lacks metadata.csv"),
     "volts": (lambda p: np.save(p / "X.npy", np.load(p / "X.npy") * np.float32(1e-6)), "looks like volts"),
@@ -330,6 +338,11 @@ def test_zarr_groups_that_can_not_be_right(version, tmp_path):
         open_arrays(place)
 
 
+def test_facts_refuse_misspelt_keys(tmp_path):
+    with pytest.raises(ValueError, match="did you mean 'scale'"):
+        arrays_facts(save_folder(make(), tmp_path), scales=1)
+
+
 def test_places_without_arrays(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file or folder"):
         open_arrays(tmp_path / "x")
@@ -374,6 +387,9 @@ def test_a_folder_of_files_is_one_source_and_can_be_cached(tmp_path):
     shutil.move(save_parquet(parts[0], tmp_path), place / "a.parquet")
     source = arrays_source(place, subjects=2)
     assert [p.name for p in source.items] == ["a.parquet", "b"]
+    facts = arrays_facts(place)
+    assert (facts["kind"], list(facts["items"]), facts["problems"]) == ("several", ["a.parquet", "b"], [])
+    assert facts["items"]["b"]["subjects"] == ["02"]
     chain = Chain((Step("windows", seconds=0.5),))
     windows = cached(chain, source.items, read=source.read, folder=tmp_path / "cache")
     assert windows.metadata.subject.drop_duplicates().tolist() == ["01", "02"]
@@ -430,6 +446,7 @@ def test_a_table_of_samples_holds_recordings(tmp_path, monkeypatch):
         (lambda t: t.rename(columns={"Fz": "a", "Cz": "b", "O1": "c"}), "none of its columns is an electrode"),
         (lambda t: t.assign(label=np.where(t.index == 7, "y", t.label)), "several labels"),
         (lambda t: t.assign(label="z"), "unknown class 'z'"),
+        (lambda t: t.assign(subject=t.subject.where(t.index != 9)), "some rows have no subject"),
         (lambda t: t.assign(Cz=t.Cz.where(t.index != 120)), "01/0/b: channel Cz holds NaN"),
     ],
 )

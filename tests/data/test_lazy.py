@@ -37,6 +37,7 @@ def counted(rows, index):
         (slice(9, 9), 1),
         ([1, 2], [0, 3]),
         (Ellipsis, 2),
+        (),
         None,
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trimcap.data.arrays_find import layout_at
+from trimcap.data.arrays_find import is_item, items_in, layout_at
 from trimcap.data.arrays_labels import labels_of
 from trimcap.data.arrays_layout import Check, problems_of, windows_from
 from trimcap.data.arrays_source import arrays_source
@@ -76,18 +76,20 @@ def open_arrays(
     return windows_from(layout_at(Path(path), given), subjects=subjects, check=check, any_names=any_names)
 
 
-def arrays_facts(path: Path | str, **given: Any) -> dict[str, Any]:
+def arrays_facts(path: Path | str, *, any_names: bool = False, **given: Any) -> dict[str, Any]:
     """What a place holds, for people; X is not read.
 
     Parameters
     ----------
-    path, given : as in `open_arrays`
+    path : as in `open_arrays`; or a folder of several such things
+    any_names, given : as in `open_arrays`
 
     Returns
     -------
     dict with kind ("windows" or "table"), shape, dtype, bytes (of X), rate, channels, unit, subjects, sessions, trials,
     classes (name → number of windows), unlabelled, and problems: what `open_arrays` would refuse, in words. Of a table:
-    shape (samples, electrodes), subjects, rate, channels, problems.
+    shape (samples, electrodes), subjects, rate, channels, problems. Of a folder of several ("several"): items (name →
+    facts) and all their problems.
 
     Raises
     ------
@@ -99,8 +101,12 @@ def arrays_facts(path: Path | str, **given: Any) -> dict[str, Any]:
         shape = (columns.total, len(columns.channels))
         facts = {"kind": "table", "shape": shape, "rate": columns.info.get("rate"), "channels": columns.channels}
         return {**facts, "subjects": subjects_of(path), "problems": []}
+    if path.is_dir() and not is_item(path):
+        items = {item.name: arrays_facts(item, any_names=any_names, **given) for item in items_in(path)}
+        found = [f"{name}: {problem}" for name, facts in items.items() for problem in facts["problems"]]
+        return {"kind": "several", "items": items, "problems": found}
     layout = layout_at(path, given)
-    problems = problems_of(layout)
+    problems = problems_of(layout, any_names=any_names)
     info, table = layout.info, layout.table
     facts = {
         "kind": "windows",

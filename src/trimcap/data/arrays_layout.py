@@ -136,7 +136,7 @@ def merged(info: Mapping[str, Any], given: Mapping[str, Any], where: str) -> dic
     ------
     ValueError : a key that means nothing.
     """
-    for key in info:
+    for key in (*info, *given):
         if key not in INFO:
             raise ValueError(f"{where}: {unknown('key', key, INFO)}")
     return {**info, **{key: value for key, value in given.items() if value is not None}}
@@ -159,6 +159,10 @@ def _of_sizes(layout: Layout) -> list[str]:
         found.append(
             f"the metadata lack the column subject; they have {', '.join(map(str, layout.table.columns)) or 'none'}"
         )
+    for column in [name for name in ("subject", "session", "trial") if name in layout.table]:
+        nameless = layout.table[column].isna() | (layout.table[column].astype(str) == "")
+        if nameless.any():
+            found.append(f"line {int(nameless.to_numpy().argmax())} of the metadata has no {column}")
     if "start" in layout.table and not np.isfinite(pd.to_numeric(layout.table["start"], errors="coerce")).all():
         found.append("the metadata's column start holds something that is no number of seconds")
     return found
@@ -201,7 +205,7 @@ def _check_values(windows: Windows, where: str, *, full: bool) -> None:
     """Refuse NaN, and µV that look like volts; in all windows, or in some evenly from the first to the last."""
     looked_at = len(windows) if full else min(len(windows), _LOOKED_AT)
     chosen = np.linspace(0, len(windows) - 1, looked_at).round().astype(np.int64)
-    spreads, row = [], 0
+    spreads, ends, row = [], [], 0
     for X in pieces(windows.take(chosen).X):
         flat = np.isfinite(X.reshape(len(X), -1)).all(axis=1)
         if not flat.all():
@@ -211,7 +215,13 @@ def _check_values(windows: Windows, where: str, *, full: bool) -> None:
                 "or interpolate"
             )
         spreads.append(X.std(axis=-1).reshape(-1) if windows.unit == "µV" else np.ones(1))
+        ends.append((X.min(axis=(0, -1)), X.max(axis=(0, -1))))
         row += len(X)
+    low, high = (np.array(values) for values in zip(*ends, strict=True))
+    dead = low.min(axis=0) == high.max(axis=0)
+    if windows.unit == "µV" and dead.any():
+        name = windows.channels[int(dead.argmax())]
+        raise ValueError(f"{where}: channel {name} is constant in all {len(chosen)} windows looked at; leave it out")
     spread = float(np.median(np.concatenate(spreads)))
     if spread < _SMALLEST_SPREAD:
         raise ValueError(f"{where}: X has a median spread of {spread:.2g} µV, which looks like volts; pass scale=1e6")

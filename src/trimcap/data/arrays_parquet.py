@@ -24,7 +24,7 @@ KEY = b"trimcap"
 _X = "X"
 _LABELS = ("y", "label")
 #: bytes of X in a row group beyond which reading one row would take too much memory
-_LARGEST_GROUP = 512 * 2**20
+_LARGEST_GROUP = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -193,11 +193,16 @@ def _folded(path: Path, sizes: tuple[int, ...], info: Mapping[str, Any]) -> tupl
     return n, sizes[0] // n
 
 
-def _check_size(path: Path, metadata: Any) -> None:
-    """Refuse files that would unpack to more than they can honestly hold."""
+def check_rows(path: Path, metadata: Any) -> None:
+    """Refuse a file that promises more rows than it has bytes."""
     size = path.stat().st_size
     if metadata.num_rows > size:
         raise ValueError(f"{path} promises {metadata.num_rows:,} rows in {size:,} bytes; it is damaged")
+
+
+def _check_size(path: Path, metadata: Any) -> None:
+    """Refuse files that would unpack to more than they can honestly hold."""
+    check_rows(path, metadata)
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         if group.total_byte_size > _LARGEST_GROUP:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trimcap._errors import unknown
 from trimcap.data.arrays_labels import labels_of
 from trimcap.data.arrays_layout import merged
-from trimcap.data.arrays_parquet import info_of, opened
+from trimcap.data.arrays_parquet import check_rows, info_of, opened
 from trimcap.data.check import check_signal
 from trimcap.data.electrodes import unknown_electrodes
 from trimcap.data.recording import Recording
@@ -62,6 +62,7 @@ def columns_of(path: Path, given: Mapping[str, Any]) -> Columns:
     ValueError : no subjects, labels or electrodes; an electrode that is asked for is missing.
     """
     with opened(path) as file:
+        check_rows(path, file.metadata)
         names, total = list(file.schema_arrow.names), int(file.metadata.num_rows)
         info = merged(info_of(path, file.schema_arrow.metadata or {}), given, str(path))
     label = next((name for name in _LABELS if name in names), None)
@@ -116,6 +117,8 @@ def _stretches(path: Path, columns: Columns) -> Iterator[tuple[tuple[str, ...], 
     waiting: list[pd.DataFrame] = []
     current: tuple[str, ...] | None = None
     for table in _tables(path, used):
+        if table[list(columns.keys)].isna().any(axis=None):
+            raise ValueError(f"{path}: some rows have no {' or '.join(columns.keys)}")
         names = table[list(columns.keys)].astype(str)
         moved = (names != names.shift()).any(axis=1).to_numpy()
         edges = [*np.flatnonzero(moved).tolist(), len(table)]

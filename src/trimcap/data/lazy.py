@@ -70,7 +70,7 @@ class LazyArray(NDArrayOperatorsMixin):
         )
 
     def __getitem__(self, key: Any) -> Any:
-        first, *rest = key if isinstance(key, tuple) else (key,)
+        first, *rest = key or (Ellipsis,) if isinstance(key, tuple) else (key,)
         if first is None or first is Ellipsis:
             return np.asarray(self)[key]
         if isinstance(first, int | np.integer):
