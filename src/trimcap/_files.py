@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 def write_atomic(path: Path | str, content: bytes | str) -> Path:
@@ -17,13 +19,25 @@ def write_atomic(path: Path | str, content: bytes | str) -> Path:
     ------
     OSError : the folder can't be written; the message names it.
     """
+    with replacing(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+    return Path(path)
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[IO[bytes]]:
+    """A file to write into, which becomes `path` when the block ends, and is deleted when an error ends it.
+
+    Raises
+    ------
+    OSError : the folder can't be written; the message names it.
+    """
     path = Path(path)
-    data = content.encode() if isinstance(content, str) else content
     make_folder(path.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o666 & ~_umask())
@@ -31,7 +45,6 @@ def write_atomic(path: Path | str, content: bytes | str) -> Path:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    return path
 
 
 def write_json(path: Path | str, value: Any) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from trimcap.data.lazy import lazy, lazy_array
 from trimcap.data.npz import read_npz, write_npz
 from trimcap.data.readers import from_arrays
 from trimcap.data.windows import Windows
@@ -121,3 +122,32 @@ def test_unwritable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="cannot write into folder"):
         write_npz(windows(), tmp_path / "file" / "w.npz")
+
+
+def test_windows_that_are_not_in_memory_are_written_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trimcap.data.lazy._PIECE", 4000)
+    whole = windows()
+    write_npz(whole, tmp_path / "whole.npz")
+    write_npz(replace(whole, X=lazy(whole.X)), tmp_path / "pieces.npz")
+    with np.load(tmp_path / "whole.npz") as one, np.load(tmp_path / "pieces.npz") as other:
+        assert one.files == other.files
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name])
+            assert one[name].dtype == other[name].dtype
+
+
+def test_an_interrupted_file_is_none(tmp_path: Path) -> None:
+    whole = windows()
+    bad = replace(whole, metadata=whole.metadata.assign(more=[object()] * len(whole)))
+    write_npz(whole, tmp_path / "w.npz")
+    before = (tmp_path / "w.npz").read_bytes()
+    with pytest.raises(ValueError, match="holds Python objects"):
+        write_npz(bad, tmp_path / "w.npz")
+
+    def stop(rows: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_npz(replace(whole, X=lazy_array(stop, whole.X.shape)), tmp_path / "w.npz")
+    assert (tmp_path / "w.npz").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["w.npz"]

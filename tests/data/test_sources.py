@@ -39,7 +39,7 @@ from trimcap.data.recording import Recording
 from trimcap.data.sets.catalogue import CATALOGUE
 from trimcap.data.sets.seed_v import ENDS
 from trimcap.data.source import Source
-from trimcap.data.sources import SOURCES, WINDOW_SOURCES, check_name, imported, open_source, open_windows
+from trimcap.data.sources import SOURCES, WINDOW_SOURCES, check_source, imported, open_source, open_windows
 from trimcap.data.synthetic import make_fingerprint, make_synthetic
 
 
@@ -358,7 +358,9 @@ def test_every_set_of_the_catalogue_has_a_source_with_the_options_of_its_reader(
         for option in [*reader][2:]:
             assert source[option].default == reader[option].default
     for name in WINDOW_SOURCES:
-        check_name(name)
+        check_source(name, {})
+        with pytest.raises(ValueError, match=f"source {name} has no options|unknown option of source {name} 'x'"):
+            check_source(name, {"x": 1})
     with pytest.raises(ValueError, match="unknown source of windows 'deap'"):
         open_windows("deap")
 

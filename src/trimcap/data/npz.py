@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trimcap._files import write_atomic
+from trimcap._files import replacing
 from trimcap.data import npz_fields
+from trimcap.data.lazy import pieces
 from trimcap.data.npz_arrays import npz_arrays
 from trimcap.data.readers import from_arrays
 from trimcap.data.windows import COLUMNS, Windows
@@ -45,9 +46,11 @@ def write_npz(windows: Windows, path: Path | str) -> Path:
     }
     for column in windows.metadata.columns:
         arrays[column if column in COLUMNS else f"{_EXTRA}{column}"] = _plain(windows.metadata[column])
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    return write_atomic(path, buffer.getvalue())
+    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                _write(entry, array)
+    return Path(path)
 
 
 def read_npz(path: Path | str) -> Windows:
@@ -121,6 +124,14 @@ def _extra_names(arrays: npz_fields.Arrays) -> list[str]:
     if twice:
         raise ValueError(f"{_EXTRA}{twice[0]} names a column that is there already")
     return names
+
+
+def _write(entry: IO[bytes], array: Any) -> None:
+    """As np.save, but an array that is not in memory goes through it in pieces."""
+    header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
+    np.lib.format.write_array_header_1_0(entry, header)
+    for piece in pieces(array) if array.ndim else (array,):
+        entry.write(np.ascontiguousarray(piece).reshape(-1).view(np.uint8).data)
 
 
 def _plain(column: pd.Series[Any]) -> NDArray[Any]:

@@ -107,15 +107,15 @@ def open_windows(name: str, path: Path | str | None = None, *, subjects: Wanted 
     return windows
 
 
-def check_name(name: str) -> None:
-    """Refuse what neither `SOURCES` nor `WINDOW_SOURCES` knows, and what can't be imported.
+def check_source(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse what neither `SOURCES` nor `WINDOW_SOURCES` knows, what can't be imported, and unknown options.
 
     Raises
     ------
     ValueError : says the nearest name.
     """
-    if name not in WINDOW_SOURCES:
-        _found(name)
+    function = imported(WINDOW_SOURCES[name]) if name in WINDOW_SOURCES else _found(name)
+    check_options(name, function, {key: value for key, value in options.items() if key != "subjects"})
 
 
 def check_options(name: str, function: Callable[..., Any], options: Mapping[str, Any]) -> None:

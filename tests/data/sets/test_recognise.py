@@ -93,6 +93,63 @@ def test_published_features_are_named_with_their_reader(tmp_path: Path) -> None:
     assert list(recognise(tmp_path / "v").features) == ["read_seed_v_features"]
 
 
+def test_damaged_features_are_found(tmp_path: Path) -> None:
+    place = write_seed_features(tmp_path, "1_20131027", kinds=("de", "psd"))
+    write_seed_features(tmp_path, "2_20131027", kinds=("de", "psd"))
+    write_seed_features(tmp_path, "3_20131027", kinds=("de", "psd"))
+    seen = []
+    whole = recognise(tmp_path, progress=lambda *args: seen.append(args))
+    assert (whole.damaged, whole.read) == ({}, False)
+    assert seen == [("01", 0, 3), ("02", 1, 3), ("03", 2, 3)]
+    write_seed_features(tmp_path, "2_20131027", kinds=("psd",))
+    first = place / "1_20131027.mat"
+    first.write_bytes(first.read_bytes()[:-100])
+    report = recognise(tmp_path)
+    assert list(report.damaged) == ["features of 01"]
+    assert "1_20131027.mat" in report.damaged["features of 01"]
+    assert not report.complete
+    assert recognise(tmp_path, read=False).damaged == {}
+    write_seed_features(tmp_path, "1_20131027", kinds=("de", "psd"))
+    write_seed_features(tmp_path, "1_20131028", kinds=("psd",))  # another session without DE
+    assert "no variable is like de_" in recognise(tmp_path).damaged["features of 01"]
+
+
+def test_damaged_features_of_the_other_sets_are_found(tmp_path: Path) -> None:
+    write_faced_features(tmp_path / "f", 0)
+    write_faced_features(tmp_path / "f", 0, "PSD")
+    write_faced_features(tmp_path / "f", 7)
+    bad = tmp_path / "f" / "FACED" / "EEG_Features" / "PSD" / "sub000.pkl.pkl"
+    bad.write_bytes(bad.read_bytes()[:5000])
+    report = recognise(tmp_path / "f")
+    assert list(report.damaged) == ["features of sub000"]
+    assert "PSD/sub000.pkl.pkl is not a whole pickle" in report.damaged["features of sub000"]
+    write_seed_iv(tmp_path)
+    smooth = tmp_path / "SEED_IV" / "eeg_feature_smooth"
+    assert recognise(smooth).damaged == {}
+    (smooth / "3" / "1_20160518.mat").write_bytes(b"cut off")
+    report = recognise(tmp_path / "SEED_IV")
+    assert (list(report.damaged), report.recordings) == (["features of 01"], 72)
+    bad = write_seed_v_features(tmp_path / "v")
+    bad.write_bytes(bad.read_bytes()[:-200])
+    assert list(recognise(tmp_path / "v").damaged) == ["features of 01"]
+
+
+def test_one_session_of_seed_iv_is_not_seed(tmp_path: Path) -> None:
+    write_seed_iv(tmp_path)
+    for part in ("eeg_raw_data", "eeg_feature_smooth"):
+        assert recognise(tmp_path / "SEED_IV" / part, read=False).entry.name == "seed-iv"
+        with pytest.raises(ValueError, match=r"is one session of SEED-IV.*Pass the folder above"):
+            recognise(tmp_path / "SEED_IV" / part / "1")
+
+
+def test_amigos_says_what_is_counted(tmp_path: Path) -> None:
+    write_amigos(tmp_path)
+    report = recognise(tmp_path)
+    assert len(report.trials) == 20
+    assert "counted are all 20 videos; read_amigos and the source amigos give the 16 short ones" in report.notes[0]
+    assert len(trimcap.data.read_amigos(tmp_path)) == 16
+
+
 def test_subjects_before_the_damage_are_read(tmp_path: Path) -> None:
     path = write_dreamer(tmp_path, subjects=3, compress=False)
     whole = bytearray(path.read_bytes())

@@ -54,7 +54,8 @@ def read_amigos(
     threshold, side : class 1 is rating `side` threshold
     baseline : the 5 s before each video: "drop" them, "keep" them at the signal's start, or put them "apart" into
         `info["baseline"]`, float32 (14, 640)
-    videos : "short" (trials 1-16, seen alone), "long" (17-20, some of them seen in groups) or "all"
+    videos : "short" (trials 1-16, seen alone; the default), "long" (17-20, some of them seen in groups) or "all"; the
+        catalogue and `recognise` count all 20
     on_bad : what to do with a trial in which a channel is constant or not finite (there are some): "raise", "drop" or
         "keep"
 

@@ -14,6 +14,7 @@ from trimcap.data.eegmat import read_eegmat
 from trimcap.data.recording import Recording
 from trimcap.data.sets.amigos import find_amigos, iter_amigos
 from trimcap.data.sets.catalogue import DataSet, data_set
+from trimcap.data.sets.check_features import Progress, damaged_features
 from trimcap.data.sets.dasps import find_dasps, iter_dasps
 from trimcap.data.sets.deap import find_deap, iter_deap
 from trimcap.data.sets.dreamer import find_dreamer, iter_dreamer
@@ -25,7 +26,11 @@ from trimcap.data.sets.seed_features import find_seed_features, find_seed_v_feat
 from trimcap.data.sets.seed_iv import find_seed_iv, iter_seed_iv
 from trimcap.data.sets.seed_v import find_seed_v, iter_seed_v
 
-Progress = Callable[[str, int, int], None]
+#: what else there is to know of a set
+_NOTES = {
+    "amigos": "counted are all 20 videos; read_amigos and the source amigos give the 16 short ones (01-16) unless told "
+    'otherwise, by videos="all" or videos="long"',
+}
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,10 @@ class SetReport:
     subjects : those with files
     missing : published subjects without files
     extra : names of files that belong to nothing
-    damaged : file or subject -> what is wrong, as the reader says it
+    damaged : subject, or "features of" it -> what is wrong, as the reader says it
     notes : trials that were left out and why
     features : reader of published features that lie there too -> their folder
-    read : whether the files were read; without that all below is empty
+    read : whether recordings were read; without that all below is empty
     sessions, trials : names, over all subjects
     recordings : how many were read
     rates : Hz
@@ -119,7 +124,14 @@ def recognise(path: Path | str, *, read: bool = True, progress: Progress | None 
         data_set(names[0]), files.folder, tuple(files.files), files.missing, files.extra,
         features={reader: f.folder for (_, reader), f in features.items()},
     )  # fmt: skip
-    return _checked(report, _kind(names[0]), root, progress) if read and found else report
+    if not read:
+        return report
+    if found:
+        report = _checked(report, _kind(names[0]), root, progress)
+    for (_, reader), f in features.items():
+        bad = damaged_features(reader, root, f, progress)
+        report = replace(report, damaged=report.damaged | {f"features of {s}": text for s, text in bad.items()})
+    return report
 
 
 def _kind(name: str) -> _Kind:
@@ -135,7 +147,7 @@ def _looked(look: Callable[[Path], Found], root: Path) -> Found | None:
 
 def _checked(report: SetReport, kind: _Kind, root: Path, progress: Progress | None) -> SetReport:
     damaged: dict[str, str] = {}
-    notes: list[str] = []
+    notes = [_NOTES[kind.name]] if kind.name in _NOTES else []
     facts: list[tuple[str, str, float, tuple[str, ...], float]] = []
     balance: Counter[str] = Counter()
     # one file of all subjects is read once, not once for each
@@ -150,13 +162,14 @@ def _checked(report: SetReport, kind: _Kind, root: Path, progress: Progress | No
             except StopIteration:
                 damaged[subject] = "not reached: the file is damaged before"
                 continue
-            except (ValueError, FileNotFoundError) as error:
+            except (ValueError, OSError) as error:  # also a file that may not be read
                 damaged[subject] = str(error)
                 continue
         notes += [str(w.message) for w in caught]
         facts += [(r.session, r.trial, r.rate, r.channels, r.duration) for r in group]
         balance.update(dict.fromkeys(group[0].classes, 0) if group else {})
         balance.update(r.classes[r.label] for r in group)
+    damaged |= _end_of(stream)
     durations = [fact[4] for fact in facts]
     return replace(
         report, damaged=damaged, notes=tuple(notes), read=True,
@@ -169,6 +182,16 @@ def _checked(report: SetReport, kind: _Kind, root: Path, progress: Progress | No
         label=kind.label,
         balance=dict(balance),
     )  # fmt: skip
+
+
+def _end_of(stream: Iterator[list[Recording]] | None) -> dict[str, str]:
+    """What is found at the end of a file of all subjects, such as a checksum that does not fit."""
+    try:
+        for _ in stream or ():
+            pass
+    except (ValueError, OSError) as error:
+        return {"all subjects": str(error)}
+    return {}
 
 
 def _subject(kind: _Kind, root: Path, subject: str) -> list[Recording]:
@@ -218,15 +241,29 @@ def _read_amigos(root: Path, subject: str, label: str) -> Iterator[list[Recordin
     return iter_amigos(root, subjects=subject, label=label, videos="all", on_bad="drop")
 
 
-def _sorted_out(look: Callable[[Path], Found], *, features: bool) -> Callable[[Path], Found]:
-    """`look`, for sets whose features and signals have the same names: what a file holds decides."""
+def _variables(path: Path) -> list[str]:
+    """Names of what a MATLAB file holds; none of a damaged one."""
+    try:
+        return list(mat_shapes(path))
+    except (ValueError, OSError):
+        return []
+
+
+def _sorted_out(look: Callable[[Path], Found], *, features: bool, trials: int = 0) -> Callable[[Path], Found]:
+    """`look`, for sets whose features and signals have the same names: what a file holds decides.
+
+    Trials above the number `trials` mean that it is a session of SEED-IV, whose files are called like those of SEED.
+    """
 
     def looked(root: Path) -> Found:
         found = look(root)
-        try:
-            names = mat_shapes(next(iter(found.files.values()))[0])
-        except ValueError:
-            names = {}  # damaged: taken for signals, whose check says so
+        # all damaged: taken for signals, whose check says so
+        names = next((names for paths in found.files.values() for path in paths if (names := _variables(path))), [])
+        if trials and any((n := re.fullmatch(r".*_[A-Za-z]+([0-9]+)", name)) and int(n[1]) > trials for name in names):
+            raise ValueError(
+                f"{found.folder} is one session of SEED-IV: its files hold 24 trials, those of SEED {trials}. Pass the "
+                "folder above, which holds the sessions 1, 2 and 3"
+            )
         if any(re.fullmatch(r"(de|psd)_.*[0-9]+", name) for name in names) != features:
             raise FileNotFoundError(f"{found.folder} holds {'signals' if features else 'features'}")
         return found
@@ -237,7 +274,7 @@ def _sorted_out(look: Callable[[Path], Found], *, features: bool) -> Callable[[P
 _KINDS = (
     _Kind("eegmat", _find_eegmat, _read_eegmat, "condition"),
     _Kind("deap", find_deap, _by_rating(iter_deap), "valence"),
-    _Kind("seed", _sorted_out(find_seed, features=False), _by_clip(iter_seed), "emotion"),
+    _Kind("seed", _sorted_out(find_seed, features=False, trials=15), _by_clip(iter_seed), "emotion"),
     _Kind("seed-iv", _sorted_out(find_seed_iv, features=False), _by_clip(iter_seed_iv), "emotion"),
     _Kind("seed-v", find_seed_v, _read_seed_v, "emotion"),
     _Kind("dreamer", find_dreamer, _by_rating(iter_dreamer), "valence"),
@@ -248,7 +285,7 @@ _KINDS = (
 
 _IV_FEATURES = partial(find_seed_iv, place="eeg_feature_smooth")
 _FEATURES: tuple[tuple[str, str, Callable[[Path], Found]], ...] = (
-    ("seed", "read_seed_features", _sorted_out(find_seed_features, features=True)),
+    ("seed", "read_seed_features", _sorted_out(find_seed_features, features=True, trials=15)),
     ("seed-iv", "read_seed_iv_features", _sorted_out(_IV_FEATURES, features=True)),
     ("seed-v", "read_seed_v_features", find_seed_v_features),
     ("faced", "read_faced_features", find_faced_features),
