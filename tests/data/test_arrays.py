@@ -235,6 +235,41 @@ def test_nan_is_found_in_every_window_by_a_full_check(tmp_path):
         open_arrays(place, check="ful")
 
 
+def test_numbers_that_changed_on_the_way_are_found_by_a_full_check(tmp_path):
+    place = write_arrays(make(), tmp_path / "w")
+    content = bytearray((place / "X.npy").read_bytes())
+    content[-1000] ^= 1
+    (place / "X.npy").write_bytes(content)
+    assert (open_arrays(place).X != make().X).sum() == 1
+    with pytest.raises(ValueError, match="sha256"):
+        open_arrays(place, check="full")
+
+
+@pytest.mark.parametrize("kind", ["folder", "npz", "parquet", "zarr2", "zarr3"])
+def test_damage_gives_a_message_and_nothing_else(kind, tmp_path):
+    place = LAYOUTS[kind](make(), tmp_path)
+    files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(40):
+        file = files[rng.integers(len(files))]
+        content = file.read_bytes()
+        damaged = bytearray(content)
+        if rng.random() < 0.5:
+            damaged = damaged[: rng.integers(len(damaged))]
+        else:
+            damaged[rng.integers(min(len(damaged), 300))] ^= 1 << rng.integers(8)
+        file.write_bytes(damaged)
+        try:
+            windows = open_arrays(place)
+            assert np.asarray(windows.X).shape[1:] == windows.shape
+        except (ValueError, FileNotFoundError) as error:
+            assert str(place) in str(error)  # noqa: PT017
+            refused += 1
+        file.write_bytes(content)
+    assert refused > 10
+
+
 def test_windows_without_a_label_are_left_out_and_counted(tmp_path):
     place = save_folder(make(), tmp_path)
     y = make().y.astype(float)

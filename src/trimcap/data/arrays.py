@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from trimcap.data.arrays_find import is_item, items_in, layout_at
+from trimcap.data.arrays_folder import check_numbers
 from trimcap.data.arrays_labels import labels_of
 from trimcap.data.arrays_layout import Check, problems_of, windows_from
 from trimcap.data.arrays_source import arrays_source
@@ -52,7 +53,7 @@ def open_arrays(
     subjects : names, how many of the first, or None for all
     channels, rate, classes, unit, scale, duration : instead of what the place says. X · scale is in `unit`; integers
         need a scale (the µV of one step). Without class names labels are integers from 0
-    check : "quick" looks for NaN in 32 windows, "full" in all
+    check : "quick" looks for NaN in 32 windows; "full" in all, and compares X.npy with the sha256 in info.json
     any_names : accept electrode names outside the 10-20, 10-10 and 10-5 systems
 
     Returns
@@ -73,7 +74,10 @@ def open_arrays(
         "scale": scale,
         "duration": duration,
     }
-    return windows_from(layout_at(Path(path), given), subjects=subjects, check=check, any_names=any_names)
+    layout = layout_at(Path(path), given)
+    if check == "full":
+        check_numbers(layout)
+    return windows_from(layout, subjects=subjects, check=check, any_names=any_names)
 
 
 def arrays_facts(path: Path | str, *, any_names: bool = False, **given: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from trimcap.data.arrays_layout import Layout, merged
-from trimcap.data.stored import open_npy, read_npy
+from trimcap.data.stored import StoredRows, digest_of, open_npy, read_npy
 
 #: columns that stay text, whatever they look like
 _TEXT = ("subject", "session", "trial", "stimulus", "label")
@@ -41,6 +41,19 @@ def read_folder(folder: Path, given: Mapping[str, Any]) -> Layout:
         table=table,
         info=merged(read_info(folder / "info.json"), given, str(folder)),
     )
+
+
+def check_numbers(layout: Layout) -> None:
+    """Compare X.npy with its sha256 in info.json, if both are there.
+
+    Raises
+    ------
+    ValueError : they differ.
+    """
+    if isinstance(layout.read, StoredRows) and layout.info.get("sha256", digest := digest_of(layout.read)) != digest:
+        raise ValueError(
+            f"{layout.read.path} does not hold the numbers that were written (sha256 differs); copy it again"
+        )
 
 
 def read_info(path: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from trimcap.data.windows import Windows
 Check = Literal["quick", "full"]
 
 #: what info.json, the attributes of a Zarr group or the schema of a Parquet file may say
-INFO = ("channels", "rate", "classes", "unit", "scale", "duration", "steps")
+INFO = ("channels", "rate", "classes", "unit", "scale", "duration", "steps", "sha256")
 #: windows that a quick check looks at
 _LOOKED_AT = 32
 # EEG is tens of µV; below this spread the numbers are volts, or the electrodes were off
@@ -214,7 +214,7 @@ def _check_values(windows: Windows, where: str, *, full: bool) -> None:
                 f"{where}: X holds NaN or infinity, first seen in window {windows.ids[first]}; leave such windows out "
                 "or interpolate"
             )
-        spreads.append(X.std(axis=-1).reshape(-1) if windows.unit == "µV" else np.ones(1))
+        spreads.append(X.std(axis=-1, dtype=np.float64).reshape(-1) if windows.unit == "µV" else np.ones(1))
         ends.append((X.min(axis=(0, -1)), X.max(axis=(0, -1))))
         row += len(X)
     low, high = (np.array(values) for values in zip(*ends, strict=True))

@@ -116,7 +116,7 @@ def opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        with parquet.ParquetFile(path, memory_map=False) as file:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
     except (pyarrow.ArrowException, OSError, MemoryError) as error:
         raise ValueError(f"{path} can't be read as Parquet ({error}); write it again") from error

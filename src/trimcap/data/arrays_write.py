@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -72,6 +73,7 @@ def _parts(windows: Windows | Iterable[Windows] | Iterable[Part]) -> Iterator[Pa
 def _write(parts: Iterable[Part], folder: Path, path: Path) -> None:
     first: Windows | None = None
     counted: list[Part] = []
+    digest = hashlib.sha256()
     with (folder / "X.npy").open("wb") as file:
         file.write(bytes(_HEADER))
         for part in parts:
@@ -80,7 +82,9 @@ def _write(parts: Iterable[Part], folder: Path, path: Path) -> None:
                 continue
             _check_alike(part.windows, first, path)
             for X in pieces(part.windows.X):
-                file.write(np.ascontiguousarray(X, dtype="<f4").reshape(-1).view(np.uint8).data)
+                data = np.ascontiguousarray(X, dtype="<f4").reshape(-1).view(np.uint8).data
+                file.write(data)
+                digest.update(data)
             first = part.windows.take([]) if first is None else first
             counted.append(replace(part, windows=replace(part.windows, X=np.empty((len(part.windows), 0), np.float32))))
         tail = summary(counted)
@@ -97,7 +101,9 @@ def _write(parts: Iterable[Part], folder: Path, path: Path) -> None:
         _plain(table).to_csv(text, index=False)
         _flush(text)
     with (folder / "info.json").open("w", encoding="utf-8") as text:
-        json.dump(_info(first, tail), text, indent=1, ensure_ascii=False, allow_nan=False)
+        json.dump(
+            {**_info(first, tail), "sha256": digest.hexdigest()}, text, indent=1, ensure_ascii=False, allow_nan=False
+        )
         _flush(text)
 
 

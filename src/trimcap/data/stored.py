@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from itertools import pairwise
@@ -73,7 +74,9 @@ def open_npy(path: Path | str) -> StoredRows:
             offset = file.tell()
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file") from None
-    except (ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # NumPy parses the header as Python and fails in any way that can
         raise ValueError(f"{path} can't be read as .npy ({error}); write it again with np.save") from error
     if fortran and len(shape) > 1:
         raise ValueError(f"{path} is in Fortran order, so its rows are scattered; save np.ascontiguousarray(X)")
@@ -85,6 +88,13 @@ def open_npy(path: Path | str) -> StoredRows:
             f"{there:,}; copy it again"
         )
     return StoredRows(path, offset, shape, dtype.str, _stamp(path))
+
+
+def digest_of(stored: StoredRows) -> str:
+    """SHA-256 of the numbers in the file, as 64 hexadecimal digits."""
+    with stored.path.open("rb") as file:
+        file.seek(stored.offset)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_npy(path: Path | str) -> NDArray[Any]:
