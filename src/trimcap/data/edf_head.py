@@ -47,6 +47,8 @@ def edf_head(path: Path) -> EdfHead:
         fields = file.read(n * sum(_WIDTHS))
     if len(fixed) < _FIXED or n < 1 or len(fields) < n * sum(_WIDTHS):
         raise ValueError("its header is cut off")
+    if _whole(fixed[184:192], "length of the header") != _FIXED + len(fields):
+        raise ValueError(f"its header does not have the length that {n} signals need")
     columns = _columns(fields, n)
     records, length = _whole(fixed[236:244], "number of records"), _number(fixed[244:252], "length of a record")
     samples = [_whole(value, "number of samples") for value in columns[8]]

@@ -126,8 +126,8 @@ def signal_end(signal: NDArray[np.floating], rate: float, *, flat: float = _FLAT
 
 
 def _one(path: Path, known: Mapping[str, Mapping[str, object]], rate: float | None, seconds: float | None) -> Recording:
-    label = [path.name.endswith(ending) for ending in ENDINGS].index(True)
-    subject = path.name.removesuffix(ENDINGS[label])
+    label = [path.name.lower().endswith(ending) for ending in ENDINGS].index(True)
+    subject = path.name[: -len(ENDINGS[label])].title()
     recording = _read(path, subject, label, known.get(subject, {}))
     if rate is not None:
         recording = resample(recording, rate)

@@ -57,7 +57,7 @@ def choose(subjects: Iterable[str | int] | int | None, folder: Path, *, is_cache
     ------
     ValueError : a subject that neither the folder nor the data set has, none, or one twice.
     """
-    present = sorted({path.name[: -len(e)] for e in ENDINGS for path in folder.glob(f"Subject[0-9][0-9]{e}")})
+    present = sorted({name[: -len(ENDINGS[0])] for name in _files(folder)})
     known = sorted({*present, *pinned()["subjects"], *(f"Subject{n:02d}" for n in range(36))})
     if subjects is None:
         return present if present and not is_cache else sorted(pinned()["subjects"])
@@ -78,7 +78,8 @@ def fetch(subject: str, folder: Path, *, download: bool) -> tuple[Path, Path]:
     FileNotFoundError : a file is missing and may not be downloaded; says why.
     OSError : the download failed or what came is not the published file.
     """
-    rest, task = (folder / f"{subject}{ending}" for ending in ENDINGS)
+    there = _files(folder)
+    rest, task = (there.get(f"{subject}{ending}", folder / f"{subject}{ending}") for ending in ENDINGS)
     hashes = pinned()["subjects"].get(subject, {}).get("sha256")
     for place, path in enumerate((rest, task)):
         if path.is_file():
@@ -117,6 +118,21 @@ def facts(folder: Path) -> dict[str, dict[str, object]]:
         raise ValueError(f"{path} lacks the columns {', '.join(missing)}; fetch it again from PhysioNet")
     rows = table.rename(columns=_FACTS).set_index("Subject")[list(keys)].astype(object)
     return {str(subject): {key: row[key] for key in keys} for subject, row in rows.iterrows()}
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Published name → file, whatever the case of its letters (some systems write SUBJECT00_1.EDF)."""
+    if not folder.is_dir():
+        return {}
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        match = re.fullmatch(r"subject([0-9]{2})(_[12]\.edf)", path.name, re.IGNORECASE)
+        if match and path.is_file():
+            name = f"Subject{match[1]}{match[2].lower()}"
+            if name in found:
+                raise ValueError(f"eegmat: {found[name]} and {path.name} are the same recording; keep one")
+            found[name] = path
+    return found
 
 
 def _full_name(subject: str | int, known: list[str]) -> str:

@@ -101,7 +101,7 @@ def test_seed_v_features_that_are_wrong_or_run_code_are_refused(tmp_path: Path) 
     for change, message in (
         ({"data": {0: Evil()}}, r"1_123\.npz: data: the pickle names pathlib\S+, which is no NumPy array"),
         ({"data": {k: v for k, v in data.items() if k != 3}}, "data should be a dict of the trials 0 to 44"),
-        ({"data": data | {4: data[4][:, :309]}}, r"trial 4 has the shape \(3, 309\)"),
+        ({"data": data | {4: data[4][:, :309]}}, r"trial 4 is float64 of shape \(3, 309\)"),
         ({"label": labels | {4: np.array([0.0, 1.0, 0.0])}}, "trial 4 needs one label"),
         ({"label": labels | {4: np.full(3, 5.0)}}, "trial 4 has the label 5"),
         ({"data": data | {4: np.full((3, 310), np.nan)}}, "trial 4 holds NaN"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from trimcap.data.recording import Recording
-from trimcap.data.sets.folders import Found, Subjects, wanted_names
+from trimcap.data.sets.folders import Found, Subjects, file_in, folder_in, wanted_names
 from trimcap.data.sets.layouts import EMOTIV as CHANNELS
 from trimcap.data.sets.matfiles import cell_count, read_cells, read_field
 from trimcap.data.sets.places import set_folder
@@ -136,8 +137,9 @@ def find_dreamer(folder: Path | str) -> Found:
     ValueError : the file is damaged or another.
     """
     root = Path(folder)
-    for path in (root / "DREAMER.mat", root / "DREAMER" / "DREAMER.mat"):
-        if path.is_file():
+    for place in (root, folder_in(root, "DREAMER")):
+        path = None if place is None or not place.is_dir() else file_in(place, "DREAMER.mat")
+        if path is not None:
             count = cell_count(path, "DREAMER", "Data")
             return Found(
                 what="DREAMER",
@@ -182,8 +184,14 @@ def _trials(cell: Any, path: Path, name: str, split: Rule, baseline: Baseline) -
         info: dict[str, object] = {"ratings": values, "rule": str(split), "stimulus": trial, **facts}
         if baseline == "apart":
             info["baseline"] = signal(_transposed(rest[t]), CHANNELS, f"{where}: baseline {trial}")
-        label = split.apply(values[split.label], f"{where}: trial {trial}")
+        label = split.apply(_whole(values[split.label], f"{where}: trial {trial}"), f"{where}: trial {trial}")
         yield Trial(trial, _transposed(stimuli[t]), label, info=info)
+
+
+def _whole(rating: float, where: str) -> float:
+    if math.isfinite(rating) and rating != round(rating):
+        raise ValueError(f"{where} is rated {rating:g}; DREAMER has whole numbers from 1 to 5. Is the file damaged?")
+    return rating
 
 
 def _cells(eeg: Mapping[str, Any], key: str, where: str) -> list[Any]:

@@ -100,7 +100,7 @@ def find(
     if not root.is_dir():
         raise FileNotFoundError(f"{what}: {root} is no folder")
     regex = re.compile(pattern, re.IGNORECASE)
-    for place in [root, *(part for p in places if (part := _inside(root, p)) is not None)]:
+    for place in [root, *(part for p in places if (part := folder_in(root, p)) is not None)]:
         matches = [(m, path) for path in _listed(place, nested=nested) if (m := regex.fullmatch(path.name))]
         if matches:
             break
@@ -112,7 +112,8 @@ def find(
         files.setdefault(int(match[1]), []).append(path)
     many = next((paths for paths in files.values() if len(paths) > parts), None)
     if many:
-        raise ValueError(f"{what}: {', '.join(p.name for p in many)} are too many files of one subject; keep {parts}")
+        names = ", ".join(str(p.relative_to(place)) for p in many)
+        raise ValueError(f"{what}: {names} are too many files of one subject; keep {parts}")
     _refuse_copies(matches, what)
     taken = {path for _, path in matches}
     other = re.compile(known, re.IGNORECASE)
@@ -152,7 +153,7 @@ def file_in(folder: Path, name: str) -> Path | None:
     return same[0] if same else None
 
 
-def _inside(root: Path, place: str) -> Path | None:
+def folder_in(root: Path, place: str) -> Path | None:
     """`root/place`, whatever the case of the letters."""
     for part in Path(place).parts:
         if not root.is_dir():

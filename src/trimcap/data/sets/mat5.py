@@ -26,11 +26,11 @@ _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8
 _NUMBERS = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 _TEXT = {1: "latin-1", 2: "latin-1", 16: "utf-8", 4: "utf-16", 17: "utf-16", 18: "utf-32"}
 _COMPLEX = 0x0800
-_DEEPEST, _MOST_DIMENSIONS, _MOST_CHILDREN, _LONGEST_NAME = 12, 8, 1_000_000, 4096
+_DEEPEST, _MOST_DIMENSIONS, _MOST_CHILDREN, _LONGEST_NAME = 12, 8, 100_000, 4096
 #: SEED's features have 180
 _MOST_VARIABLES = 10_000
-#: what an empty array or a cell takes in memory, about; counted so that a million of them is not free
-_PART = 200
+#: bytes that every array, cell and field counts at least, so that a million empty ones are not free
+_PART = 2000
 _CHUNK = 1 << 20
 
 

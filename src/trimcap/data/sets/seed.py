@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from trimcap.data.recording import Recording
-from trimcap.data.sets.folders import Found, Subjects, find, wanted_names
+from trimcap.data.sets.folders import Found, Subjects, file_in, find, wanted_names
 from trimcap.data.sets.layouts import SEED as CHANNELS
 from trimcap.data.sets.matfiles import read_numbers
 from trimcap.data.sets.places import set_folder
-from trimcap.data.sets.seed_files import raw_trials
+from trimcap.data.sets.seed_files import check_lengths, raw_trials
 from trimcap.data.sets.trials import OnBad, check_on_bad, recordings, require_shape
 from trimcap.data.source import Source, Wanted
 
@@ -21,6 +21,10 @@ RATE = 200.0
 CLASSES = ("negative", "neutral", "positive")
 #: classes of the 15 clips, the same in every session
 LABELS = (2, 1, 0, 0, 1, 2, 0, 1, 2, 2, 1, 0, 1, 2, 0)
+#: samples of the 15 clips at 200 Hz
+LENGTHS = (
+    47001, 46601, 41201, 47601, 37001, 39001, 47401, 43201, 53001, 47401, 47001, 46601, 47001, 47601, 41201,
+)  # fmt: skip
 _FILE = r"([0-9]{1,2})_([0-9]{8})\.mat"
 _KNOWN = r"label\.mat|readme\.txt"
 
@@ -71,12 +75,12 @@ def seed_source(path: Path | str | None, *, subjects: Wanted = None, on_bad: OnB
     found = find_seed(set_folder("seed", path))
     chosen = [_ranked(found.files[name]) for name in wanted_names(found, subjects)]
     sessions = {path.name: session for ranked in chosen for session, path in ranked.items()}
-    labels = found.folder / "label.mat"
+    labels = file_in(found.folder, "label.mat")
     return Source(
         "seed",
         tuple(path for ranked in chosen for path in ranked.values()),
         partial(read_seed_file, sessions=sessions, on_bad=on_bad),
-        also=(labels,) if labels.is_file() else (),
+        also=() if labels is None else (labels,),
         parts=1,
     )
 
@@ -107,8 +111,8 @@ def seed_labels(folder: Path) -> tuple[int, ...]:
     ------
     ValueError : the file is damaged or holds something else than 15 times -1, 0 or 1.
     """
-    path = folder / "label.mat"
-    if not path.is_file():
+    path = file_in(folder, "label.mat")
+    if path is None:
         return LABELS
     values = read_numbers(path, "label")
     require_shape((values.size,), "label", (15,), str(path))
@@ -127,6 +131,7 @@ def _ranked(paths: tuple[Path, ...]) -> dict[str, Path]:
 
 
 def _session(path: Path, name: str, session: str, labels: tuple[int, ...], on_bad: OnBad) -> list[Recording]:
+    check_lengths(path, LENGTHS, RATE)
     return recordings(
         raw_trials(path, labels, session=session, stimulus="{:02d}"),
         path=path, subject=name, channels=CHANNELS, rate=RATE, classes=CLASSES, on_bad=on_bad,

@@ -150,22 +150,28 @@ def find_seed_v_features(folder: Path | str) -> Found:
 def _v_trials(path: Path, name: str) -> Iterator[Part]:
     data, labels = (loads(npz_bytes(path, key), f"{path}: {key}") for key in ("data", "label"))
     for key, table in (("data", data), ("label", labels)):
-        if not isinstance(table, dict) or sorted(table) != list(range(_V_TRIALS)):
+        if not isinstance(table, dict) or set(table) != set(range(_V_TRIALS)):
             raise ValueError(f"{path}: {key} should be a dict of the trials 0 to {_V_TRIALS - 1}. Get the file again")
     for trial in range(_V_TRIALS):
         values = data[trial]
         where = f"{path}: trial {trial}"
-        if not isinstance(values, np.ndarray) or values.ndim != 2 or values.shape[1] != 310:
-            raise ValueError(f"{where} has the shape {np.shape(values)}; expected n × 310 (62 electrodes × 5 bands)")
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf" or values.shape[1:] != (310,):
+            what = (
+                f"{values.dtype} of shape {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+            )
+            raise ValueError(f"{where} is {what}; expected numbers, n × 310 (62 electrodes × 5 bands)")
         label = _one_label(labels[trial], len(values), where)
         three = finite(values.reshape(-1, 62, 5), where)
         yield Part(three, name, str(trial // 15 + 1), f"{trial % 15 + 1:02d}", label)
 
 
 def _one_label(values: Any, n: int, where: str) -> int:
-    flat: NDArray[Any] = np.asarray(values).ravel()
+    try:
+        flat: NDArray[Any] = np.asarray(values).ravel()
+    except ValueError as error:  # lists of different lengths
+        raise ValueError(f"{where} needs one label for all of its {n} windows; it has rows of them") from error
     if flat.size != n or flat.dtype.kind not in "iuf" or len(set(flat.tolist())) != 1:
-        raise ValueError(f"{where} needs one label for all of its {n} windows; it has {set(flat.tolist())}")
+        raise ValueError(f"{where} needs one label for all of its {n} windows; it has {flat.size} of {flat.dtype}")
     label = flat[0].item()
     if label not in range(len(V_CLASSES)):
         raise ValueError(f"{where} has the label {label}; expected 0 to {len(V_CLASSES) - 1}")

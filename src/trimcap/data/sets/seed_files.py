@@ -17,6 +17,9 @@ from trimcap.data.sets.trials import Trial, require_shape
 BANDS = ("delta", "theta", "alpha", "beta", "gamma")
 _ROWS = {"de": 62, "psd": 62, "dasm": 27, "rasm": 27, "asm": 54, "dcau": 23}
 _SMOOTHING = ("movingAve", "LDS")
+_TRIAL = r".*_eeg([0-9]+)"
+#: how much the lengths of trials may differ from a common multiple
+_SAME = 0.005
 
 
 def raw_trials(path: Path, labels: Sequence[int], *, session: str, stimulus: str) -> Iterator[Trial]:
@@ -34,7 +37,7 @@ def raw_trials(path: Path, labels: Sequence[int], *, session: str, stimulus: str
     ValueError : trials missing, too many or of another shape; names the file.
     """
     shapes = mat_shapes(path)
-    names = numbered(shapes, r".*_eeg([0-9]+)", len(labels), path)
+    names = numbered(shapes, _TRIAL, len(labels), path)
     for name in names.values():
         require_shape(shapes[name], name, (62, None), str(path))
     for trial, name in names.items():
@@ -44,6 +47,24 @@ def raw_trials(path: Path, labels: Sequence[int], *, session: str, stimulus: str
             label=labels[trial - 1],
             session=session,
             info={"date": path.stem.split("_")[-1], "stimulus": stimulus.format(trial)},
+        )
+
+
+def check_lengths(path: Path, published: Sequence[int], rate: float) -> None:
+    """Refuse trials that all are the same multiple of the published length: the file is of another rate.
+
+    Trials that were cut shorter differ in that multiple.
+    """
+    shapes = mat_shapes(path)
+    found = [shapes[name] for name in numbered(shapes, _TRIAL, len(published), path).values()]
+    if any(len(shape) != 2 for shape in found):  # refused when it is read
+        return
+    ratios = [shape[1] / n for shape, n in zip(found, published, strict=True)]
+    middle = float(np.median(ratios))
+    if abs(middle - 1) > _SAME and max(ratios) - min(ratios) < _SAME * middle:
+        raise ValueError(
+            f"{path}: all trials have {middle:.4g} times as many samples as published, so it has about "
+            f"{middle * rate:.4g} Hz instead of {rate:g} Hz. Take the published file, or read it with MNE at its rate"
         )
 
 

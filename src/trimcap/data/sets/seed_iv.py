@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from trimcap.data.recording import Recording
-from trimcap.data.sets.folders import Found, Subjects, find, wanted_files
+from trimcap.data.sets.folders import Found, Subjects, find, folder_in, wanted_files
 from trimcap.data.sets.layouts import SEED as CHANNELS
 from trimcap.data.sets.places import set_folder
 from trimcap.data.sets.seed_files import raw_trials
@@ -111,9 +112,12 @@ def find_seed_iv(folder: Path | str, *, place: str = "eeg_raw_data") -> Found:
 def _find_session(root: Path, places: tuple[str, ...]) -> Found:
     # the folder itself must not match: a session is known by its folder alone
     for place in places:
-        if (root / place).is_dir():
+        inside = folder_in(root, place)
+        if inside is None:
+            continue
+        with suppress(FileNotFoundError):  # a folder 1 with something else
             return find(
-                "SEED-IV", root / place, places=(), pattern=r"([0-9]{1,2})_([0-9]{8})\.mat", name="{:02d}",
+                "SEED-IV", inside, places=(), pattern=r"([0-9]{1,2})_([0-9]{8})\.mat", name="{:02d}",
                 published=range(1, 16),
             )  # fmt: skip
     raise FileNotFoundError(root)
