@@ -50,12 +50,12 @@ def test_prepare_edf_files(call, folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "code", "fragment"),
     [
-        ((), 1, 'unknown electrodes A2-A1, ECG; name the channels to read: --channels "Fp1,'),
+        ((), 1, "unknown electrodes EEG A2-A1; name the channels to read (--channels Fp1,"),
         (("--channels", "Fp1,C9"), 1, "channel C9 missing"),
-        (("--channels", PICK, "--class", "rest=*_1.edf"), 2, "no --class matches 'Subject07_2.edf'"),
+        (("--channels", PICK, "--class", "rest=*_1.edf"), 2, "Subject07_2.edf'; the patterns are *_1.edf"),
         (("--channels", PICK, "--class", "rest"), 2, "write --class NAME=PATTERN"),
         (("--channels", PICK, "--subject", "("), 2, "is no regular expression"),
-        (("--channels", PICK, "--option", "x=1"), 2, "--option is for data sets by name"),
+        (("--channels", PICK, "--option", "x=1"), 2, "unknown option of source files 'x'"),
         (("--channels", PICK, "--window", 30), 1, "shorter than one window"),
         (("--channels", PICK, "--layout", "grid"), 2, "needs features"),
     ],
@@ -83,7 +83,9 @@ def test_info_lists_every_file_that_can_not_be_read(call, folder):
     _spoil(folder)
     ended = call("data", "info", folder, "--json")
     assert ended.code == 1
-    assert [r["file"] for r in ended.json["recordings"]] == ["Subject07_1.edf", "Subject07_2.edf"]
+    assert [(r["file"], r["dead"]) for r in ended.json["recordings"]] == [
+        ("Subject07_1.edf", []), ("Subject07_2.edf", []), ("Subject11_1.edf", ["F4"]),
+    ]  # fmt: skip
     for what in ("08_1.edf is truncated", "09_1.edf is empty", "10_1.edf is not a readable .edf", "F4 is constant"):
         assert what in ended.err
     assert len(ended.json["problems"]) == 4

@@ -9,7 +9,6 @@ import pytest
 from edf_files import write_subject
 from set_files import write_amigos, write_dasps, write_faced, write_faced_features
 
-import trimcap.data
 from trimcap.data.npz import read_npz
 from trimcap.data.sets.catalogue import CATALOGUE
 
@@ -71,7 +70,7 @@ def test_missing_extra_and_damaged_files(call, tmp_path):
     assert "no files of 122 of 123 subjects: sub001, " in ended.err
     missing, prepare = ended.json["next"]
     assert missing.startswith("get the missing subjects: Register on Synapse")
-    assert prepare.startswith("trimcap data prepare trimcap.data:read_faced --path ")
+    assert prepare.startswith("trimcap data prepare faced --path ")
     (place / "sub007.pkl").write_bytes(b"cut off")
     ended = call("data", "check", tmp_path)
     assert ended.code == 1
@@ -85,14 +84,14 @@ def test_features_alone_are_named_with_what_to_call(call, tmp_path, monkeypatch)
     ended = call("data", "check", tmp_path, "--json")
     assert (ended.code, ended.json["read"], list(ended.json["features"])) == (1, False, ["read_faced_features"])
     monkeypatch.chdir(tmp_path)
-    exec(ended.json["next"][-1].removeprefix("in Python: "), {"trimcap": trimcap})
+    call(*shlex.split(ended.json["next"][-1])[1:], ok=True)
     assert len(read_npz(tmp_path / "faced-features.npz")) == values.shape[0] * values.shape[2]
     assert "none: only published features" in call("data", "check", tmp_path).out
 
 
 def test_nothing_recognised_is_misuse(call, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    for place, fragment in ((tmp_path, "layout of no published set"), (tmp_path / "none", "is no folder")):
+    for place, fragment in ((tmp_path, "layout of no published set"), (tmp_path / "none", "no file or folder")):
         ended = call("data", "check", place, "--json")
         assert (ended.code, ended.out) == (2, "")
         assert fragment in ended.err

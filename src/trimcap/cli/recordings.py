@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trimcap.cli import datasets, edf
+from trimcap.cli import datasets, files
 from trimcap.cli.answer import Answer, Misuse, verb
+from trimcap.cli.caching import cache as list_cache
+from trimcap.cli.chains import declared
 from trimcap.cli.sets import check, sets
 from trimcap.cli.show import table, times
+from trimcap.cli.surveys import surveyed
 from trimcap.cli.values import names_of, pairs_of
 
 if TYPE_CHECKING:
@@ -20,27 +23,69 @@ app = typer.Typer(help="Make windows of recordings; see what a file or folder ho
 
 Source = Annotated[
     list[str],
-    typer.Argument(metavar="SOURCE", help="eegmat, synthetic, fingerprint, package.module:function, or EEG files."),
+    typer.Argument(
+        metavar="SOURCE",
+        help="A data set by name (eegmat, deap, seed, … see `trimcap data sets`), synthetic, fingerprint, files, bids, "
+        "package.module:function, EEG files, or their labels table.",
+    ),
 ]
 OutFile = Annotated[Path, typer.Option("--out", help="The .npz file to write.")]
-Length = Annotated[float, typer.Option("--window", "--seconds", help="Length of a window, s.")]
+Length = Annotated[float | None, typer.Option("--window", "--seconds", help="Length of a window, s; default 4.")]
 Step = Annotated[float | None, typer.Option("--step", help="Distance of two windows, s; default: no overlap.")]
 Part = Annotated[float | None, typer.Option("--recording-seconds", help="How much of every recording is used, s.")]
-Rate = Annotated[float, typer.Option("--rate", help="Sampling rate to resample to, Hz.")]
-Features = Annotated[str, typer.Option("--features", help="raw, de (differential entropy) or power (band power).")]
-Layout = Annotated[str, typer.Option("--layout", help="Of features: vector, or grid (a 2-D map of the scalp).")]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--rate", help="Sampling rate to resample to, Hz; default: that of the files; 128 for eegmat and synthetic."
+    ),
+]
+Features = Annotated[
+    str | None, typer.Option("--features", help="raw (default), de (differential entropy) or power (band power).")
+]
+Layout = Annotated[
+    str | None, typer.Option("--layout", help="Of features: vector (default), or grid (a 2-D map of the scalp).")
+]
 Normalise = Annotated[
     str, typer.Option("--normalise", help="none, or subject: z-score within each subject (transductive).")
 ]
+ChainFile = Annotated[
+    Path | None,
+    typer.Option("--chain", metavar="FILE", help="A .toml file with chain = [steps], instead of the options above."),
+]
+Do = Annotated[
+    list[str] | None,
+    typer.Option("--do", metavar="STEP", help="A step of a chain, 'bandpass low=4 high=45 phase=causal'; repeat."),
+]
+CacheFolder = Annotated[
+    Path | None,
+    typer.Option("--cache", help="Where windows are kept; default for files: $TRIMCAP_CACHE, or the user's cache."),
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Make all windows in memory and keep none.")]
 Pick = Annotated[str | None, typer.Option("--subjects", help="A number, or names with commas between.")]
-Folder = Annotated[str | None, typer.Option("--path", help="Where the recordings of eegmat or your function are.")]
+Folder = Annotated[str | None, typer.Option("--path", help="Where the files of a data set or of your function are.")]
 Option = Annotated[
     list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the source, such as effect=8; repeat.")
 ]
 ClassOf = Annotated[
     list[str] | None, typer.Option("--class", metavar="NAME=PATTERN", help="EEG files of a class: rest='*_1.edf'.")
 ]
-SubjectOf = Annotated[str, typer.Option("--subject", help="Regular expression whose group 1 is a file's subject.")]
+LabelsOf = Annotated[
+    str | None, typer.Option("--labels", help="Table (.csv, .tsv) of EEG files: file, label, subject, onset, …")
+]
+EventsOf = Annotated[
+    list[str] | None,
+    typer.Option("--events", metavar="NAME=EVENT,…", help="Trials around events: left=769,right=770; repeat."),
+]
+Start = Annotated[float | None, typer.Option("--start", help="Of a trial, s after its event; default 0.")]
+Stop = Annotated[float | None, typer.Option("--stop", help="Of a trial, s after its event; default: its duration.")]
+SubjectOf = Annotated[
+    str | None,
+    typer.Option("--subject", help="Regular expression whose group 1 is a file's subject; default: up to the first _."),
+]
+SessionOf = Annotated[str | None, typer.Option("--session", help="The same for the session, or a session of BIDS.")]
+BadChannels = Annotated[
+    str | None, typer.Option("--bad-channels", help="Marked so in the files: raise (default), interpolate or drop.")
+]
 Channels = Annotated[str | None, typer.Option("--channels", help="Channels of EEG files to read, commas between.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 
@@ -48,39 +93,49 @@ Force = Annotated[bool, typer.Option("--force", help="Replace an existing file."
 def prepare(
     source: Source,
     out: OutFile,
-    window: Length = 4.0,
+    window: Length = None,
     step: Step = None,
     recording_seconds: Part = None,
-    rate: Rate = 128.0,
-    features: Features = "raw",
-    layout: Layout = "vector",
+    rate: Rate = None,
+    features: Features = None,
+    layout: Layout = None,
     normalise: Normalise = "none",
+    chain: ChainFile = None,
+    do: Do = None,
+    cache: CacheFolder = None,
+    no_cache: NoCache = False,
     subjects: Pick = None,
     path: Folder = None,
     option: Option = None,
     class_: ClassOf = None,
-    subject: SubjectOf = edf.SUBJECT,
+    labels: LabelsOf = None,
+    events: EventsOf = None,
+    start: Start = None,
+    stop: Stop = None,
+    subject: SubjectOf = None,
+    session: SessionOf = None,
     channels: Channels = None,
+    bad_channels: BadChannels = None,
     force: Force = False,
 ) -> Answer:
-    """Read recordings, cut windows, compute features, and write them as .npz."""
+    """Read recordings, make windows of them by simple options or by a chain of steps, and write them as .npz."""
     from trimcap.data.npz import write_npz
 
     _check_out(out, force)
     keys: dict[str, Any] = {
         "window": window, "step": step, "seconds": recording_seconds, "rate": rate, "features": features,
         "layout": layout, "normalise": normalise, "path": path, "subjects": _subjects(subjects),
+        "chain": declared(chain, do or ()), "cache": _cache(cache, no_cache),
     }  # fmt: skip
     keys = {key: value for key, value in keys.items() if value is not None}
-    keys["options"] = pairs_of(option or (), option="--option")
-    if edf.are_files(source):
-        if keys.pop("options"):
-            raise Misuse("--option is for data sets by name; EEG files take --class, --subject and --channels")
-        windows = edf.windows(source, keys, classes=class_ or (), subject=subject, channels=channels)
-    elif len(source) > 1:
-        raise Misuse(f"give one data set by name, or EEG files; got {', '.join(source)}")
-    else:
-        windows = datasets.prepared(datasets.section(source[0], keys))
+    given = files.options_of(
+        classes=class_, labels=labels, events=events, start=start, stop=stop, subject=subject, session=session,
+        channels=channels, bad_channels=bad_channels,
+    )  # fmt: skip
+    name, options = files.source_of(source, {**given, **pairs_of(option or (), option="--option")})
+    recipe = datasets.section(name, {**keys, "options": options})
+    with files.spoken():
+        windows = datasets.prepared(recipe)
     write_npz(windows, out)
     facts = {"out": out, **_facts(windows)}
     return Answer(facts, [*_lines(windows), f"saved in {out}"])
@@ -97,7 +152,7 @@ def info(path: Annotated[str, typer.Argument(metavar="FILE|FOLDER", help="Window
     if place.suffix == ".npz":
         windows = datasets.read(path)
         return Answer(_facts(windows), _lines(windows))
-    return edf.survey(place)
+    return surveyed(place)
 
 
 def fetch(
@@ -124,6 +179,7 @@ def fetch(
 
 for function in (prepare, info, fetch, check, sets):
     app.command()(verb(function))
+app.command("cache")(verb(list_cache))
 
 
 def _check_out(out: Path, force: bool) -> None:
@@ -134,6 +190,12 @@ def _check_out(out: Path, force: bool) -> None:
     if out.exists() and not force:
         raise Misuse(f"'{out}' exists; choose another --out, or pass --force to replace it")
     make_folder(out.parent)
+
+
+def _cache(folder: Path | None, without: bool) -> str | bool | None:
+    if without and folder is not None:
+        raise Misuse(f"--no-cache keeps nothing, --cache {folder} does; give one of them")
+    return False if without else None if folder is None else str(folder)
 
 
 def _subjects(text: str | None) -> int | list[str] | None:

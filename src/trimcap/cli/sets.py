@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trimcap.cli.answer import Answer, typed
+from trimcap.cli.answer import Answer, Misuse
 from trimcap.cli.show import table
+from trimcap.cli.surveys import surveyed
 
 if TYPE_CHECKING:
     from trimcap.data.sets.recognise import SetReport
 
-Place = Annotated[Path, typer.Argument(metavar="PATH", help="Folder of a published data set, or one above.")]
+Place = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, or a file.")]
 _SHOWN = 8
 
 
@@ -31,14 +32,32 @@ def sets() -> Answer:
 
 
 def check(path: Place) -> Answer:
-    """Tell which data set lies in a folder and read every file; exit 1 if files are missing or damaged."""
+    """Tell what lies in a folder, a published data set, BIDS, EEG files or arrays, and what to type next.
+
+    Every file is read; exit 1 if files are missing or damaged.
+    """
     from trimcap.data.sets.recognise import recognise
 
-    with typed():  # by names alone, so that what reading finds is about the data
-        recognise(path, read=False)
+    if not path.exists():
+        raise Misuse(f"no file or folder '{path}'")
+    if path.is_file() or not _published(path):
+        return surveyed(path)
     report = recognise(path, progress=_tell if sys.stderr.isatty() else None)
     steps = _next(report, path)
     return Answer(_facts(report, steps), _lines(report, steps), "\n".join(_failures(report)))
+
+
+def _published(path: Path) -> bool:
+    """Whether a folder has the layout of a published set; by names alone, so what reading finds is about the data."""
+    from trimcap.data.sets.recognise import recognise
+
+    try:
+        recognise(path, read=False)
+    except ValueError as error:
+        if "layout of no published set" not in str(error):
+            raise Misuse(str(error)) from error
+        return False
+    return True
 
 
 def _tell(subject: str, done: int, total: int) -> None:
@@ -61,7 +80,7 @@ def _lines(report: SetReport, steps: list[str]) -> list[Any]:
         *((f"features for {reader}", str(folder)) for reader, folder in report.features.items()),
         ("missing", _some(report.missing) or "none"),
         ("extra", _some(report.extra) or "none"),
-        ("damaged", _some(tuple(report.damaged)) or ("none" if report.read else "not checked")),
+        ("damaged", _some(tuple(report.damaged)) or "none"),
     ]
     notes = [f"note: {text}" for text in report.notes]
     return [table(("what", "value"), rows), *notes, *(f"next: {text}" for text in steps)]
@@ -88,14 +107,17 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _failures(report: SetReport) -> list[str]:
-    found = [text if subject in text else f"{subject}: {text}" for subject, text in report.damaged.items()]
+    found = [
+        text if subject.removeprefix("features of ") in text else f"{subject}: {text}"
+        for subject, text in report.damaged.items()
+    ]
     if report.missing:
         found.append(f"no files of {len(report.missing)} of {report.entry.subjects} subjects: {_some(report.missing)}")
     return found
 
 
 def _next(report: SetReport, path: Path) -> list[str]:
-    """What to type, or in Python to call, now."""
+    """What to type now."""
     entry, place = report.entry, shlex.quote(str(path))
     source = f"{entry.access.rstrip('.')}; {entry.homepage}"
     if entry.download:
@@ -105,18 +127,16 @@ def _next(report: SetReport, path: Path) -> list[str]:
     steps = [f"get the missing subjects: {source}"] if report.missing else []
     if report.recordings:
         steps.append(f"trimcap data prepare {' '.join(_source(report, place))} --out {entry.name}.npz")
-    for reader in report.features:
-        out = f"{entry.name}-features.npz"
-        steps.append(f"in Python: trimcap.data.write_npz(trimcap.data.{reader}({str(path)!r}), {out!r})")
+    if report.features:
+        name = f"{entry.name}-features"
+        steps.append(f"trimcap data prepare {name} --path {place} --out {name}.npz")
     return steps
 
 
 def _source(report: SetReport, place: str) -> list[str]:
     """The words of `trimcap data prepare` that read the set whole."""
     entry = report.entry
-    if entry.name == "eegmat":
-        return ["eegmat", "--path", shlex.quote(str(report.folder))]
-    words = [f"trimcap.data:{entry.reader}", "--path", place, "--recording-seconds", f"{report.seconds[1]:g}"]
+    words = [entry.name, "--path", shlex.quote(str(report.folder)) if entry.name == "eegmat" else place]
     if any("left out" in note for note in report.notes):
         words += ["--option", "on_bad=drop"]
     if entry.name == "dasps" and not any(report.folder.glob("*preprocessed.mat")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,7 +116,7 @@ def bids_source(
         by_subject.setdefault(f"sub-{entity(file, 'sub')}", []).append(file)
     wanted = subjects if subjects is None or isinstance(subjects, int) else [_sub(name) for name in subjects]
     items = [file for name in choose_subjects(list(by_subject), wanted, what="BIDS") for file in by_subject[name]]
-    opened = partial(_open, root=root, rename=rename, types=types)
+    opened = partial(open_bids, root=root, rename=rename, types=types)
     header = first_header(
         files, channels=channels, rename=rename, types=types, any_names=any_names, drop_bad=bad_channels == "drop",
         opened=opened,
@@ -155,7 +156,7 @@ def read_bids_file(
     reading : `Reading` but for the classes
     """
     path = Path(path)
-    raw = _open(path, root=Path(root), rename=rename, types=types)
+    raw = open_bids(path, root=Path(root), rename=rename, types=types)
     prefix = re.sub(r"^(sub|ses)-[^_]+_|(?<=_)(sub|ses)-[^_]+_|_eeg\.[^.]+$", "", path.name)
     facts = {name: value for name in ("task", "run") if (value := entity(path, name))}
     if events is not None:
@@ -168,7 +169,7 @@ def read_bids_file(
         spans = [Span(prefix, classes.index(groups[entity(path, "sub")]))]
     else:
         classes, spans = ("0",), [Span(prefix, 0)]
-    spans = [Span(**{**vars(span), "info": {**facts, **span.info}}) for span in spans]
+    spans = [replace(span, info={**facts, **span.info}) for span in spans]
     session = entity(path, "ses") or SESSION
     subject = f"sub-{entity(path, 'sub')}"
     return read_spans(raw, path, spans, Reading(classes=classes, **reading), subject=subject, session=session)
@@ -230,9 +231,10 @@ def _also(files: Sequence[Path], root: Path) -> list[Path]:
     return list(dict.fromkeys(path for path in own if path.is_file()))
 
 
-def _open(
+def open_bids(
     path: Path, *, root: Path, rename: Mapping[str, str] | None = None, types: Mapping[str, str] | None = None
 ) -> mne.io.BaseRaw:
+    """A recording as MNE-BIDS sees it, with what its sidecars tell; see `open_raw`."""
     bids = _mne_bids()
     raw = open_raw(path, lambda: bids.read_raw_bids(_bids_path(path, root), verbose="error"))
     name_channels(raw, path, rename=rename, types=types)

@@ -59,7 +59,7 @@ def files_source(
     ----------
     path : a folder (with its subfolders), a file, or a labels table
     subjects : which, or how many; default all
-    files : the files, instead of `path`
+    files : the files, instead of `path`; with `labels` those of them that the table names
     labels : CSV or TSV; relative names in it start at `path`, if that is a folder, or at the table
     events : class → descriptions or codes, e.g. {"left": "769", "right": ["770", "T2"]}; "S1" finds `Stimulus/S  1`
     patterns : class → pattern of the file's name, or of its path where the pattern has a "/"
@@ -181,7 +181,7 @@ def _places(
     path: Path | str | None, files: Sequence[Path | str] | None, labels: Path | str | None
 ) -> tuple[Path | None, Path | None]:
     """The folder or file to read, and the labels table."""
-    if (path is None and labels is None) == (files is None):
+    if (path is None and files is None and labels is None) or (path is not None and files is not None):
         raise ValueError("pass the path of a folder, a file or a labels table, or files=[…]; not both")
     place = None if path is None else Path(path)
     table = None if labels is None else Path(labels)
@@ -213,7 +213,9 @@ def _found(
     if others:
         listed = ", ".join(file.name for file in others[:5])
         warnings.warn(f"{table_path} does not name {len(others)} of the files: {listed}; left out", stacklevel=3)
-    return root, [file for file, rows in table.rows.items() if any(row.label for row in rows)], table
+    wanted = None if files is None else {file.resolve() for file in found}
+    labelled = [file for file, rows in table.rows.items() if any(row.label for row in rows)]
+    return root, [file for file in labelled if wanted is None or file.resolve() in wanted], table
 
 
 def _wanted(

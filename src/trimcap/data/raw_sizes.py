@@ -43,16 +43,20 @@ def named_in(path: Path, header: str, key: str) -> Path | None:
 
 
 def _check_edf(path: Path) -> None:
-    with path.open("rb") as file:
-        head = file.read(256)
-        signals = int(head[252:256])
-        file.seek(256 + 216 * signals)
-        counts = [int(file.read(8)) for _ in range(signals)]
-    offset, records = int(head[184:192]), int(head[236:244])
+    try:
+        with path.open("rb") as file:
+            head = file.read(256)
+            signals = int(head[252:256])
+            file.seek(256 + 216 * signals)
+            counts = [int(file.read(8)) for _ in range(signals)]
+        offset, records = int(head[184:192]), int(head[236:244])
+    except ValueError as error:
+        raise ValueError(f"{path}: its header is damaged ({error}); {AGAIN}") from error
     width = sum(counts) * (3 if path.suffix.lower() == ".bdf" else 2)
     there = (path.stat().st_size - offset) // width if width else 0
     if records not in (-1, there):  # -1: the recording was not closed
-        raise ValueError(f"{path} is truncated: its header says {records} records, the file has {there}; {AGAIN}")
+        what = "is truncated" if there < records else "is longer than its header says"
+        raise ValueError(f"{path} {what}: {records} records promised, {there} there; {AGAIN}")
 
 
 def _check_gzip(path: Path) -> None:

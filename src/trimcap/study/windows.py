@@ -25,7 +25,7 @@ from trimcap.data.windows import Windows
 from trimcap.study.recipe import DataSection
 
 #: sources that resample by themselves, before what they cut off
-_OWN_RATE = ("eegmat", "fingerprint", "seed-v", "synthetic")
+_OWN_RATE = ("bids", "eegmat", "files", "fingerprint", "seed-v", "synthetic")
 #: sources that know which part of a recording to use
 _OWN_SECONDS = ("eegmat", "fingerprint", "synthetic")
 #: length of a Welch segment of the linear baseline, s
