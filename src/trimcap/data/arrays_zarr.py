@@ -1,4 +1,8 @@
-"""Windows in a Zarr group (version 2 or 3): arrays X, y and one per metadata column."""
+"""Windows in a Zarr group (version 2 or 3): arrays X, y and one per metadata column.
+
+Chunks of text are decoded by numcodecs, which believes the number of items that a chunk names: a forged one can ask for
+much memory. Numbers are checked before anything is read.
+"""
 
 from __future__ import annotations
 
