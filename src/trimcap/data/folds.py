@@ -54,7 +54,7 @@ class Fold:
 
     @property
     def train(self) -> Windows:
-        """Training windows, copied out anew at each access: keep them in a variable."""
+        """Training windows, copied out anew at each access: keep them in a variable. A large file stays where it is."""
         return self.train_set.windows()
 
     @property
