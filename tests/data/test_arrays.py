@@ -411,6 +411,20 @@ def test_rows_are_recordings(layout, tmp_path):
     assert {r.subject for r in arrays_source(source.items[0], subjects=["02"])} == {"02"}
 
 
+def test_recordings_without_a_label_are_left_out_with_a_warning(tmp_path):
+    place = save_folder(trials(), tmp_path)
+    y = trials().y.astype(float)
+    y[2] = np.nan
+    np.save(place / "y.npy", y)
+    with pytest.warns(UserWarning, match="1 of 8 recordings have no label"):
+        assert len(list(arrays_source(place))) == 7
+    tidy(tmp_path / "t.parquet", lambda t: t.assign(label=t.label.where(t.trial == "a")))
+    with pytest.warns(UserWarning, match="1 of 3 recordings have no label"):
+        assert [r.name for r in arrays_source(tmp_path / "t.parquet")] == ["01/0/a", "02/0/a"]
+    with pytest.raises(ValueError, match="need a path"):
+        arrays_source(None)
+
+
 def test_windows_are_no_recordings(tmp_path):
     with pytest.raises(ValueError, match="recording 01/0/t0 has several rows"):
         list(arrays_source(save_folder(make(), tmp_path)))

@@ -12,14 +12,14 @@ import numpy as np
 from trimcap.data.arrays_find import items_in, layout_at
 from trimcap.data.arrays_labels import labels_of
 from trimcap.data.arrays_layout import Layout, ScaledRows, complete, problems_of
-from trimcap.data.arrays_tidy import is_tidy, read_tidy, subjects_of
+from trimcap.data.arrays_tidy import is_tidy, read_tidy, subjects_of, warn_unlabelled
 from trimcap.data.check import check_signal
 from trimcap.data.recording import Recording
 from trimcap.data.source import Source, Wanted, choose_subjects
 
 
 def arrays_source(
-    path: Path | str,
+    path: Path | str | None,
     *,
     subjects: Wanted = None,
     channels: Sequence[str] | None = None,
@@ -41,7 +41,13 @@ def arrays_source(
     Raises
     ------
     FileNotFoundError, ValueError, ImportError : as `open_arrays`; further errors come when recordings are read.
+
+    Warns
+    -----
+    UserWarning : recordings without a label (NaN or empty) are left out.
     """
+    if path is None:
+        raise ValueError("arrays need a path")
     path = Path(path)
     items = items_in(path)
     chosen = None
@@ -102,6 +108,7 @@ def _rows_as_recordings(layout: Layout, subjects: frozenset[str] | None, *, any_
         )
     y, classes, known = labels_of(layout.labels, info.get("classes"))
     read = ScaledRows(layout.read, float(info.get("scale", 1)))
+    warn_unlabelled(layout.where, int((~known).sum()), len(known))
     extra = [name for name in table.columns if name not in ("subject", "session", "trial", "start")]
     for row in np.flatnonzero(known).tolist():
         line = table.iloc[row]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -100,6 +101,7 @@ def read_tidy(path: Path, given: Mapping[str, Any], *, subjects: frozenset[str] 
     """
     columns = columns_of(path, given)
     seen: set[tuple[str, ...]] = set()
+    unlabelled = 0
     for key, table in _stretches(path, columns):
         if key in seen:
             raise ValueError(
@@ -107,8 +109,19 @@ def read_tidy(path: Path, given: Mapping[str, Any], *, subjects: frozenset[str] 
                 "session, trial and time"
             )
         seen.add(key)
-        if subjects is None or key[0] in subjects:
-            yield _recording(path, columns, key, table)
+        if subjects is not None and key[0] not in subjects:
+            continue
+        if table[columns.label].isna().all():
+            unlabelled += 1
+            continue
+        yield _recording(path, columns, key, table)
+    warn_unlabelled(str(path), unlabelled, len(seen))
+
+
+def warn_unlabelled(where: str, count: int, total: int) -> None:
+    """Tell that recordings without a label are left out, if there are any."""
+    if count:
+        warnings.warn(f"{where}: {count} of {total} recordings have no label and are left out", stacklevel=3)
 
 
 def _stretches(path: Path, columns: Columns) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
