@@ -45,9 +45,9 @@ def from_raw(
     ------
     ValueError : no EEG channel; channels marked bad; unknown electrodes; a NaN or constant channel.
     """
-    picks = _eeg_picks(raw.info, f"raw of subject {subject}")
+    picks = eeg_picks(raw.info, f"raw of subject {subject}")
     channels = tuple(raw.ch_names[i] for i in picks)
-    _check_names(channels, f"raw of subject {subject}", any_names=any_names)
+    check_names(channels, f"raw of subject {subject}", any_names=any_names)
     return check_signal(
         Recording(
             signal=(raw.get_data(picks=picks) * 1e6).astype(np.float32),
@@ -89,7 +89,7 @@ def from_epochs(
         NaN or constant channels; overlapping epochs without `trial`.
     """
     what = f"epochs of subject {subject}"
-    picks = _eeg_picks(epochs.info, what)
+    picks = eeg_picks(epochs.info, what)
     codes = sorted(set(epochs.event_id.values()))
     if len(codes) != len(epochs.event_id):
         raise ValueError(f"{what}: two event names share one code in {dict(epochs.event_id)}; give each its own")
@@ -155,7 +155,7 @@ def from_arrays(
     values = _real(X)
     channels = tuple(str(c) for c in channels)
     _check_shape(values, channels, rate)
-    _check_names(channels, "X", any_names=any_names)
+    check_names(channels, "X", any_names=any_names)
     _check_values(values, channels)
     labels = _labels(y, len(values))
     duration = values.shape[2] / rate
@@ -174,7 +174,13 @@ def from_arrays(
     return Windows(values, labels, metadata, channels, float(rate), names, duration)
 
 
-def _eeg_picks(info: Any, what: str) -> list[int]:
+def eeg_picks(info: Any, what: str) -> list[int]:
+    """Rows of the EEG channels in an MNE `Info`; none of them may be marked bad.
+
+    Raises
+    ------
+    ValueError : no EEG channel, or bad ones.
+    """
     import mne
 
     picks = mne.pick_types(info, meg=False, eeg=True, exclude=[])
@@ -190,7 +196,8 @@ def _eeg_picks(info: Any, what: str) -> list[int]:
     return [int(i) for i in picks]
 
 
-def _check_names(channels: tuple[str, ...], what: str, *, any_names: bool) -> None:
+def check_names(channels: tuple[str, ...], what: str, *, any_names: bool) -> None:
+    """Refuse names that are no electrodes, unless `any_names`."""
     bad = () if any_names else unknown_electrodes(channels)
     if bad:
         raise ValueError(
