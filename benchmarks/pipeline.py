@@ -2,12 +2,13 @@
 
 python benchmarks/pipeline.py [--set deap|seed|all] [--scale S] [--folder F]
 
-Writes files of the size of the published sets (random numbers: DEAP's 32 pickles of 40 trials × 40 channels × 8064
-float64, 4.2 GB as Python 3 writes them; like SEED, 45 files of 62 channels × 4000 s × 200 Hz, float32, 8.9 GB). Then,
-each time in a new process: reads them, makes windows, caches them; asks again; loads the entry. DEAP: DE(X) − DE(B) of
-1-s windows on the 9 × 9 grid. SEED: raw 1-s windows behind a causal 1–75-Hz band-pass, as large as the input, and
-their DE. `--scale 0.1` takes a tenth of the files. Peak memory is the process's own (VmHWM) while it builds. "cold"
-means that the file's pages were given up before (posix_fadvise), so that the disk is read.
+Writes files in the layout and the size of the published sets (random numbers): DEAP's 32 pickles of 40 trials × 40
+channels × 8064 float64, 3.3 GB; like SEED, 45 MATLAB files (v5, not compressed) of 15 trials, 62 channels × 4000 s ×
+200 Hz in all, float64, 17.9 GB. Then, each time in a new process: opens the source by its name (`open_source`), reads it
+file by file, makes windows, caches them; asks again; loads the entry. DEAP: DE(X) − DE(B) of 1-s windows on the 9 × 9
+grid. SEED: raw 1-s windows behind a causal 1–75-Hz band-pass, half as large as the files, and their DE. `--scale 0.2`
+takes a fifth of the files. Peak memory is the process's own (VmHWM) while it builds. "cold" means that the file's pages
+were given up before (posix_fadvise), so that the disk is read.
 
 Exits with 1 if DEAP takes 120 s (times the scale) or 4 GiB, SEED 6 GiB, or if a cached load runs below 1 GB/s and below
 half the speed of plain reads of the same file.
@@ -29,20 +30,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from trimcap.data.cache import cache_info, cached
+from trimcap.data.cache import cache_info
 from trimcap.data.cache_entry import load_entry
 from trimcap.data.chain import Chain, Step
 from trimcap.data.features import BANDS
-from trimcap.data.recording import Recording
+from trimcap.data.make import make_windows
+from trimcap.data.sources import open_source
 
-DEAP_NAMES = (
-    "Fp1 AF3 F3 F7 FC5 FC1 C3 T7 CP5 CP1 P3 P7 PO3 O1 Oz Pz Fp2 AF4 Fz F4 F8 FC6 FC2 Cz C4 T8 CP6 CP2 P4 P8 PO4 O2"
-)
 SEED_CHANNELS, SEED_SECONDS, SEED_RATE = 62, 4000, 200.0
 GIB = 2**30
 
@@ -53,41 +52,25 @@ SEED_RAW = Chain((Step("bandpass", low=1, high=75), Step("windows", seconds=1)))
 SEED_DE = Chain((*SEED_RAW.steps, Step("differential_entropy", bands={"delta": (1, 4), **BANDS})))
 
 
-def write_deap(folder: Path, n: int) -> list[Path]:
+def write_deap(folder: Path, n: int) -> None:
     rng = np.random.default_rng(0)
-    paths = []
     for subject in range(1, n + 1):
         data = rng.standard_normal((40, 40, 8064), dtype=np.float32).astype(np.float64) * 20
-        labels = rng.uniform(1, 9, (40, 4))
-        paths.append(folder / f"s{subject:02d}.dat")
-        with paths[-1].open("wb") as file:
-            pickle.dump({"labels": labels, "data": data}, file, protocol=2)
-    return paths
+        with (folder / f"s{subject:02d}.dat").open("wb") as file:
+            pickle.dump({"labels": rng.uniform(1, 9, (40, 4)), "data": data}, file, protocol=4)
 
 
-def read_deap_like(path: Path) -> Iterator[Recording]:
-    """This benchmark's own files; trimcap.data.sets reads real ones without running their code."""
-    with path.open("rb") as file:
-        content = pickle.load(file)
-    names = tuple(DEAP_NAMES.split())
-    for trial, (signal, ratings) in enumerate(zip(content["data"], content["labels"], strict=True)):
-        eeg = signal[:32].astype(np.float32)
-        yield Recording(eeg, 128.0, names, path.stem, "0", str(trial), int(ratings[0] > 5), ("low", "high"))
+def write_seed(folder: Path, n: int) -> None:
+    from scipy.io import savemat
 
-
-def write_seed(folder: Path, n: int) -> list[Path]:
     rng = np.random.default_rng(0)
-    paths = []
+    length = SEED_SECONDS * int(SEED_RATE) // 15
     for number in range(n):
-        paths.append(folder / f"{number // 3 + 1}_{number % 3}.npy")
-        np.save(paths[-1], rng.standard_normal((SEED_CHANNELS, SEED_SECONDS * int(SEED_RATE)), dtype=np.float32) * 20)
-    return paths
-
-
-def read_seed_like(path: Path) -> Iterator[Recording]:
-    subject, session = path.stem.split("_")
-    names = tuple(f"E{c}" for c in range(SEED_CHANNELS))
-    yield Recording(np.load(path), SEED_RATE, names, subject, session, "0", int(session), ("a", "b", "c"))
+        trials = {
+            f"x_eeg{t}": rng.standard_normal((SEED_CHANNELS, length), dtype=np.float32).astype(np.float64) * 20
+            for t in range(1, 16)
+        }
+        savemat(folder / f"{number // 3 + 1}_2013102{number % 3}.mat", trials)
 
 
 def peak() -> int:
@@ -98,18 +81,20 @@ def peak() -> int:
     return 0
 
 
-RUNS = {"deap": (DEAP, read_deap_like), "seed_raw": (SEED_RAW, read_seed_like), "seed_de": (SEED_DE, read_seed_like)}
+#: chain, source and its options
+RUNS: dict[str, tuple[Chain, str, dict[str, str]]] = {
+    "deap": (DEAP, "deap", {"baseline": "keep"}),
+    "seed_raw": (SEED_RAW, "seed", {}),
+    "seed_de": (SEED_DE, "seed", {}),
+}
 
 
 def work(name: str, data: Path, cache: Path) -> None:
     """In a process of its own: build, then tell time and memory as JSON on the last line."""
-    import pipeline  # under this name the readers can be found again
-
-    chain, read = pipeline.RUNS[name]
-    paths = sorted(data.iterdir())
+    chain, source, options = RUNS[name]
     start = peak()
     begin = time.perf_counter()
-    windows = cached(chain, paths, folder=cache, read=read, progress=sys.stderr.isatty())
+    windows = make_windows(chain, open_source(source, data, **options), cache=cache, progress=sys.stderr.isatty())
     seconds = time.perf_counter() - begin
     print(
         json.dumps({"seconds": seconds, "peak": peak(), "start": start, "n": len(windows), "bytes": windows.X.nbytes})
@@ -118,11 +103,9 @@ def work(name: str, data: Path, cache: Path) -> None:
 
 def again(name: str, data: Path, cache: Path) -> None:
     """In a process of its own: the second call, which compares the inputs and opens the entry."""
-    import pipeline
-
-    chain, read = pipeline.RUNS[name]
+    chain, source, options = RUNS[name]
     begin = time.perf_counter()
-    cached(chain, sorted(data.iterdir()), folder=cache, read=read)
+    make_windows(chain, open_source(source, data, **options), cache=cache)
     print(json.dumps({"seconds": time.perf_counter() - begin}))
 
 
@@ -192,7 +175,7 @@ def main() -> int:
     parser.add_argument("--set", choices=["deap", "seed", "all"], default="all")
     parser.add_argument("--scale", type=float, default=0.1, help="fraction of the files; 1 is the full size")
     parser.add_argument(
-        "--folder", type=Path, default=None, help="where the files are written; needs 25 GB at full size"
+        "--folder", type=Path, default=None, help="where the files are written; needs 30 GB at full size"
     )
     options = parser.parse_args()
     base = Path(tempfile.mkdtemp(prefix="pipeline-", dir=options.folder))

@@ -13,7 +13,7 @@ VERBS = (
     "demo", "run", "train", "inspect", "cost", "prune", "quantize", "export", "verify", "evaluate", "report",
     "audit",
 )  # fmt: skip
-DATA = ("prepare", "info", "fetch", "check", "sets")
+DATA = ("prepare", "info", "fetch", "check", "sets", "cache")
 HEAVY = ("torch", "mne", "pandas", "numpy", "scipy", "sklearn", "matplotlib")
 ASK = """
 import sys

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trimcap.cli.answer import Misuse, typed
+from trimcap.cli.chains import read_chain
 from trimcap.cli.show import times
 from trimcap.cli.values import value_of
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from trimcap.study.recipe import Recipe
 
 DATA_HELP = (
-    "Windows: a .npz file, a recipe's .toml, or eegmat, synthetic, fingerprint or package.module:function with keys "
-    "of a recipe's [data] table: synthetic,subjects=4,window=2"
+    "Windows: a .npz file, a recipe's .toml, or a data set by name (deap, eegmat, synthetic, …) or "
+    "package.module:function with keys of a recipe's [data] table: deap,path=DEAP,options.label=arousal,window=2"
 )
 Data = Annotated[str, typer.Option("--data", help=DATA_HELP)]
 Subjects = Annotated[str | None, typer.Option("--subjects", help="Only these subjects, with commas between.")]
@@ -75,9 +76,11 @@ def section(source: str, keys: dict[str, Any]) -> Recipe:
     """
     from pydantic import ValidationError
 
+    from trimcap.cli.inputs import see_here
     from trimcap.study.complaint import complaint
     from trimcap.study.recipe import Recipe
 
+    see_here()
     table: dict[str, Any] = {"source": source}
     for key, value in keys.items():
         place, _, leaf = key.rpartition(".")
@@ -90,16 +93,33 @@ def section(source: str, keys: dict[str, Any]) -> Recipe:
         raise Misuse(complaint(error, Recipe, source)) from error
 
 
+def recipe_of(text: str) -> Recipe:
+    """A recipe that is nothing but the data that were typed: a .npz file, or a source with keys of `[data]`.
+
+    Raises
+    ------
+    Misuse : no such file, or an unknown key.
+    """
+    if text.endswith(".npz"):
+        if not Path(text).is_file():
+            raise Misuse(f"no file '{text}'; make it with `trimcap data prepare … --out {text}`")
+        return section("npz", {"path": text})
+    if Path(text).exists():
+        raise Misuse(
+            f"'{text}' is neither .npz windows nor a .toml recipe; make windows of recordings with "
+            "`trimcap data prepare`"
+        )
+    source, keys = _split(text)
+    return section(source, keys)
+
+
 def prepared(recipe: Recipe) -> Windows:
     """The windows of a recipe's `[data]`."""
-    from trimcap.data.sources import SOURCES, WINDOW_SOURCES
+    from trimcap.data.sources import check_source
     from trimcap.study.prepare import prepare
 
-    known = [*SOURCES, *WINDOW_SOURCES]
-    if recipe.data.source not in known and ":" not in recipe.data.source:
-        from trimcap._errors import unknown
-
-        raise Misuse(unknown("data source", recipe.data.source, known) + "; or give a .npz file")
+    with typed():
+        check_source(recipe.data.source, recipe.data.options)
     return prepare(recipe, progress=sys.stderr.isatty()).windows
 
 
@@ -118,13 +138,7 @@ def _windows(text: str) -> Windows:
         with typed():
             recipe = load_recipe(recipe_path(text))
         return prepared(recipe)
-    if path.exists():
-        raise Misuse(
-            f"'{path}' is neither .npz windows nor a .toml recipe; make windows of recordings with "
-            "`trimcap data prepare`"
-        )
-    source, keys = _split(text)
-    return prepared(section(source, keys))
+    return prepared(recipe_of(text))
 
 
 def _split(text: str) -> tuple[str, dict[str, Any]]:
@@ -133,6 +147,8 @@ def _split(text: str) -> tuple[str, dict[str, Any]]:
     keys = {key: value_of(value) for key, _, value in (part.partition("=") for part in parts)}
     if isinstance(keys.get("subjects"), str):
         keys["subjects"] = [name.strip() for name in keys["subjects"].split(",")]
+    if isinstance(keys.get("chain"), str):
+        keys["chain"] = read_chain(Path(keys["chain"]))
     return source, keys
 
 
@@ -170,6 +186,8 @@ def _picked(windows: Windows, channels: tuple[str, ...]) -> Windows:
             f"the network reads the electrodes {', '.join(channels)}, but the windows lack {', '.join(missing)}; "
             f"they have {', '.join(windows.channels)}"
         )
+    from trimcap.data.lazy import pick
+
     rows = [known[name.casefold()] for name in channels]
-    picked = windows.with_X(windows.X[:, rows], step=f"electrodes {', '.join(channels)} picked")
+    picked = windows.with_X(pick(windows.X, rows), step=f"electrodes {', '.join(channels)} picked")
     return replace(picked, channels=tuple(windows.channels[row] for row in rows))
