@@ -15,7 +15,7 @@ from trimcap import __version__
 from trimcap._errors import unknown
 from trimcap._files import make_folder
 from trimcap.data.cache_entry import DamagedError, check_files, flush_folder, load_entry, read_manifest, write_entry
-from trimcap.data.cache_folder import alive, aside_name, building_name, bytes_of, is_entry, own_folders, remove
+from trimcap.data.cache_folder import alive, aside_name, building_name, bytes_of, is_entry, own_folders, remove, sweep
 from trimcap.data.cache_key import PARTS, Read, Source, changed, describe_reader, entry_key, hash_paths, hash_recording
 from trimcap.data.cache_stamps import Hashed, forget, recall, remember
 from trimcap.data.chain import Chain
@@ -101,7 +101,7 @@ def cached(
     known = recall(Path(folder)) if check == "quick" else {}
     if parts < 1:
         raise ValueError(f"parts is {parts}; a file is called by its name at least, parts=1")
-    sources = _sources(chain, inputs, read, also, known, parts)
+    sources = _sources(chain, inputs, read, also, known, parts, progress=progress)
     key = entry_key(chain, sources, read)
     place = Path(folder) / key
     try:
@@ -148,6 +148,8 @@ def clear_cache(folder: Path | str, *, keys: Iterable[str] | None = None) -> int
         if not alive(entries[name]):
             freed += bytes_of(entries[name])
             remove(entries[name])
+    if keys is None:
+        sweep(Path(folder))
     return freed
 
 
@@ -158,6 +160,8 @@ def _sources(
     also: Sequence[Path | str],
     known: Mapping[str, Hashed],
     parts: int,
+    *,
+    progress: bool,
 ) -> list[Source]:
     if isinstance(inputs, str | Path) or not isinstance(inputs, Sequence):
         raise ValueError(
@@ -166,7 +170,7 @@ def _sources(
         )
     extra = hash_paths((Path(path) for path in also), known, parts)
     if read is not None:
-        return [*hash_paths((Path(path) for path in inputs), known, parts), *extra]
+        return [*hash_paths((Path(path) for path in inputs), known, parts, progress=progress), *extra]
     wrong = next((item for item in inputs if not isinstance(item, Recording)), None)
     if wrong is not None:
         raise ValueError(f"cached got a {type(wrong).__name__} among the recordings; paths need a reader, read=…")
@@ -209,9 +213,7 @@ def _build(
 ) -> None:
     """Write the entry beside its place and rename it."""
     folder = make_folder(place.parent)
-    for path in own_folders(folder):
-        if not is_entry(path.name) and not alive(path):
-            remove(path)
+    sweep(folder)
     temporary = folder / building_name()
     temporary.mkdir()
     try:
@@ -221,7 +223,7 @@ def _build(
             raise ValueError(f"{moved[0]} changed while it was read; nothing was cached, run it again")
         _install(temporary, place, full=full)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise OSError(
             error.errno,
@@ -238,7 +240,9 @@ def _install(temporary: Path, place: Path, *, full: bool) -> None:
         try:
             temporary.rename(place)
         except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES) or not place.exists():
+            # a file server may say that there is nothing to rename because its first answer was lost
+            known = (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES, errno.ENOTDIR, errno.ENOENT)
+            if error.errno not in known or not place.exists():
                 raise
         else:
             flush_folder(place.parent)
@@ -246,6 +250,8 @@ def _install(temporary: Path, place: Path, *, full: bool) -> None:
         try:
             check_files(place, read_manifest(place, place.name), full=full)
         except (DamagedError, FileNotFoundError):
+            if not temporary.exists():
+                raise
             aside = place.parent / aside_name()
             try:
                 place.rename(aside)

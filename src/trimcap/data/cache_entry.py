@@ -101,7 +101,7 @@ def read_manifest(folder: Path, key: str) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         seal = manifest.pop("sha256")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise DamagedError(f"manifest.json can't be read ({error})") from error
     if seal != _seal(manifest):
         raise DamagedError("manifest.json was changed")

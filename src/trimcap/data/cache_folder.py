@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import time
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
@@ -53,8 +54,21 @@ def bytes_of(folder: Path) -> int:
 
 
 def remove(folder: Path) -> None:
-    """Delete a folder and what is in it, or what of it can be deleted."""
+    """Delete a folder and what is in it, or what of it can be deleted; also a file that is in a folder's place."""
+    if folder.is_file() or folder.is_symlink():
+        with suppress(OSError):
+            folder.unlink()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Delete what killed processes left: builds, damaged entries that were put aside, half a table of hashes."""
+    for path in own_folders(folder):
+        if not is_entry(path.name) and not alive(path):
+            remove(path)
+    # that of a process which lives is lost with them, which costs it a hash
+    for path in folder.glob(".hashes.json.*"):
+        remove(path)
 
 
 def alive(path: Path) -> bool:

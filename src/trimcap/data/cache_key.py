@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from trimcap import __version__
 from trimcap.data.cache_stamps import Hashed, hash_file, stamp_of
 from trimcap.data.canonical import canonical_json, plain
 from trimcap.data.chain import Chain
+from trimcap.data.progress import bar
 from trimcap.data.recording import Recording
 from trimcap.data.steps import name_of, source_of
 
@@ -70,13 +72,15 @@ def hash_recording(recording: Recording, *, with_info: bool) -> Source:
         facts["stimulus"] = recording.stimulus
     if with_info:
         # an object without a stable text gives another key each time: a rebuild, never a stale result
-        facts["info"] = json.loads(json.dumps(dict(recording.info), default=repr, sort_keys=True))
+        facts["info"] = json.loads(json.dumps(dict(recording.info), default=_text, sort_keys=True))
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     digest.update(signal.reshape(-1).view(np.uint8).data)
     return Source(recording.name, digest.hexdigest())
 
 
-def hash_paths(paths: Iterable[Path], known: Mapping[str, Hashed], parts: int = PARTS) -> list[Source]:
+def hash_paths(
+    paths: Iterable[Path], known: Mapping[str, Hashed], parts: int = PARTS, *, progress: bool = False
+) -> list[Source]:
     """Every file of `paths`; of a folder all files in it, sorted by name. `known` saves hashing untouched ones.
 
     A file is called by the last `parts` of its path.
@@ -85,7 +89,14 @@ def hash_paths(paths: Iterable[Path], known: Mapping[str, Hashed], parts: int = 
     ------
     FileNotFoundError : no such file or folder; a folder without files.
     """
-    return [_hash_file(file, known, parts) for path in paths for file in _files(Path(path))]
+    files = [file for path in paths for file in _files(Path(path))]
+    hashed = []
+    with bar(progress and bool(files), len(files)) as advance:
+        for file in files:
+            advance(f"compare {file.name}", 0)
+            hashed.append(_hash_file(file, known, parts))
+            advance(f"compare {file.name}")
+    return hashed
 
 
 def changed(sources: Iterable[Source]) -> list[Path]:
@@ -109,20 +120,44 @@ def describe_reader(read: Read) -> dict[str, Any]:
         if read.args:
             raise ValueError(f"reader {read!r}: give its options by keyword, partial(read_x, option=…)")
         function, options = read.func, read.keywords
+    name = name_of(function, "reader")
+    # what our readers call lies in other files than their own
+    version = {"trimcap": __version__} if name.startswith("trimcap.") else {}
     return {
-        "name": name_of(function, "reader"),
+        "name": name,
+        **version,
         "source": source_of(function),
         "options": {key: canonical_json(plain(value, f"reader, option {key}")) for key, value in options.items()},
     }
 
 
+def _text(value: object) -> str:
+    """A text that is another one for another value; NumPy's own leaves out the middle of a long array."""
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        content = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        return f"{value.dtype.str} {value.shape} {content}"
+    return repr(value)
+
+
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else []
+    files = sorted(_walk(path, set()))
     if not files:
         raise FileNotFoundError(f"{path}: no such file, or a folder without files; check the path")
     return files
+
+
+def _walk(folder: Path, above: set[Path]) -> Iterator[Path]:
+    """All files in a folder; linked folders as well, as a reader would follow them, but not in a circle."""
+    here = folder.resolve()
+    if not folder.is_dir() or here in above:
+        return
+    for path in folder.iterdir():
+        if path.is_file():
+            yield path
+        elif path.is_dir():
+            yield from _walk(path, above | {here})
 
 
 def _hash_file(file: Path, known: Mapping[str, Hashed], parts: int) -> Source:

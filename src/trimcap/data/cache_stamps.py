@@ -54,7 +54,7 @@ def recall(folder: Path) -> dict[str, Hashed]:
             path: Hashed(str(digest), (int(a), int(b), int(c), int(d)), int(when))
             for path, (digest, (a, b, c, d), when) in table.items()
         }
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}
 
 
