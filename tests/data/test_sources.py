@@ -15,6 +15,7 @@ sys.path.append(str(Path(__file__).parent / "sets"))
 from edf_files import write_subject
 from set_files import (
     CNT_62,
+    deap_arrays,
     write_amigos,
     write_cnt,
     write_dasps,
@@ -377,3 +378,43 @@ def test_baseline_and_signal_are_not_mixed_up(place: Path) -> None:
     later = make_windows(Chain((Step("windows", seconds=1, start=3),)), kept)
     dropped = make_windows(Chain((Step("windows", seconds=1),)), open_source("deap", place / "deap", subjects=1))
     np.testing.assert_array_equal(later.X, dropped.X)
+
+
+def test_a_chain_does_not_take_a_clip_of_dreamer_for_its_baseline(place: Path) -> None:
+    subtract = Chain((Step("windows", seconds=0.1, baseline=0.1), Step("subtract_baseline")))
+    with pytest.raises(ValueError, match="the reader left the baseline out; read with"):
+        make_windows(subtract, open_source("dreamer", place / "dreamer", subjects=1))
+
+
+def test_nan_before_a_filter_says_where_to_drop_it(tmp_path: Path) -> None:
+    arrays = deap_arrays(1)
+    arrays["data"][2, 5, 4000] = np.nan
+    write_deap(tmp_path, arrays=arrays)
+    chain = Chain((Step("bandpass", low=4, high=45), Step("windows", seconds=1, on_bad="drop")))
+    with pytest.raises(ValueError, match=r"s01/1/03: channel FC1 has NaN .*on_bad='drop' of a published set's reader"):
+        make_windows(chain, open_source("deap", tmp_path, on_bad="keep"))
+    with pytest.warns(UserWarning, match="1 trials left out"):
+        windows = make_windows(chain, open_source("deap", tmp_path, on_bad="drop"))
+    assert len(windows) == 39 * 60
+
+
+def test_progress_shows_files_and_subjects(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from trimcap.data.reading import read_items
+
+    calls: list[tuple[str, int]] = []
+
+    class Bar:
+        def __enter__(self):
+            return lambda name, by=1: calls.append((name, by))
+
+        def __exit__(self, *_):
+            return None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trimcap.data.reading.bar", lambda show, total: Bar())
+        source = open_source("dreamer", place / "dreamer")
+        assert len(list(read_items(source.items, source.read, progress=True))) == 36
+    assert [name for name, by in calls if by] == ["DREAMER.mat"]
+    assert list(dict.fromkeys(name for name, by in calls if not by)) == ["DREAMER.mat 01", "DREAMER.mat 02"]
+    make_windows(WINDOWS, source, cache=tmp_path, progress=True)
+    assert capsys.readouterr().out == ""

@@ -7,17 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+sys.path.append(str(Path(__file__).parents[1] / "data"))
 sys.path.append(str(Path(__file__).parents[1] / "data" / "sets"))
 
+from edf_files import write_subject
 from set_files import write_deap, write_faced_features, write_seed, write_seed_features
 
 from trimcap.data import sets
 from trimcap.data.cache import cache_info
 from trimcap.data.chain import make_chain
+from trimcap.data.cut import cut
+from trimcap.data.eegmat import read_eegmat
 from trimcap.data.features import POWER_BANDS, band_power, differential_entropy, to_grid
 from trimcap.data.montage import grid
 from trimcap.data.reading import user_cache
 from trimcap.data.recording import Recording
+from trimcap.data.scaling import z_score_per_subject
 from trimcap.data.source import Source, choose_subjects
 from trimcap.study.prepare import folds_of, prepare
 from trimcap.study.recipe import Recipe, parse_recipe
@@ -190,6 +195,31 @@ def test_only_a_chain_with_subject_z_score_is_transductive(deap: Path) -> None:
         for windows in (found.windows, found.features):
             assert any("transductive" in step for step in windows.steps) == transductive
             assert (np.abs(windows.X.mean(axis=0)).max() < 1e-4) == transductive
+
+
+@pytest.mark.parametrize("features", ["raw", "differential_entropy", "band_power"])
+@pytest.mark.parametrize("normalise", ["train", "subject"])
+def test_simple_keys_give_what_the_functions_give(tmp_path: Path, features: str, normalise: str) -> None:
+    """As they were read, cut, turned into features and scaled before there were chains."""
+    for number, subject in enumerate(("Subject03", "Subject07")):
+        write_subject(tmp_path, subject, rest=12 + number, task=11)
+    bands = "{theta = [4, 8], beta = [14, 31]}"
+    more = "" if features == "raw" else f'bands = {bands}\nlayout = "grid"\n'
+    text = f'name = "x"\n[data]\nsource = "eegmat"\npath = "PATH"\nseconds = 9\nwindow = 3\nstep = 2\n{more}'
+    found = prepare(recipe(text, tmp_path, features=f'"{features}"', normalise=f'"{normalise}"'))
+    raw = cut(read_eegmat(tmp_path, rate=128.0, seconds=9.0), seconds=3.0, step=2.0)
+    make = {"raw": lambda w: w, "differential_entropy": differential_entropy, "band_power": band_power}[features]
+    own = {} if features == "raw" else {"bands": {"theta": (4.0, 8.0), "beta": (14.0, 31.0)}}
+    expected, power = make(raw, **own), band_power(raw)
+    if normalise == "subject":
+        expected, power = z_score_per_subject(expected), z_score_per_subject(power)
+    if features != "raw":
+        expected = to_grid(expected, grid(expected.channels))
+    for got, wanted in ((found.windows, expected), (found.features, power)):
+        np.testing.assert_array_equal(got.X, wanted.X)
+        np.testing.assert_array_equal(got.y, wanted.y)
+        assert got.ids.tolist() == wanted.ids.tolist()
+        assert (got.steps, got.unit, got.channels) == (wanted.steps, wanted.unit, wanted.channels)
 
 
 def every_second(windows, *, keep=0):

@@ -227,7 +227,7 @@ def _check_own_baseline(recording: Recording, options: Mapping[str, Any]) -> Non
     if options["baseline"] and not held:
         raise ValueError(
             f"recording {recording.name}: the step 'windows' has a baseline of {options['baseline']:g} s, but the "
-            "reader left the baseline out; read with baseline='keep'"
+            "reader left the baseline out; read with baseline='keep', where the reader has that"
         )
     first = options["baseline"] if options["start"] is None else options["start"]
     if first < held:

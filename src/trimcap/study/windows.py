@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -20,7 +19,7 @@ from trimcap.data.reading import user_cache
 from trimcap.data.recording import Recording
 from trimcap.data.scaling import z_score_per_subject
 from trimcap.data.source import Source
-from trimcap.data.sources import SOURCES, WINDOW_SOURCES, imported, open_source, open_windows
+from trimcap.data.sources import WINDOW_SOURCES, open_source, open_windows
 from trimcap.data.windows import Windows
 from trimcap.study.recipe import DataSection
 
@@ -28,6 +27,8 @@ from trimcap.study.recipe import DataSection
 _OWN_RATE = ("bids", "eegmat", "files", "fingerprint", "seed-v", "synthetic")
 #: sources that know which part of a recording to use
 _OWN_SECONDS = ("eegmat", "fingerprint", "synthetic")
+#: sources that can leave a trial's baseline where it was recorded, before the trial
+_KEEP_BASELINE = ("amigos", "deap")
 #: length of a Welch segment of the linear baseline, s
 _SEGMENT = 2.0
 
@@ -118,13 +119,9 @@ def _options(data: DataSection, chain: Chain) -> dict[str, Any]:
     if data.source in _OWN_SECONDS and data.seconds is not None:
         options.setdefault("seconds", data.seconds)
     wants_baseline = any(step.options.get("baseline") for step in chain.steps if step.name == "windows")
-    if wants_baseline and data.source in SOURCES and _has(data.source, "baseline"):
+    if wants_baseline and data.source in _KEEP_BASELINE:
         options.setdefault("baseline", "keep")
     return options
-
-
-def _has(source: str, option: str) -> bool:
-    return option in inspect.signature(imported(SOURCES[source])).parameters
 
 
 def _cache(data: DataSection, source: Source | Sequence[Recording]) -> Path | None:

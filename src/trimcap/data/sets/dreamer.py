@@ -182,6 +182,7 @@ def _trials(cell: Any, path: Path, name: str, split: Rule, baseline: Baseline) -
         trial = f"{t + 1:02d}"
         values = {key: float(scores[key][t]) for key in RATINGS}
         info: dict[str, object] = {"ratings": values, "rule": str(split), "stimulus": trial, **facts}
+        info["baseline_seconds"] = 0.0  # it is never at the start of the signal
         if baseline == "apart":
             info["baseline"] = signal(_transposed(rest[t]), CHANNELS, f"{where}: baseline {trial}")
         label = split.apply(_whole(values[split.label], f"{where}: trial {trial}"), f"{where}: trial {trial}")
