@@ -1,4 +1,4 @@
-"""audit: foreign splits of row numbers and of torcheeg tables."""
+"""split and audit: files of folds; foreign splits of row numbers and of torcheeg tables."""
 
 from __future__ import annotations
 
@@ -75,6 +75,61 @@ def test_torcheeg_tables(call, place):
     ended = call("audit", "tables", "--json")
     assert (ended.code, ended.json["leaking"]) == (1, ["fold_1"])
     assert "1 of 2 folds leak: fold_1" in ended.err
+
+
+def test_a_split_is_written_audited_and_used(call, windows, place):
+    ended = call("split", "w.npz", "--protocol", "few_shot", "--option", "shots=2", "--valid", 0.4, "--out", "s.json",
+                 "--json", ok=True)  # fmt: skip
+    facts = ended.json
+    assert (facts["unit"], facts["leaky"], len(facts["folds"])) == ("subject", False, 3)
+    assert facts["folds"][0]["calibration"] == 16
+    shown = call("audit", "s.json", "--data", "w.npz", ok=True).out
+    assert "6 of 6 folds" in shown
+    assert "S00, calibration" in shown
+    call("split", "w.npz", "--protocol", "leaky_windows", "--folds", 2, "--out", "t.json", ok=True)
+    ended = call("audit", "t.json", "--data", "w.npz", "--json")
+    assert (ended.code, ended.json["unit"]) == (1, "trial")
+    call("split", "w.npz", "--protocol", "leave_stimuli_out", "--option", "stimulus=trial", "--folds", 2, "--out",
+         "u.json", "--valid", 0.4, "--option", "missing_classes=allow", ok=True)  # fmt: skip
+    assert "keep all stimuli on one side" in call("audit", "u.json", "--data", "w.npz", ok=True).out
+    assert call("audit", "u.json", "--data", "w.npz", "--unit", "subject+stimulus").code == 1
+
+
+def test_other_data_and_damage_of_a_split_file(call, windows, place):
+    call("split", "w.npz", "--protocol", "leave_one_subject_out", "--valid", 0.4, "--out", "s.json", ok=True)
+    write_npz(windows.take(np.arange(len(windows)) > 3), place / "v.npz")
+    ended = call("audit", "s.json", "--data", "v.npz")
+    assert ended.code == 2
+    assert "1 trials of the file are missing here (S00/1/00)" in ended.err
+    (place / "s.json").write_text((place / "s.json").read_text().replace("S00", "S02", 1))
+    assert "edited or damaged" in call("audit", "s.json", "--data", "w.npz").err
+
+
+def test_stimuli_of_tables_and_of_windows(call, windows, place):
+    (place / "tables").mkdir()
+    write_tables(place / "tables", "fold_0", ["s1", "s2"], ["s3"])
+    words = ("audit", "tables", "--unit", "stimulus")
+    assert "no column 'stimulus'" in call(*words).out
+    assert "2 of 2 test stimuli are in training too" in call(*words, "--stimulus", "trial_id").out
+    write_split(place / "s.json", of(windows, "trial", "00"))
+    call("audit", "s.json", "--data", "w.npz", "--unit", "stimulus", "--stimulus", "trial", ok=True)
+
+
+@pytest.mark.parametrize(
+    ("command", "fragment"),
+    [
+        ("--protocol few_shots", "did you mean 'few_shot'"),
+        ("--protocol few_shot --option shot=1", "did you mean 'shots'"),
+        ("--protocol leave_one_subject_out --folds 3", "unknown option of leave_one_subject_out 'n_folds'"),
+        ("--protocol few_shot --option shots", "write name=value"),
+        ("--protocol leave_one_subject_out --out .", "is a folder"),
+    ],
+)
+def test_wrong_split_command(call, place, command, fragment):
+    ended = call("split", "w.npz", "--out", "s.json", *command.split())
+    assert (ended.code, ended.out) == (2, "")
+    assert fragment in " ".join(ended.err.split())
+    assert not (place / "s.json").exists()
 
 
 @pytest.mark.parametrize(

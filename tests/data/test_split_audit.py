@@ -13,7 +13,7 @@ from trimcap.data.recording import Recording
 from trimcap.data.split_audit import audit_split, read_split, split_of
 
 
-def make_windows(step=1.0):
+def make_windows(step=1.0, trials=4):
     rng = np.random.default_rng(0)
     recordings = [
         Recording(
@@ -21,7 +21,7 @@ def make_windows(step=1.0):
             classes=("a", "b"),
         )
         for s in range(4)
-        for t in range(4)
+        for t in range(trials)
     ]  # fmt: skip
     return cut(recordings, seconds=1, step=step)
 
@@ -146,3 +146,227 @@ def test_bad_input(tmp_path):
         audit_split(split_of(windows, [0], [1]), unit="subjects")
     with pytest.raises(ValueError, match="holds no pairs"):
         read_split(tmp_path)
+
+
+# ---- what the content gives away
+
+
+def by_subject(windows):
+    return rows(windows, windows.metadata.subject.isin(["s3"]).to_numpy())
+
+
+def audited(windows, train, test, **options):
+    return audit_split(split_of(windows, train, test), **options)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(3.0, 0.0), (-0.5, 0.0), (1.0, 40.0), (0.01, -2.0)])
+def test_copies_up_to_scale_and_offset(scale, offset):
+    windows = make_windows()
+    test, train = by_subject(windows)
+    X = windows.X.copy()
+    X[test[:4]] = scale * X[train[:4]] + offset
+    found = texts(audited(windows.with_X(X, step="copied"), train, test))
+    assert found == ["4 of 40 test windows are copies of a training window up to scale and offset"]
+    # twins: half noise is no copy, and windows of few values may agree by chance
+    X[test[:4]] += np.random.default_rng(1).normal(size=X[test[:4]].shape).astype(np.float32) * 0.05 * scale
+    assert texts(audited(windows.with_X(X, step="noisy"), train, test)) == []
+    small = windows.with_X(np.round(windows.X[:, :1, :2]), step="two values")
+    assert not any("up to scale" in t for t in texts(audited(small, train, test)))
+
+
+def z(X, axis):
+    return ((X - X.mean(axis=axis, keepdims=True)) / X.std(axis=axis, keepdims=True)).astype(np.float32)
+
+
+def shifted(windows):
+    """Subjects and trials with offsets and scales of their own, so that normalising does something."""
+    rng = np.random.default_rng(3)
+    names = (windows.metadata.subject + windows.metadata.trial).astype("category").cat.codes.to_numpy()
+    gain, offset = rng.uniform(1, 3, (2, names.max() + 1, windows.X.shape[1], 1))
+    return windows.with_X(gain[names] * windows.X + offset[names], step="shifted")
+
+
+def warnings(windows, train, test):
+    return texts(audited(windows, train, test), "warning")
+
+
+@pytest.mark.parametrize("axis", [(0, 2), (0,)])
+def test_z_score_of_the_whole_set_is_seen_in_the_content(axis):
+    windows = shifted(make_windows())
+    test, train = by_subject(windows)
+    assert warnings(windows, train, test) == []
+    whole = windows.with_X(z(windows.X, axis), step="scaled")
+    (text,) = warnings(whole, train, test)
+    assert text.startswith("normalised across the boundary: every")
+    assert "but not over training windows alone" in text
+    assert audited(whole, train, test).passed  # evidence, not proof
+    # twin: fitted on training windows alone
+    mean, std = (getattr(windows.X[train], f)(axis=axis, keepdims=True) for f in ("mean", "std"))
+    assert warnings(windows.with_X((windows.X - mean) / std, step="scaled"), train, test) == []
+
+
+def grouped_z(windows, names):
+    X = windows.X.copy()
+    for name in np.unique(names):
+        X[names == name] = z(X[names == name], (0, 2))
+    return windows.with_X(X, step="scaled")
+
+
+def test_z_score_per_subject_is_seen_and_per_trial_is_not():
+    windows = shifted(make_windows())
+    test, train = by_subject(windows)
+    subject = windows.metadata.subject.to_numpy(str)
+    (text,) = warnings(grouped_z(windows, subject), train, test)
+    assert "with the test subjects' own windows (transductive)" in text
+    trial = np.char.add(subject, windows.metadata.trial.to_numpy(str))
+    assert warnings(grouped_z(windows, trial), train, test) == []
+    inside = rows(windows, windows.metadata.trial.isin(["t0"]).to_numpy())
+    (text,) = warnings(grouped_z(windows, subject), inside[1], inside[0])
+    assert "across the boundary" in text
+    # a step that says so is a note already
+    said = grouped_z(windows, subject).with_X(grouped_z(windows, subject).X, step="z-scored (transductive)")
+    assert warnings(said, train, test) == []
+
+
+def test_a_mask_of_the_wrong_length():
+    with pytest.raises(ValueError, match="is a mask of 3 rows, but there are 160 windows"):
+        split_of(make_windows(), [True, False, True], [1])
+
+
+# ---- torcheeg
+
+
+def written(folder, name, train, test):
+    for side, table in (("train", train), ("test", test)):
+        pd.DataFrame(table).to_csv(folder / (f"{side}_{name}.csv" if name else f"{side}.csv"), index=False)
+
+
+def clips(subjects, trials, starts, length=128, **more):
+    return [
+        {"start_at": a, "end_at": a + length, "clip_id": f"{s}_{t}_{a}", "subject_id": s, "trial_id": t, **more}
+        for s in subjects
+        for t in trials
+        for a in starts
+    ]
+
+
+def verdicts(folder, **options):
+    return {s.name: audit_split(s, **options).passed for s in read_split(folder)}
+
+
+def test_tables_of_every_splitter(tmp_path):
+    """File names and contents as torcheeg 1.1.3 writes them."""
+    # KFoldGroupbyTrial: every trial cut into parts
+    groupby = tmp_path / "groupby"
+    groupby.mkdir()
+    for k in range(12):
+        parts = [128 * i for i in range(12)]
+        written(
+            groupby, f"fold_{k}", clips([1, 2], [0, 1], parts[:k] + parts[k + 1 :]), clips([1, 2], [0, 1], [128 * k])
+        )
+    assert list(verdicts(groupby)) == [f"fold_{k}" for k in range(12)]  # 10 comes after 9
+    for unit in ("subject", "trial"):
+        assert not any(verdicts(groupby, unit=unit).values())
+    # KFoldCrossTrial: trial 0 of everybody
+    cross = tmp_path / "cross"
+    cross.mkdir()
+    written(cross, "fold_0", clips([1, 2], [1, 2], [0, 128]), clips([1, 2], [0], [0, 128]))
+    assert verdicts(cross) == {"fold_0": False}
+    assert verdicts(cross, unit="trial") == {"fold_0": True}
+    # LeaveOneSubjectOut, with a file's name as subject
+    loso = tmp_path / "loso"
+    loso.mkdir()
+    written(loso, "subject_s01.dat", clips(["s02.dat"], [0, 1], [0]), clips(["s01.dat"], [0, 1], [0]))
+    assert verdicts(loso) == {"subject_s01.dat": True}
+    # KFoldPerSubjectCrossTrial: the unit can only be the trial; KFoldPerSubject shuffles windows
+    own = tmp_path / "own"
+    own.mkdir()
+    written(own, "subject_1_fold_0", clips([1], [1, 2], [0, 128]), clips([1], [0], [0, 128]))
+    written(own, "subject_2_fold_0", clips([2], [0, 1, 2], [0]), clips([2], [0, 1, 2], [128]))
+    assert verdicts(own) == {"subject_1_fold_0": True, "subject_2_fold_0": False}
+    assert [audit_split(s).unit for s in read_split(own)] == ["trial", "trial"]
+    # train_test_split
+    single = tmp_path / "single"
+    single.mkdir()
+    written(single, "", clips([1], [0, 1], [0]), clips([1], [0, 1], [128]))
+    assert verdicts(single) == {"split": False}
+
+
+def test_overlap_is_told_in_samples_and_by_each_windows_own_length(tmp_path):
+    # SEED-like: windows of 200 samples every 100
+    written(tmp_path, "fold_0", clips([1], ["a"], [0, 200], 200), clips([1], ["a"], [100, 400], 200))
+    (found,) = [audit_split(s, unit="trial") for s in read_split(tmp_path)]
+    assert "1 of 2 test windows overlap in time with a training window" in texts(found)
+    # whole trials of different lengths: the long one reaches into the test window
+    written(tmp_path, "fold_0", clips([1], ["a"], [0], 1000), clips([1], ["a"], [900], 200))
+    (found,) = [audit_split(s, unit="trial") for s in read_split(tmp_path)]
+    assert "1 of 1 test windows overlap in time with a training window" in texts(found)
+    written(tmp_path, "fold_0", clips([1], ["a"], [0], 900), clips([1], ["a"], [900], 200))
+    (found,) = [audit_split(s, unit="trial") for s in read_split(tmp_path)]
+    assert not any("overlap" in t for t in texts(found))
+
+
+def test_sessions_and_stimuli_of_tables(tmp_path):
+    written(tmp_path, "fold_0", clips([1], [0, 1], [0], session_id="1"), clips([1], [0, 1], [0], session_id="2"))
+    (split,) = read_split(tmp_path)
+    assert audit_split(split, unit="session").passed
+    assert any("no column 'stimulus'" in t for t in texts(audit_split(split, unit="stimulus")))
+    (by_trial,) = read_split(tmp_path, stimulus="trial_id")
+    assert any("2 of 2 test stimuli" in t for t in texts(audit_split(by_trial, unit="stimulus")))
+    with pytest.raises(ValueError, match="lacks the column film"):
+        read_split(tmp_path, stimulus="film")
+
+
+def test_names_stay_text_and_clips_without_times_are_told_by_name(tmp_path):
+    train = [{"clip_id": f"a_{i}", "subject_id": "01", "trial_id": "NA"} for i in range(3)]
+    test = [{"clip_id": f"b_{i}", "subject_id": "1", "trial_id": "NA"} for i in range(3)]
+    written(tmp_path, "fold_0", train, test)
+    (split,) = read_split(tmp_path)
+    found = audit_split(split)
+    assert found.passed
+    assert any("overlap in time was not checked" in t for t in texts(found, "note"))
+    written(tmp_path, "fold_0", train, [*test, train[0]])
+    (split,) = read_split(tmp_path)
+    assert "1 of 4 test windows are training windows too" in texts(audit_split(split))
+
+
+def test_damaged_tables(tmp_path):
+    (tmp_path / "train_fold_0.csv").write_text("subject_id,trial_id\n1,2\n")
+    (tmp_path / "test_fold_0.csv").write_text("")
+    with pytest.raises(ValueError, match=r"test_fold_0\.csv can't be read as a table"):
+        read_split(tmp_path)
+    (tmp_path / "test_fold_0.csv").write_text("subject,trial_id\n1,2\n")
+    with pytest.raises(ValueError, match=r"test_fold_0\.csv lacks the column subject_id; it has subject, trial_id"):
+        read_split(tmp_path)
+    (tmp_path / "test_fold_0.csv").write_text("subject_id,trial_id,start_at\n1,2,zero\n")
+    with pytest.raises(ValueError, match="start_at must hold sample numbers"):
+        read_split(tmp_path)
+    (tmp_path / "test_fold_0.csv").write_text("subject_id,trial_id\n")
+    with pytest.raises(ValueError, match="has no rows"):
+        read_split(tmp_path)
+
+
+# ---- our own split files
+
+
+def test_a_split_file_is_audited_by_what_it_claims(tmp_path):
+    from trimcap.data.protocols import split
+    from trimcap.data.split_file import write_splits
+
+    windows = make_windows()
+    path = write_splits(split(windows, "few_shot", shots=1), tmp_path / "s.json")
+    audits = [audit_split(s) for s in read_split(path, windows)]
+    assert len(audits) == 8
+    assert all(a.passed for a in audits)
+    assert [a.unit for a in audits[:2]] == ["subject", "trial"]
+    assert audits[1].name == "subject s0, calibration"
+    path = write_splits(split(windows, "leaky_windows", n_folds=2), tmp_path / "t.json")
+    assert not any(audit_split(s).passed for s in read_split(path, windows))
+    windows = make_windows(trials=8)
+    path = write_splits(split(windows, "within_subject", n_folds=2, valid=0.3), tmp_path / "u.json")
+    assert all(audit_split(s).passed for s in read_split(path, windows))
+    assert not any(audit_split(s, unit="subject").passed for s in read_split(path, windows))
+    by_film = split(windows, "leave_stimuli_out", n_folds=2, stimulus="trial", valid=0.3)
+    path = write_splits(by_film, tmp_path / "v.json")
+    assert all(audit_split(s).passed for s in read_split(path, windows))
+    assert not audit_split(read_split(path, windows)[0], unit="subject+stimulus").passed

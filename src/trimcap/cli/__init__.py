@@ -15,6 +15,7 @@ from trimcap.cli.evaluation import evaluate
 from trimcap.cli.inspection import cost, inspect
 from trimcap.cli.pruning import prune
 from trimcap.cli.recordings import app as data
+from trimcap.cli.splitting import split
 from trimcap.cli.studies import demo, report, run
 from trimcap.cli.training import train
 
@@ -45,7 +46,7 @@ def main(version: Version = False) -> None:  # noqa: ARG001 - its callback answe
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
-for function in (demo, run, train, inspect, cost, prune, quantize, export, verify, evaluate, report, audit):
+for function in (demo, run, train, inspect, cost, prune, quantize, export, verify, evaluate, report, split, audit):
     app.command()(verb(function))
 app.add_typer(data, name="data")
 

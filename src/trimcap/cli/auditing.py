@@ -17,41 +17,60 @@ if TYPE_CHECKING:
 
 Split = Annotated[
     Path,
-    typer.Argument(metavar="SPLIT", help="A .json file of row numbers, with --data; or a folder of torcheeg tables."),
+    typer.Argument(
+        metavar="SPLIT",
+        help="A .json file of row numbers or of `trimcap split`, with --data; or a folder of torcheeg tables.",
+    ),
 ]
-Data = Annotated[str | None, typer.Option("--data", help="What the row numbers count. " + datasets.DATA_HELP)]
-Unit = Annotated[str, typer.Option("--unit", help="What the split keeps apart: subject, session, trial or stimulus.")]
+Data = Annotated[str | None, typer.Option("--data", help="What the rows or names are of. " + datasets.DATA_HELP)]
+Unit = Annotated[
+    str | None,
+    typer.Option(
+        "--unit",
+        help="What the split keeps apart: subject, session, trial, stimulus or subject+stimulus; default what it says "
+        "itself, else subject.",
+    ),
+]
+Stimulus = Annotated[
+    str | None,
+    typer.Option("--stimulus", help="Column that names the stimulus, e.g. trial, or trial_id in torcheeg tables."),
+]
 
 
-def audit(split: Split, data: Data = None, unit: Unit = "subject") -> Answer:
+def audit(split: Split, data: Data = None, unit: Unit = None, stimulus: Stimulus = None) -> Answer:
     """Say what training and test rows of a split share, fold by fold; exit 1 if any fold leaks."""
-    from trimcap._errors import unknown
-    from trimcap.data.split_audit import UNITS, audit_split
+    from trimcap.data.split_audit import audit_split
+    from trimcap.data.units import levels_of, plural
 
-    if unit not in UNITS:
-        raise Misuse(unknown("unit", unit, UNITS))
-    audits = [audit_split(fold, unit=unit) for fold in _folds(split, data)]
+    if unit is not None:
+        with typed():
+            levels_of(unit)
+    audits = [audit_split(fold, unit=unit) for fold in _folds(split, data, stimulus)]
     leaking = [found.name for found in audits if not found.passed]
-    facts = {"split": split, "unit": unit, "folds": [_facts(found) for found in audits], "leaking": leaking}
+    units = list(dict.fromkeys(found.unit for found in audits))
+    facts = {"split": split, "unit": units[0], "folds": [_facts(found) for found in audits], "leaking": leaking}
     rows = [(a.name, a.n_train, a.n_test, "passed" if a.passed else "LEAKS", _text(a)) for a in audits]
     shown = table(("fold", "train", "test", "verdict", "findings"), rows)
-    count = f"{len(audits) - len(leaking)} of {len(audits)} folds keep every {unit} on one side and share no window"
+    kept = f"every {units[0]}" if units == ["subject"] else f"all {plural(units[0])}"
+    count = f"{len(audits) - len(leaking)} of {len(audits)} folds keep {kept} on one side and share no window"
     failed = f"{len(leaking)} of {len(audits)} folds leak: {', '.join(leaking)}" if leaking else ""
     return Answer(facts, [shown, count], failed)
 
 
-def _folds(split: Path, data: str | None) -> Sequence[SplitRows]:
-    from trimcap.data.split_audit import read_split
+def _folds(split: Path, data: str | None, stimulus: str | None) -> Sequence[SplitRows]:
+    from trimcap.data.split_rows import read_split
 
     if not split.exists():
         raise Misuse(f"no file or folder '{split}'")
     if split.is_dir() and data is not None:
-        raise Misuse(f"'{split}' is a folder of tables that name their rows; --data is for a file of row numbers")
+        raise Misuse(
+            f"'{split}' is a folder of tables that name their rows; --data is for a file of row numbers or names"
+        )
     if split.is_file() and data is None:
-        raise Misuse(f"'{split}' holds row numbers; say of which windows: --data DATA")
+        raise Misuse(f"'{split}' holds row numbers or names; say of which windows: --data DATA")
     windows = None if data is None else datasets.read(data)
     with typed():
-        folds = read_split(split, windows)
+        folds = read_split(split, windows, stimulus=stimulus)
     if not folds:
         raise Misuse(f"'{split}' holds no folds: nothing to audit")
     return folds
@@ -60,8 +79,13 @@ def _folds(split: Path, data: str | None) -> Sequence[SplitRows]:
 def _facts(found: SplitAudit) -> dict[str, object]:
     findings = [{"severity": f.severity, "text": f.text} for f in found.findings]
     return {
-        "name": found.name, "passed": found.passed, "train": found.n_train, "test": found.n_test, "findings": findings
-    }  # fmt: skip
+        "name": found.name,
+        "unit": found.unit,
+        "passed": found.passed,
+        "train": found.n_train,
+        "test": found.n_test,
+        "findings": findings,
+    }
 
 
 def _text(found: SplitAudit) -> str:

@@ -69,8 +69,8 @@ def grouped_tests(windows: Windows, groups: Groups, n_folds: int, seed: int, kin
         having = len(np.unique(groups[windows.y == label]))
         if having < n_folds:
             raise ValueError(
-                f"class {windows.classes[label]!r} occurs in {having} of {len(np.unique(groups))} {plural(kind)} only, so it "
-                f"would be absent from some of the {n_folds} folds; "
+                f"class {windows.classes[label]!r} occurs in {having} of {len(np.unique(groups))} {plural(kind)} only, "
+                f"so it would be absent from some of the {n_folds} folds; "
                 + (f"use n_folds={having} or fewer" if having > 1 else f"load more {plural(kind)} that have it")
             )
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
@@ -201,11 +201,13 @@ class _Dice:
         labels = y[first]
         pure = bool((labels[member] == y).all())
         # groups of one class each: a class without a group would have no accuracy
-        n = max(len(np.unique(labels)) if pure and every_class else 1, round(valid * len(names)))
+        least = len(np.unique(labels)) if pure and every_class else 1
+        n = max(least, round(valid * len(names)))
         if n >= len(names):
+            advice = f"lower valid={valid} or use" if n > least else "one per class is the least; use"
             raise ValueError(
-                f"fold {fold!r}: validation would take all {len(names)} training groups; lower valid={valid} or use "
-                "more folds or more data"
+                f"fold {fold!r}: validation would take all {len(names)} training groups; {advice} more folds or more "
+                "data"
             )
         return _Dice(labels if pure else np.zeros_like(labels), member, n)
 

@@ -62,8 +62,12 @@ def write_splits(folds: Sequence[Fold], path: Path | str, *, options: Mapping[st
     return write_json(path, {**content, "sha256": digest(content)})
 
 
-def read_splits(path: Path | str, windows: Windows) -> list[Fold]:
+def read_splits(path: Path | str, windows: Windows, *, labels: bool = True) -> list[Fold]:
     """The folds of a file, on the windows for which it was written (in any order of rows).
+
+    Parameters
+    ----------
+    labels : whether labels must be the same; False for a control with random ones
 
     Raises
     ------
@@ -74,14 +78,14 @@ def read_splits(path: Path | str, windows: Windows) -> list[Fold]:
     path = Path(path)
     facts = load_splits(path)
     try:
-        return _folds(facts, windows, path)
+        return _folds(facts, windows, path, labels=labels)
     except (KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{path} is incomplete ({error!r}); write it with write_splits") from error
 
 
-def _folds(facts: Mapping[str, Any], windows: Windows, path: Path) -> list[Fold]:
+def _folds(facts: Mapping[str, Any], windows: Windows, path: Path, *, labels: bool) -> list[Fold]:
     windows = _with_stimulus(sort_rows(windows), facts)
-    check_data(windows, facts["data"], path)
+    check_data(windows, facts["data"], path, labels=labels)
     made = []
     for entry in facts["folds"]:
         parts = {part: _subset(entry[part], windows, path) for part in _PARTS if part in entry}
@@ -120,9 +124,10 @@ def load_splits(path: Path | str) -> dict[str, Any]:
         known = isinstance(found, str) and found.startswith("trimcap splits")
         what = f"has format {found!r}; this version reads {FORMAT!r}" if known else "is no split file of trimcap"
         raise ArtifactError(f"{path} {what}")
-    if facts.pop("sha256", None) != digest(facts):
+    claimed = facts.pop("sha256", None)
+    if claimed != digest(facts):
         raise ArtifactError(f"{path} was edited or damaged: its content does not have the hash it names; get it again")
-    return dict(facts)
+    return {**facts, "sha256": claimed}
 
 
 def is_splits(path: Path | str) -> bool:

@@ -11,9 +11,9 @@ import numpy as np
 from trimcap.data.folds import Fold
 from trimcap.data.lazy import AT_ONCE, lazy, pieces
 from trimcap.data.montage import Grid
-from trimcap.data.protocols import split
 from trimcap.data.random_labels import random_labels
 from trimcap.data.windows import Windows
+from trimcap.study.folding import make_folds
 from trimcap.study.recipe import DataSection, ProtocolSection, Recipe
 from trimcap.study.windows import windows_of
 
@@ -70,10 +70,7 @@ def folds_of(prepared: Prepared, protocol: ProtocolSection) -> list[tuple[Fold, 
     ------
     ValueError : unknown protocol, or the data do not allow it.
     """
-    options: dict[str, Any] = {"valid": protocol.valid, "seed": protocol.seed}
-    if protocol.folds is not None:
-        options["n_folds"] = protocol.folds
-    parts = (split(_shared(windows), protocol.name, **options) for windows in (prepared.windows, prepared.features))
+    parts = (make_folds(_shared(windows), protocol) for windows in (prepared.windows, prepared.features))
     return list(zip(*parts, strict=True))
 
 

@@ -125,12 +125,37 @@ class DataSection(Section):
 
 
 class ProtocolSection(Section):
-    """`[protocol]`: a split of `trimcap.data.protocols` by name, or "package.module:function", and its options."""
+    """`[protocol]`: how windows become folds.
+
+    Parameters
+    ----------
+    name : a protocol of `trimcap.data.protocols`, or "package.module:function"
+    folds : their number, `n_folds`, where the protocol has one
+    valid : fraction of the training groups that validate
+    seed : of the split
+    options : further options of the protocol, e.g. {shots = 3, order = "random"} of few_shot
+    file : a split file of `trimcap split`, which says all of the above, except `valid` of inner folds
+    inner : inner folds of the training and validation windows of every fold, on which `[choose]` is decided
+    """
 
     name: str = "k_fold_subjects"
     folds: Annotated[int, Field(ge=2)] | None = None
     valid: Annotated[float, Field(gt=0, lt=1)] = 0.2
     seed: int = 0
+    options: dict[str, Any] = {}
+    file: str | None = None
+    inner: Annotated[int, Field(ge=2)] | None = None
+
+    @model_validator(mode="after")
+    def _said_once(self) -> ProtocolSection:
+        for key, own in (("valid", "valid"), ("seed", "seed"), ("n_folds", "folds")):
+            if key in self.options:
+                raise ValueError(f"options: write {own} = {self.options[key]!r} in [protocol], not in its options")
+        fields = type(self).model_fields
+        twice = [key for key in ("name", "folds", "seed", "options") if getattr(self, key) != fields[key].default]
+        if self.file is not None and twice:
+            raise ValueError(f"file = {self.file!r} says how windows are split; remove {', '.join(twice)}, or the file")
+        return self
 
 
 class ModelSection(Section):
@@ -198,6 +223,22 @@ class Recover(Training):
     learning_rate: Annotated[float, Field(gt=0)] = 5e-4
 
 
+class Calibrate(Section):
+    """Fine-tuning on the few labelled trials of a new subject that the protocol few_shot sets aside.
+
+    Nothing is left to validate on: all epochs run, and the last weights are kept.
+    """
+
+    kind: Literal["calibrate"]
+    epochs: Positive = 30
+    batch_size: Positive = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    optimizer: str = "adam"
+    schedule: str | None = None
+    class_weights: Literal["balanced"] | None = None
+
+
 class Quantize(Section):
     """Integers; `ranges` of activations come from `windows` training windows, drawn with the trial's seed."""
 
@@ -226,7 +267,7 @@ class Verify(Section):
     arm: bool = False
 
 
-Step = Annotated[Rewrite | Prune | Recover | Quantize | Export | Verify, Field(discriminator="kind")]
+Step = Annotated[Rewrite | Prune | Recover | Calibrate | Quantize | Export | Verify, Field(discriminator="kind")]
 
 
 class ReportSection(Section):
@@ -248,7 +289,11 @@ class ReportSection(Section):
 
 
 class Recipe(Section):
-    """Data, protocol, model, seeds, steps and report of one study."""
+    """Data, protocol, model, seeds, steps and report of one study.
+
+    `[choose]` names values of which every fold takes the best on its inner folds: keys of `[train]`, or
+    "model.options.F1", each with a list; see `trimcap.study.choices`.
+    """
 
     name: Annotated[str, Field(min_length=1)]
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
@@ -256,6 +301,7 @@ class Recipe(Section):
     protocol: ProtocolSection = ProtocolSection()
     model: ModelSection = ModelSection()
     train: Training = Training()
+    choose: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
     steps: tuple[Step, ...] = ()
     report: ReportSection = ReportSection()
 
@@ -263,7 +309,17 @@ class Recipe(Section):
     def _checked(self) -> Recipe:
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)} are not distinct; every seed is one repetition")
-        _check_order([step.kind for step in self.steps])
+        kinds: list[str] = [step.kind for step in self.steps]
+        _check_order(kinds)
+        if "calibrate" in kinds and not _may_calibrate(self.protocol):
+            raise ValueError(
+                f"steps: 'calibrate' needs calibration trials, which the protocol {self.protocol.name!r} does not set "
+                'aside; write name = "few_shot" in [protocol], or remove the step'
+            )
+        if self.choose or self.protocol.inner is not None:
+            from trimcap.study.choices import check_choices
+
+            check_choices(self)
         return self
 
     @cached_property
@@ -275,6 +331,11 @@ class Recipe(Section):
         if self.data.labels == "recorded":  # then these decide nothing
             for key in ("labels", "label_seed", "label_balance"):
                 del content["data"][key]
+        if not self.choose:
+            del content["choose"]
+        for key in ("options", "file", "inner"):  # as before there were these
+            if not content["protocol"][key]:
+                del content["protocol"][key]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -307,11 +368,21 @@ def parse_recipe(text: str, *, where: str = "recipe") -> Recipe:
         raise ValueError(complaint(error, Recipe, where)) from error
 
 
-_AFTER_INTEGERS = ("rewrite", "prune", "recover", "quantize")
+_AFTER_INTEGERS = ("rewrite", "prune", "recover", "calibrate", "quantize")
+
+
+def _may_calibrate(protocol: ProtocolSection) -> bool:
+    """Split files and functions of one's own may set trials aside; whether they do is seen when they are read."""
+    return protocol.name == "few_shot" or ":" in protocol.name or protocol.file is not None
 
 
 def _check_order(kinds: list[str]) -> None:
-    for later, earlier in (("quantize", _AFTER_INTEGERS), ("export", (*_AFTER_INTEGERS, "export"))):
+    forbidden = (
+        ("calibrate", ("prune", "recover", "calibrate")),  # they would train on the other subjects again
+        ("quantize", _AFTER_INTEGERS),
+        ("export", (*_AFTER_INTEGERS, "export")),
+    )
+    for later, earlier in forbidden:
         if later in kinds:
             wrong = [kind for kind in kinds[kinds.index(later) + 1 :] if kind in earlier]
             if wrong:

@@ -70,6 +70,7 @@ def sections(run: Gathered, compared: Mapping[str, Paired]) -> tuple[Section, ..
         Section("evidence", "Where the networks look", figures=_drawn(evidence_figure(run))),
         Section("curves", "Training curves", figures=_drawn(figures.curves_figure(run))),
         Section("subjects", "Every subject", tables=(tables.subject_table(run),)),
+        *_choices(run),
         Section("audit", "Audit", tables=(tables.verdict_table(run), tables.audit_table(run))),
         Section(
             "reproduce",
@@ -79,6 +80,11 @@ def sections(run: Gathered, compared: Mapping[str, Paired]) -> tuple[Section, ..
             source=run.header["text"],
         ),
     )
+
+
+def _choices(run: Gathered) -> tuple[Section, ...]:
+    table = tables.choice_table(run)
+    return (Section("choices", "What the folds chose", tables=(table,)),) if table else ()
 
 
 def _drawn(figure: Drawing | None) -> tuple[Drawing, ...]:

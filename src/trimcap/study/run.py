@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trimcap._errors import AuditError
+from trimcap.study.folding import protocol_facts
 from trimcap.study.prepare import Prepared, folds_of, prepare
 from trimcap.study.recipe import Recipe
 from trimcap.study.store import BASELINES, RunFolder, check_same, open_run
@@ -72,13 +73,7 @@ def run(
     _check_names(recipe)
     prepared = prepare(recipe, progress=progress is True and sys.stderr.isatty())
     folds = [fold for fold, _ in folds_of(prepared, recipe.protocol)]
-    protocol = {
-        "text": folds[0].protocol,
-        "unit": folds[0].unit,
-        "leaky": folds[0].leaky,
-        "folds": len(folds),
-        "names": [fold.name for fold in folds],
-    }
+    protocol = protocol_facts(folds, recipe)
     run_folder = open_run(folder, recipe, text=text, facts={"data": prepared.facts(), "protocol": protocol})
     chosen = _chosen(len(folds), recipe.seeds, only)
     todo = [

@@ -15,6 +15,7 @@ import pandas as pd
 from trimcap._files import write_atomic
 from trimcap.data.folds import Fold
 from trimcap.data.lazy import pick
+from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.graph.cost import cost
 from trimcap.graph.network import Network
@@ -30,6 +31,7 @@ from trimcap.prune.keep import keep_electrodes, keep_top, keep_within
 from trimcap.prune.plan import Plan
 from trimcap.prune.shrink import shrink
 from trimcap.study import recipe as r
+from trimcap.study.folding import check_protocol
 from trimcap.study.prepare import Prepared
 from trimcap.study.store import TrialFolder, slug
 
@@ -37,6 +39,7 @@ NAMES = {
     "rewrite": "rewritten",
     "prune": "pruned",
     "recover": "recovered",
+    "calibrate": "calibrated",
     "quantize": "int8",
     "export": "C",
     "verify": "verified",
@@ -95,6 +98,7 @@ def plan_of(recipe: r.Recipe) -> list[tuple[str, Any]]:
 def check_names(recipe: r.Recipe) -> None:
     """Refuse names that nothing stands for, before anything is trained."""
     named("model", recipe.model.name, MODELS)
+    check_protocol(recipe.protocol)
     for step in recipe.steps:
         if isinstance(step, r.Prune):
             named("saliency", step.saliency, _SALIENCIES)
@@ -111,7 +115,7 @@ def restore(task: Task, name: str, step: Any, state: State | None) -> State:
     """The state that `make` saved."""
     place = _place(task, name)
     kind = "train" if step is None else step.kind
-    if kind in ("train", "rewrite", "prune", "recover") or state is None:
+    if kind in ("train", "rewrite", "prune", "recover", "calibrate") or state is None:
         return State(load(place))
     if kind == "quantize":
         from trimcap.program.save import load_program
@@ -128,32 +132,62 @@ def fitted_to(network: Network, windows: Windows) -> Windows:
     return replace(windows, X=pick(windows.X, rows), channels=network.channels)
 
 
-def _dense(task: Task, name: str) -> Made:
-    model = build(task.recipe.model.name, task.train, seed=task.seed, **task.recipe.model.options)
-    if task.recipe.data.normalise == "train":
-        from trimcap.data.scaling import fit_scaler
+def untrained(recipe: r.Recipe, train: Windows, *, seed: int, ledger: Ledger) -> Any:
+    """The recipe's network for these training windows, with its normalisation inside."""
+    model = build(recipe.model.name, train, seed=seed, **recipe.model.options)
+    if recipe.data.normalise != "train":
+        return model
+    from trimcap.data.scaling import fit_scaler
 
-        scaler = fit_scaler(task.train, ledger=task.fold.ledger)
-        model = Scaled(model, scaler.mean, scaler.std)
+    scaler = fit_scaler(train, ledger=ledger)
+    return Scaled(model, scaler.mean, scaler.std)
+
+
+def _dense(task: Task, name: str) -> Made:
+    model = untrained(task.recipe, task.train, seed=task.seed, ledger=task.fold.ledger)
     fitted, facts = _fit(task, name, model, task.recipe.train, "fit")
     return _kept(task, name, trace(fitted, task.train), facts)
 
 
 def _recover(task: Task, name: str, step: r.Recover, state: State) -> Made:
+    return _tuned(task, name, step, state, "recovery", (task.train, task.valid))
+
+
+def _calibrate(task: Task, name: str, step: r.Calibrate, state: State) -> Made:
+    own = task.fold.calibration
+    assert own is not None  # checked before anything was trained
+    made, facts = _tuned(task, name, step, state, "calibrate", (own, None))
+    note = "no validation: all epochs run, the last weights are kept"
+    return made, {**facts, "calibration_windows": len(own), "note": note}
+
+
+def _tuned(
+    task: Task, name: str, step: r.Recover | r.Calibrate, state: State, stage: str, on: tuple[Windows, Windows | None]
+) -> Made:
+    """Training that goes on from the weights of a traced network."""
     from trimcap.graph.module import NetworkModule
 
-    fitted, facts = _fit(task, name, state.network.module(), step, "recovery", network=state.network)
+    fitted, facts = _fit(task, name, state.network.module(), step, stage, network=state.network, on=on)
     if not isinstance(fitted, NetworkModule):
         raise TypeError(f"training turned a NetworkModule into {type(fitted).__name__}")
     return _kept(task, name, fitted.extract(), facts)
 
 
 def _fit(
-    task: Task, name: str, model: Any, options: r.Training, stage: str, *, network: Network | None = None
+    task: Task,
+    name: str,
+    model: Any,
+    options: r.Training | r.Calibrate,
+    stage: str,
+    *,
+    network: Network | None = None,
+    on: tuple[Windows, Windows | None] | None = None,
 ) -> tuple[Any, dict[str, Any]]:
     from trimcap.train.fit import fit
 
-    train, valid = (fitted_to(network, w) if network else w for w in (task.train, task.valid))
+    train, valid = on or (task.train, task.valid)
+    if network is not None:
+        train, valid = fitted_to(network, train), None if valid is None else fitted_to(network, valid)
     checkpoint = task.folder.path / "checkpoints" / f"{slug(name)}.safetensors"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     result = fit(
@@ -293,6 +327,7 @@ _STEPS: dict[str, Callable[[Task, str, Any, State], Made]] = {
     "rewrite": _rewrite,
     "prune": _prune,
     "recover": _recover,
+    "calibrate": _calibrate,
     "quantize": _quantize,
     "export": _export,
     "verify": _verify,

@@ -170,7 +170,14 @@ def check_same(folder: Path | str, recipe: Recipe) -> None:
 
 def _check_same_data(folder: Path, facts: Mapping[str, Any]) -> None:
     """Refuse to go on with other windows: folds would overlap, and subjects be tested that other folds trained on."""
-    theirs, ours = read_header(folder).get("data", {}), facts.get("data", {})
+    header = read_header(folder)
+    theirs, ours = header.get("data", {}), facts.get("data", {})
+    splits = [part.get("protocol", {}).get("file_sha256") for part in (header, facts)]
+    if splits[0] != splits[1]:
+        raise ValueError(
+            f"folder '{folder}' holds a run on another split: the split file has changed since. Give the same file "
+            "again, or choose another output folder"
+        )
     if theirs.get("sha256") == ours.get("sha256"):
         return
     differing = [

@@ -140,6 +140,35 @@ def verdict_table(run: Gathered) -> Table:
     )
 
 
+def choice_table(run: Gathered) -> Table | None:
+    """What every fold chose on its inner folds; None if nothing was to be chosen."""
+    chosen = [t for t in run.trials if t.get("choice")]
+    if not chosen:
+        return None
+    keys = list(chosen[0]["choice"]["chosen"])
+    rows = []
+    for t in chosen:
+        found = t["choice"]
+        scores = {str(row["values"]): row["accuracy"] for row in found["compared"]}
+        best = scores[str(found["chosen"])]
+        rows.append(
+            (
+                f"{t['fold']} · {t['seed']}",
+                t["fold_name"],
+                *(str(found["chosen"][key]) for key in keys),
+                number(best),
+                f"{number(min(scores.values()))} … {number(max(scores.values()))}",
+            )
+        )
+    return Table(
+        leak_label(run) + "What every fold chose on inner folds of its training and validation windows.",
+        ("fold · seed", "fold", *keys, "inner accuracy", "of all choices"),
+        tuple(rows),
+        note="The test set of a fold is in none of its inner folds. The inner accuracy of the best of several choices "
+        "is too high by nature; it is no estimate of anything.",
+    )
+
+
 def facts_table(run: Gathered) -> Table:
     """Data, protocol, versions, seeds and hashes."""
     data, protocol = run.header["data"], run.header["protocol"]
@@ -151,12 +180,21 @@ def facts_table(run: Gathered) -> Table:
         ("classes", listed(data["classes"])),
         ("steps", "; ".join(data["steps"]) or "–"),
         ("protocol", protocol["text"]),
+        *_split_rows(protocol),
         ("folds × seeds", f"{protocol['folds']} × {len(run.recipe.seeds)} (seeds {listed(run.recipe.seeds)})"),
         ("data SHA-256", data["sha256"]),
         ("recipe SHA-256", run.header["hash"]),
         *((name, version) for name, version in run.header["versions"].items()),
     ]
     return Table("What was run.", ("what", "value"), tuple(rows))
+
+
+def _split_rows(protocol: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Where folds came from, and how many windows they leave out."""
+    unused = protocol.get("unused")
+    most = max(unused) if isinstance(unused, list) and unused else 0
+    rows = [("split file", f"{protocol['file']}, SHA-256 {protocol['file_sha256']}")] if "file" in protocol else []
+    return [*rows, ("windows in no part of a fold", f"up to {most:,}")] if most else rows
 
 
 def _source(name: str) -> list[tuple[str, str]]:

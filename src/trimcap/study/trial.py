@@ -17,6 +17,7 @@ from trimcap.data.baseline import LINEAR, NEIGHBOURS, linear_baseline, nearest_n
 from trimcap.data.folds import Fold
 from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
+from trimcap.study.choosing import choose
 from trimcap.study.evidence import electrode_evidence
 from trimcap.study.prepare import Prepared, folds_of
 from trimcap.study.recipe import Recipe
@@ -49,7 +50,7 @@ def run_trial(recipe: Recipe, prepared: Prepared, *, fold: int, seed: int, folde
     if folder.has("trial"):
         return folder.read("trial")
     own, features = folds_of(prepared, recipe.protocol)[fold]
-    task = Task(recipe, prepared, own, features, seed, folder)
+    task, choice = choose(Task(recipe, prepared, own, features, seed, folder))
     built: dict[str, dict[str, Any]] = {}
     states: dict[str, State] = {}
     state: State | None = None
@@ -59,7 +60,7 @@ def run_trial(recipe: Recipe, prepared: Prepared, *, fold: int, seed: int, folde
             states[name] = state
     _evidence(task, states)
     evaluated = {name: _evaluated(task, name, states) for name in (*BASELINES, *states)}
-    return folder.write("trial", _facts(task, built, evaluated))
+    return folder.write("trial", _facts(task, built, evaluated, choice))
 
 
 def _built(task: Task, name: str, step: Any, state: State | None) -> tuple[State, dict[str, Any]]:
@@ -174,7 +175,9 @@ def _compared(task: Task, name: str, states: dict[str, State], logits: Logits) -
     return len(logits)
 
 
-def _facts(task: Task, built: dict[str, Any], evaluated: dict[str, Any]) -> dict[str, Any]:
+def _facts(
+    task: Task, built: dict[str, Any], evaluated: dict[str, Any], choice: dict[str, Any] | None
+) -> dict[str, Any]:
     common = {"fold": task.folder.fold, "seed": task.seed}
     verification: dict[str, Any] = next((f for f in built.values() if "verified" in f), {})
     rows, subjects = [], []
@@ -201,7 +204,8 @@ def _facts(task: Task, built: dict[str, Any], evaluated: dict[str, Any]) -> dict
             "rows": list(audit.rows),
         },
         "ledger": task.fold.ledger.to_rows(),
-        "seconds": sum(f.get("seconds", 0) for f in built.values()),
+        "choice": None if choice is None else {key: choice[key] for key in ("chosen", "compared", "inner_folds")},
+        "seconds": sum(f.get("seconds", 0) for f in (*built.values(), choice or {})),
     }
 
 
