@@ -218,3 +218,34 @@ def test_what_makes_no_signal_is_refused(change: dict[str, object], message: str
 
 def test_low_rates_work_without_line_noise() -> None:
     assert make_synthetic(1, seed=0, rate=100.0, line_noise=0.0, seconds=4.0)[0].signal.shape == (19, 400)
+
+
+@pytest.mark.parametrize("size", [{"trials": 2, "seconds": 60}, {"trials": 10, "seconds": 20}])
+def test_fingerprint_in_windows_of_4_s_shows_itself_to_neighbours_and_svm_in_leaky_splits_only(size):
+    """As the controls use it: above 0.9 where windows of a trial are on both sides; at chance over subjects."""
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    from trimcap.data import band_power, cut, split
+
+    def accuracy(features, model, protocol):
+        hits = []
+        for fold in split(features, protocol, n_folds=5 if protocol == "leaky_within_trial" else 10):
+            train, test = [fold.train, fold.valid], fold.test.open("evaluate")
+            X = np.concatenate([w.X.reshape(len(w), -1) for w in train])
+            fitted = make_pipeline(StandardScaler(), model).fit(X, np.concatenate([w.y for w in train]))
+            hits += (fitted.predict(test.X.reshape(len(test), -1)) == test.y).tolist()
+        return float(np.mean(hits))
+
+    honest = []
+    for seed in range(5):
+        features = band_power(cut(make_fingerprint(12, seed=seed, **size), seconds=4))
+        for model in (KNeighborsClassifier(5), SVC(C=10)):
+            assert accuracy(features, model, "leaky_windows") > 0.9
+            assert accuracy(features, model, "leaky_within_trial") > 0.9
+            honest.append(accuracy(features, model, "k_fold_subjects"))
+    error = np.std(honest, ddof=1) / np.sqrt(len(honest) / 2)  # two classifiers share the data of a seed
+    assert abs(np.mean(honest) - 0.5) < 3 * error
+    assert error < 0.06
