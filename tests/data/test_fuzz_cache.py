@@ -210,7 +210,9 @@ def test_a_small_disk_that_is_really_full(tmp_path):
     recordings = several()
     need = RAW.apply(recordings).X.nbytes
     with mounted(tmp_path / "disk", f"size={need // 2 // 4096 * 4096}") as disk:
-        with pytest.raises(OSError, match=r"no space left for the cache in .* the unfinished entry was removed") as told:
+        with pytest.raises(
+            OSError, match=r"no space left for the cache in .* the unfinished entry was removed"
+        ) as told:
             cached(RAW, recordings, folder=disk / "cache")
         assert told.value.errno == errno.ENOSPC
         assert list((disk / "cache").iterdir()) == []
