@@ -4,8 +4,8 @@ python benchmarks/pipeline.py [--set deap|seed|all] [--scale S] [--folder F]
 
 Writes files in the layout and the size of the published sets (random numbers): DEAP's 32 pickles of 40 trials × 40
 channels × 8064 float64, 3.3 GB; like SEED, 45 MATLAB files (v5, not compressed) of 15 trials, 62 channels × 4000 s ×
-200 Hz in all, float64, 17.9 GB. Then, each time in a new process: opens the source by its name (`open_source`), reads it
-file by file, makes windows, caches them; asks again; loads the entry. DEAP: DE(X) − DE(B) of 1-s windows on the 9 × 9
+200 Hz in all, float64, 17.9 GB. Then, each time in a new process: opens the source by its name, reads it file by file,
+makes windows, caches them; asks again; loads the entry. DEAP: DE(X) − DE(B) of 1-s windows on the 9 × 9
 grid. SEED: raw 1-s windows behind a causal 1–75-Hz band-pass, half as large as the files, and their DE. `--scale 0.2`
 takes a fifth of the files. Peak memory is the process's own (VmHWM) while it builds. "cold" means that the file's pages
 were given up before (posix_fadvise), so that the disk is read.

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from trimcap.data.sets.faced import find_faced_features, read_faced_features
+from trimcap.data.sets.faced import Feature, find_faced_features, read_faced_features
 from trimcap.data.sets.folders import Found
 from trimcap.data.sets.matfiles import mat_shapes
 from trimcap.data.sets.seed_features import read_seed_features, read_seed_iv_features, read_seed_v_features
@@ -56,8 +56,9 @@ def _seed_v(_root: Path, _found: Found, _subject: str) -> list[_Read]:
 
 def _faced(root: Path, _found: Found, subject: str) -> list[_Read]:
     """DE and PSD, where both have a folder."""
-    folders = {}
-    for feature in ("DE", "PSD"):
+    folders: dict[Path, str] = {}
+    kinds: tuple[Feature, ...] = ("DE", "PSD")
+    for feature in kinds:
         try:
             files = find_faced_features(root, feature)
         except FileNotFoundError:
