@@ -11,6 +11,7 @@ from trimcap import __version__
 from trimcap.cli.answer import verb
 from trimcap.cli.auditing import audit
 from trimcap.cli.compiling import export, quantize, verify
+from trimcap.cli.controls import controls
 from trimcap.cli.evaluation import evaluate
 from trimcap.cli.inspection import cost, inspect
 from trimcap.cli.pruning import prune
@@ -46,7 +47,9 @@ def main(version: Version = False) -> None:  # noqa: ARG001 - its callback answe
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
-for function in (demo, run, train, inspect, cost, prune, quantize, export, verify, evaluate, report, split, audit):
+for function in (
+    demo, run, train, inspect, cost, prune, quantize, export, verify, evaluate, report, split, audit, controls,
+):  # fmt: skip
     app.command()(verb(function))
 app.add_typer(data, name="data")
 

@@ -22,12 +22,15 @@ RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A .toml file,
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run folder; default: runs/NAME of the recipe.")]
 DemoOut = Annotated[Path, typer.Option("--out", help="Run folder.")]
+Twin = Annotated[
+    bool, typer.Option("--leaky-twin", help="Also run the dense network under shuffled windows, to show the inflation.")
+]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes, one trial each; default: all cores.")]
 
 
-def run(recipe: RecipeFile, out: Out = None, jobs: Jobs = None) -> Answer:
+def run(recipe: RecipeFile, out: Out = None, jobs: Jobs = None, leaky_twin: Twin = False) -> Answer:
     """Run a recipe: train, compress, export, verify, evaluate, report. Goes on where it was interrupted."""
-    return _study(recipe, out, jobs)
+    return _study(recipe, out, jobs, twin=leaky_twin)
 
 
 def demo(out: DemoOut = Path("runs/demo"), jobs: Jobs = None) -> Answer:
@@ -45,18 +48,22 @@ def report(run: RunFolder) -> Answer:
     return Answer(facts, [f"report: {path}"])
 
 
-def _study(recipe: str, out: Path | None, jobs: int | None) -> Answer:
+def _study(recipe: str, out: Path | None, jobs: int | None, *, twin: bool = False) -> Answer:
     from trimcap._errors import AuditError
     from trimcap.study.recipe import load_recipe
     from trimcap.study.report import report as write_report
     from trimcap.study.run import run as study
     from trimcap.study.store import check_same
+    from trimcap.study.twin import leaky_twin, run_twin
 
     inputs.see_here()
     with typed():
         path = recipe_path(recipe)
         content = load_recipe(path)
         _check_names(content)
+        twin = twin or content.report.leaky_twin is not False
+        if twin:
+            leaky_twin(content, folds=2)  # refuses what has none, before hours of training
         folder = out or Path("runs") / content.name
         if folder.exists() and not folder.is_dir():
             raise Misuse(f"'{folder}' is a file; give --out a folder")
@@ -65,7 +72,11 @@ def _study(recipe: str, out: Path | None, jobs: int | None) -> Answer:
     failed = ""
     try:
         text = path.read_text(encoding="utf-8")
-        study(content, folder, text=text, jobs=jobs or len(os.sched_getaffinity(0)), progress=True)
+        jobs = jobs or len(os.sched_getaffinity(0))
+        study(content, folder, text=text, jobs=jobs, progress=True)
+        if twin:
+            write_report(folder)  # is there, whatever becomes of the twin
+            run_twin(folder, jobs=jobs, progress=True)
     except AuditError as error:  # all trials are there: the report shows what was wrong
         failed = str(error)
     except KeyboardInterrupt as error:
@@ -77,19 +88,19 @@ def _study(recipe: str, out: Path | None, jobs: int | None) -> Answer:
 
 def _check_names(recipe: Recipe) -> None:
     """Names that a recipe's schema can't check: found now, not after minutes of training."""
-    from trimcap.data.protocols import PROTOCOLS
     from trimcap.models.build import MODELS
     from trimcap.models.named import named
     from trimcap.prune import saliency
+    from trimcap.study.folding import check_protocol
     from trimcap.train.optimizers import OPTIMIZERS, SCHEDULES
 
     named("model", recipe.model.name, MODELS)
-    named("protocol", recipe.protocol.name, PROTOCOLS)
+    check_protocol(recipe.protocol)
     saliencies = {name: getattr(saliency, name) for name in ("l1", "l2", "random", "d_score")}
     for step in recipe.steps:
         if step.kind == "prune":
             named("saliency", step.saliency, saliencies)
-    for part in (recipe.train, *(step for step in recipe.steps if step.kind == "recover")):
+    for part in (recipe.train, *(step for step in recipe.steps if step.kind in ("recover", "calibrate"))):
         named("optimizer", part.optimizer, OPTIMIZERS)
         if part.schedule is not None:
             named("schedule", part.schedule, SCHEDULES)

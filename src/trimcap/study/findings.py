@@ -86,6 +86,11 @@ def caveats(run: Gathered) -> tuple[str, ...]:
     data, found = run.header["data"], []
     if run.leaky:
         found.append("LEAKY: windows of one trial are in train and test; the scores measure memory of trials.")
+    if any(step.startswith("RANDOM labels") for step in data["steps"]):
+        found.append(
+            "RANDOM labels: every trial has a label that means nothing. These numbers are a control: an honest "
+            "protocol scores chance, and whatever is above it leaks."
+        )
     if any("transductive" in step for step in data["steps"]):
         found.append(
             "Transductive: features are z-scored per subject with that subject's own unlabelled windows. A headset "

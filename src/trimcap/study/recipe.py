@@ -240,7 +240,9 @@ class Calibrate(Section):
 
 
 class Quantize(Section):
-    """Integers; `ranges` of activations come from `windows` training windows, drawn with the trial's seed."""
+    """Integers; `ranges` of activations come from `windows` training windows, drawn with the trial's seed, and after
+    a step "calibrate" from the new subject's calibration windows too.
+    """
 
     kind: Literal["quantize"]
     bits: Literal[8] = 8
@@ -285,7 +287,7 @@ class ReportSection(Section):
     title: str = ""
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
     notes: tuple[str, ...] = ()
-    leaky_twin: bool | tuple[int, ...] = False
+    leaky_twin: bool | Annotated[tuple[int, ...], Field(min_length=1)] = False
 
 
 class Recipe(Section):
@@ -309,6 +311,9 @@ class Recipe(Section):
     def _checked(self) -> Recipe:
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)} are not distinct; every seed is one repetition")
+        twin = self.report.leaky_twin
+        if not isinstance(twin, bool) and (alone := [seed for seed in twin if seed not in self.seeds]):
+            raise ValueError(f"[report] leaky_twin: seeds {alone} are not among the recipe's seeds {list(self.seeds)}")
         kinds: list[str] = [step.kind for step in self.steps]
         _check_order(kinds)
         if "calibrate" in kinds and not _may_calibrate(self.protocol):

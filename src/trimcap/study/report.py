@@ -8,13 +8,19 @@ from pathlib import Path
 from trimcap._files import write_atomic
 from trimcap.study import figures, findings, tables
 from trimcap.study.gathered import Gathered, gather
+from trimcap.study.latex import latex
 from trimcap.study.layout import Drawing, Section
+from trimcap.study.pages import render
 from trimcap.study.scalp import evidence_figure
 from trimcap.study.statistics import Paired
+from trimcap.study.twin import twin_section
+
+#: sections whose first table is written as LaTeX
+_FOR_PAPERS = ("accuracy", "cost", "comparison", "leaky")
 
 
 def report(folder: Path | str) -> Path:
-    """Write `report.html`, `report.md` and `figures/*.png` into a run folder.
+    """Write `report.html`, `report.md`, `figures/*.png` and `tables/*.tex` into a run folder.
 
     Parameters
     ----------
@@ -33,10 +39,12 @@ def report(folder: Path | str) -> Path:
     run = gather(folder)
     compared = findings.compared_with_dense(run)
     with figures.style():
-        content = sections(run, compared)
+        content = sections(run, compared, twin_section(run, folder))
     for section in content:
         for figure in section.figures:
             write_atomic(folder / "figures" / f"{figure.name}.png", figure.png)
+        if section.name in _FOR_PAPERS and section.tables:
+            write_atomic(folder / "tables" / f"{section.name}.tex", latex(section.tables[0], label=section.name))
     facts = {
         "title": run.recipe.report.title or run.recipe.name,
         "headline": findings.headline(run, compared),
@@ -45,12 +53,12 @@ def report(folder: Path | str) -> Path:
         "tiles": findings.tiles(run, compared),
         "sections": content,
     }
-    write_atomic(folder / "report.md", _render("report.md.j2", facts, html=False))
-    return write_atomic(folder / "report.html", _render("report.html.j2", facts, html=True))
+    write_atomic(folder / "report.md", render("report.md.j2", facts, html=False))
+    return write_atomic(folder / "report.html", render("report.html.j2", facts, html=True))
 
 
-def sections(run: Gathered, compared: Mapping[str, Paired]) -> tuple[Section, ...]:
-    """The report's content in reading order."""
+def sections(run: Gathered, compared: Mapping[str, Paired], twin: Section) -> tuple[Section, ...]:
+    """The report's content in reading order; `twin` is about leaky numbers, and the only section that has any."""
     return (
         Section(
             "accuracy",
@@ -65,6 +73,7 @@ def sections(run: Gathered, compared: Mapping[str, Paired]) -> tuple[Section, ..
             text=tuple(t for t in (findings.verdict(compared.get(run.final)),) if t),
             tables=(tables.comparison_table(run, compared),) if compared else (),
         ),
+        twin,
         Section("caveats", "Read this before believing it", text=tuple(f"• {c}" for c in findings.caveats(run))),
         Section("confusion", "Confusion matrices", figures=_drawn(figures.confusion_figure(run))),
         Section("evidence", "Where the networks look", figures=_drawn(evidence_figure(run))),
@@ -89,18 +98,3 @@ def _choices(run: Gathered) -> tuple[Section, ...]:
 
 def _drawn(figure: Drawing | None) -> tuple[Drawing, ...]:
     return (figure,) if figure else ()
-
-
-def _render(template: str, facts: Mapping[str, object], *, html: bool) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("trimcap.study"),
-        autoescape=html,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["cell"] = lambda text: text.replace("|", "\\|").replace("\n", " ")
-    return environment.get_template(template).render(**facts)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,8 +16,7 @@ from trimcap.study.folding import protocol_facts
 from trimcap.study.prepare import Prepared, folds_of, prepare
 from trimcap.study.recipe import Recipe
 from trimcap.study.store import BASELINES, RunFolder, check_same, open_run
-
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+from trimcap.study.workers import Tell, duration, in_processes, printer
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,6 @@ class Job:
 
 
 Executor = Callable[[Sequence[Job]], Iterable[dict[str, Any]]]
-Tell = Callable[[str], None]
 
 
 def run(
@@ -81,8 +77,8 @@ def run(
         for fold, seed in chosen
         if not run_folder.trial(fold, seed).has("trial")
     ]
-    carry_out = executor or (_here(prepared) if jobs == 1 else _processes(jobs))
-    tell = _printer(progress)
+    carry_out = executor or (_here(prepared) if jobs == 1 else lambda todo: in_processes(jobs, run_job, todo))
+    tell = printer(progress)
     with tell_progress(tell, done=len(chosen) - len(todo), total=len(chosen)) as advance:
         for facts in carry_out(todo):
             run_folder.gather()
@@ -128,50 +124,6 @@ def _here(prepared: Prepared) -> Executor:
     return lambda jobs: (run_job(job, prepared=prepared) for job in jobs)
 
 
-def _processes(n: int) -> Executor:
-    """Spawned workers; each ends by itself when this process is gone, so that nobody writes into a resumed run."""
-    if n < 1:
-        raise ValueError(f"jobs is {n}; it must be at least 1")
-
-    def carry_out(jobs: Sequence[Job]) -> Iterator[dict[str, Any]]:
-        from concurrent.futures import ProcessPoolExecutor, as_completed
-        from multiprocessing import get_context
-
-        with one_thread(), ProcessPoolExecutor(n, mp_context=get_context("spawn"), initializer=_follow_parent) as pool:
-            futures = [pool.submit(run_job, job) for job in jobs]
-            try:
-                for future in as_completed(futures):
-                    yield future.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-
-    return carry_out
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Processes that start inside use one thread each: numerical libraries read these variables once, at import."""
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-
-
-def _follow_parent() -> None:
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def _chosen(n_folds: int, seeds: Sequence[int], only: Iterable[tuple[int, int]] | None) -> list[tuple[int, int]]:
     every = [(fold, seed) for seed in seeds for fold in range(n_folds)]
     if only is None:
@@ -193,17 +145,6 @@ def _raise_if_failed(folder: RunFolder) -> None:
         raise AuditError(f"audit failed in {len(failed)} trials of '{folder.path}':\n" + "\n".join(failed))
 
 
-def _printer(progress: bool | Tell) -> Tell:
-    if callable(progress):
-        return progress
-    if not progress:
-        return lambda _: None
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False)
-    return lambda line: console.print(line, markup=False, soft_wrap=True)
-
-
 @contextmanager
 def tell_progress(tell: Tell, *, done: int, total: int) -> Iterator[Callable[[dict[str, Any]], None]]:
     """A function that is told every finished trial, and tells a line with the time left."""
@@ -216,7 +157,7 @@ def tell_progress(tell: Tell, *, done: int, total: int) -> Iterator[Callable[[di
         nonlocal count
         count += 1
         left = (time.perf_counter() - start) / (count - first) * (total - count)
-        tell(f"[{count}/{total}] {describe(facts)} · {_duration(facts['seconds'])} · {_left(left)}")
+        tell(f"[{count}/{total}] {describe(facts)} · {duration(facts['seconds'])} · {_left(left)}")
 
     yield advance
 
@@ -231,10 +172,4 @@ def describe(facts: dict[str, Any]) -> str:
 
 
 def _left(seconds: float) -> str:
-    return f"{_duration(seconds)} left" if seconds else "done"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{duration(seconds)} left" if seconds else "done"

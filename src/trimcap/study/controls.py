@@ -1,0 +1,250 @@
+"""Controls without information: an honest protocol must score chance on them, and a leaky one must not."""
+
+from __future__ import annotations
+
+import inspect
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimcap.data.baseline import LINEAR, NEIGHBOURS, linear_baseline, nearest_neighbours
+from trimcap.data.folds import Fold
+from trimcap.data.partition import keys
+from trimcap.data.protocols import check_options
+from trimcap.data.random_labels import Balance, random_labels
+from trimcap.data.windows import Windows
+from trimcap.study.control_verdicts import ABOVE, Row, Scored, judged, without_power
+from trimcap.study.derived import LEAKY, derive, with_fingerprint, with_random_labels
+from trimcap.study.folding import make_folds
+from trimcap.study.prepare import prepare
+from trimcap.study.recipe import ProtocolSection, Recipe
+from trimcap.study.workers import Tell, in_processes, printer
+
+RANDOM, FINGERPRINT = "random labels", "fingerprint"
+#: folds of the leaky protocols, as in the studies that use them
+_FOLDS = 10
+_CLASSIFIERS: Mapping[str, Callable[[Fold], NDArray[np.float64]]] = {
+    LINEAR: linear_baseline,
+    NEIGHBOURS: nearest_neighbours,
+}
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What the controls of a recipe found.
+
+    Parameters
+    ----------
+    name : of the recipe
+    protocol : the one that was checked, by name
+    balance : of the random labels
+    rows : one per control, protocol and classifier
+    notes : what was left out
+    """
+
+    name: str
+    protocol: str
+    balance: str
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> str:
+        """Why the protocol or a control can't be trusted; "" if both can."""
+        above = [
+            f"{r.protocol} is above chance on {r.control}: {r.classifier} {r.accuracy:.3f}, chance {r.chance:.3f}"
+            for r in self.rows
+            if r.verdict == ABOVE
+        ]
+        declared = [] if any(r.honest for r in self.rows) else [f"{self.protocol} leaks by its own declaration"]
+        return "; ".join([*above, *without_power(self.rows), *declared])
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self), "failed": self.failed}
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One draw of a control, as it travels to a worker: plain data."""
+
+    control: str
+    number: int
+    recipe: str
+
+
+def controls(
+    recipe: Recipe,
+    *,
+    draws: int = 20,
+    balance: Balance = "subject",
+    network: bool = False,
+    network_draws: int = 3,
+    jobs: int = 1,
+    folder: Path | str | None = None,
+    progress: bool | Tell = False,
+) -> Controls:
+    """Score classifiers on data without information, under the recipe's protocol and under two leaky ones.
+
+    "random labels" are the recipe's own recordings with one label per trial that means nothing; "fingerprint" are
+    synthetic recordings of the same size in which every trial can be recognised and no class can. The linear baseline
+    and nearest neighbours are trained on band power of every fold of every draw. How rows become verdicts is said in
+    `judged`.
+
+    Parameters
+    ----------
+    draws : of each control, at least 3; draw d has seed d
+    balance : of the random labels, see `random_labels`
+    network : train the recipe's dense network as well, with its first seed, under its protocol and `leaky_windows`
+    network_draws : of each control for the network, at least 3
+    jobs : processes
+    folder : where runs of the network are kept, so that they go on after an interruption; default: nowhere
+    progress : print one line per draw, or a function that is given such lines
+
+    Raises
+    ------
+    ValueError : too few draws; data or protocol don't go together; see `prepare` and `split`.
+    """
+    if min(draws, network_draws) < 3:
+        raise ValueError(f"{min(draws, network_draws)} draws make no interval; take at least 3")
+    recorded = derive(recipe, data={"labels": "recorded"})
+    _recorded.cache_clear()  # files may have changed since the last call
+    features = _recorded(recorded.model_dump_json())
+    items = [
+        Draw(control, number, drawn.model_dump_json())
+        for number in range(draws)
+        for control, drawn in _drawn(recorded, features, number, balance).items()
+    ]
+    tell = printer(progress)
+    scores: list[Scored] = []
+    found = map(score_draw, items) if jobs == 1 else in_processes(jobs, score_draw, items)
+    for done, part in enumerate(found, start=1):
+        scores += part
+        tell(f"[{done}/{len(items)}] {_line(part)}")
+    if network:
+        scores += _networks(recorded, features, network_draws, balance, jobs=jobs, folder=folder, tell=tell)
+    order = {RANDOM: 0, FINGERPRINT: 1}
+    rows = judged(sorted(scores, key=lambda s: (order[s.control], not s.honest)))
+    return Controls(recipe.name, _called(recipe.protocol), balance, rows, _left_out(recipe, features))
+
+
+def score_draw(draw: Draw) -> list[Scored]:
+    """Carry out one draw in this process."""
+    recipe = Recipe.model_validate_json(draw.recipe)
+    features = _features(recipe)
+    scores = []
+    for protocol in _protocols(recipe, features):
+        folds = _folds(features, protocol)
+        for name, classify in _CLASSIFIERS.items():
+            parts = [(classify(fold), fold.test.open("evaluate", name).y) for fold in folds]
+            accuracy, chance = _accuracy(parts)
+            honest = not folds[0].leaky
+            scores.append(Scored(draw.control, _called(protocol), honest, name, draw.number, accuracy, chance))
+    return scores
+
+
+def _drawn(recipe: Recipe, features: Windows, number: int, balance: Balance) -> dict[str, Recipe]:
+    """The recipe of a draw by control; a split file names windows, which synthetic recordings do not have."""
+    random = {RANDOM: with_random_labels(recipe, seed=number, balance=balance)}
+    if recipe.protocol.file is not None:
+        return random
+    return random | {FINGERPRINT: with_fingerprint(recipe, features, seed=number)}
+
+
+def _features(recipe: Recipe) -> Windows:
+    """Features of the linear baseline; what random labels are put on is read once per process."""
+    if recipe.data.labels == "recorded":
+        return prepare(recipe).features
+    recorded = _recorded(derive(recipe, data={"labels": "recorded"}).model_dump_json())
+    return random_labels(recorded, seed=recipe.data.label_seed, balance=recipe.data.label_balance)
+
+
+@cache
+def _recorded(recipe: str) -> Windows:
+    return prepare(Recipe.model_validate_json(recipe)).features
+
+
+def _protocols(recipe: Recipe, features: Windows) -> list[ProtocolSection]:
+    """The recipe's own, and the leaky ones that the data allow."""
+    most = {LEAKY[0]: len(features), LEAKY[1]: _shortest(features)}
+    return [
+        recipe.protocol,
+        *(
+            derive(recipe, protocol=name, folds=min(_FOLDS, most[name])).protocol
+            for name in LEAKY
+            if name != recipe.protocol.name and most[name] >= 2
+        ),
+    ]
+
+
+def _called(protocol: ProtocolSection) -> str:
+    return protocol.name if protocol.file is None else Path(protocol.file).name
+
+
+def _left_out(recipe: Recipe, features: Windows) -> tuple[str, ...]:
+    notes = []
+    if _shortest(features) < 2:
+        notes.append(f"{LEAKY[1]} was left out: the shortest trial has one window.")
+    if recipe.protocol.file is not None:
+        notes.append("The fingerprint control was left out: a split file names windows of its own recordings.")
+    return tuple(notes)
+
+
+def _shortest(windows: Windows) -> int:
+    """Windows of the shortest trial."""
+    return int(np.unique(keys(windows, "subject", "session", "trial"), return_counts=True)[1].min())
+
+
+def _folds(features: Windows, protocol: ProtocolSection) -> list[Fold]:
+    """Folds as in a run, but a class may be absent from a part: a draw of labels can't be chosen."""
+    if protocol.file is None:
+        parameters = inspect.signature(check_options(protocol.name, ())).parameters
+        if "missing_classes" in parameters:
+            protocol = protocol.model_copy(update={"options": {"missing_classes": "allow", **protocol.options}})
+    return make_folds(features, protocol)
+
+
+def _accuracy(parts: list[tuple[NDArray[Any], NDArray[np.int64]]]) -> tuple[float, float]:
+    """Accuracy over all test windows, and the share of the most frequent class; parts are (probabilities, labels)."""
+    hits = np.concatenate([p.argmax(axis=1) == y for p, y in parts])
+    counts = np.bincount(np.concatenate([y for _, y in parts]))
+    return float(hits.mean()), float(counts.max() / counts.sum())
+
+
+def _networks(
+    recipe: Recipe, features: Windows, draws: int, balance: Balance, *, jobs: int, folder: Path | str | None, tell: Tell
+) -> Iterator[Scored]:
+    """The recipe's dense network on the same draws, as runs in `folder`."""
+    n_folds = len(_folds(features, recipe.protocol))
+    with tempfile.TemporaryDirectory(prefix="trimcap-") as temporary:
+        place = Path(folder or temporary) / "network"
+        for number in range(draws):
+            for control, drawn in _drawn(recipe, features, number, balance).items():
+                dense = derive(drawn, dense=True, seeds=recipe.seeds[:1])
+                twin = derive(dense, protocol=LEAKY[0], folds=min(_FOLDS, n_folds))
+                for one in dict.fromkeys((dense.model_dump_json(), twin.model_dump_json())):
+                    yield _trained(Recipe.model_validate_json(one), place, control, number, jobs, tell)
+
+
+def _trained(recipe: Recipe, place: Path, control: str, number: int, jobs: int, tell: Tell) -> Scored:
+    from trimcap.study.run import run
+
+    name = f"{control.replace(' ', '-')}_{number}_{recipe.protocol.name.replace(':', '-')}"
+    done = run(recipe, place / name, jobs=jobs, progress=lambda line: tell(f"{control}, draw {number}: {line}"))
+    arrays = [trial.read_arrays("evaluated/dense") for trial in done.trials]
+    accuracy, chance = _accuracy([(a["probabilities"], a["y"]) for a in arrays])
+    honest = not done.header["protocol"]["leaky"]
+    return Scored(control, _called(recipe.protocol), honest, f"network ({recipe.model.name})", number, accuracy, chance)
+
+
+def _line(scores: list[Scored]) -> str:
+    """What a draw gave, in one line."""
+    best = {s.protocol: max(t.accuracy for t in scores if t.protocol == s.protocol) for s in scores}
+    text = ", ".join(f"{protocol} {accuracy:.3f}" for protocol, accuracy in best.items())
+    return f"{scores[0].control}, draw {scores[0].draw}: at most {text}"
