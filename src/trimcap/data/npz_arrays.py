@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 #: EEG shrinks to a half at best, maps of electrodes to a tenth; a bomb to a thousandth
 _LARGEST_RATIO, _ALWAYS = 100, 1 << 28
 _CHUNK = 1 << 20
+#: bytes of the record at the end of an archive
+_END = 22
 _LONGEST_MESSAGE = 200
 
 
@@ -37,14 +39,28 @@ def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
             if file.read(6) == b"\x93NUMPY":
                 raise ValueError("it is a single .npy array")
             with zipfile.ZipFile(file) as archive:
+                _check_count(file, len(archive.infolist()))
                 return _members(archive, path.stat().st_size)
     except Exception as error:  # a damaged archive fails in any way zipfile and NumPy can
         why = str(error)[:_LONGEST_MESSAGE] or type(error).__name__
         raise ValueError(f"{path} can't be read as .npz ({why}); write it again with write_npz or np.savez") from error
 
 
+def _check_count(file: IO[bytes], found: int) -> None:
+    """The end of the archive says how many members it has; a damaged list of them may hide some."""
+    file.seek(-_END, 2)
+    end = file.read()
+    count = int.from_bytes(end[10:12], "little")
+    if not end.startswith(b"PK\x05\x06") or count not in (found, 0xFFFF):
+        raise ValueError(f"its list of arrays is damaged: {found} of {count} are found")
+
+
 def _members(archive: zipfile.ZipFile, size: int) -> dict[str, NDArray[Any]]:
-    entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
+    entries = archive.infolist()
+    # a name with a flipped bit would be a column that is silently gone: names have no checksum of their own
+    other = [entry.filename for entry in entries if not entry.filename.endswith(".npy")]
+    if other:
+        raise ValueError(f"it holds {other[0][:80]!r}, which is no array")
     total = sum(entry.file_size for entry in entries)
     if total > max(_ALWAYS, _LARGEST_RATIO * size):
         raise ValueError(f"its {size} bytes unpack to {total}, as no recording does")
