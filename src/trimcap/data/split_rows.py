@@ -103,8 +103,13 @@ def read_split(path: Path | str, windows: Windows | None = None, *, stimulus: st
         raise ValueError(
             f'{path} is no split: expected {{"folds": [{{"train": [rows], "test": [rows]}}]}} ({error!r})'
         ) from error
+    if not rows:
+        raise ValueError(f"{path} holds no folds")
     table = _with_hashes(windows)
-    return [_numbered(windows, table, train, test, name) for name, train, test in rows]
+    try:
+        return [_numbered(windows, table, train, test, name) for name, train, test in rows]
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _numbered(windows: Windows, table: pd.DataFrame, train: Any, test: Any, name: str) -> SplitRows:
@@ -159,6 +164,8 @@ def _with_hashes(windows: Windows) -> pd.DataFrame:
 
 def _chosen(n: int, rows: Any, what: str) -> Rows:
     index = np.asarray(rows)
+    if index.ndim != 1:
+        raise ValueError(f"{what} must be one list of row numbers, got an array of shape {index.shape}")
     if len(index) and not np.issubdtype(index.dtype, np.integer) and index.dtype != bool:
         raise ValueError(
             f"{what} must hold row numbers or a boolean mask, got {index.dtype} values such as {index[0]!r}"
