@@ -14,15 +14,25 @@ __version__ = "0.1.0"
 _HOME = {
     **dict.fromkeys(
         (
-            "Fold", "Ledger", "Recording", "Region", "Windows", "audit", "band_power", "crop", "cut",
-            "differential_entropy", "from_arrays", "from_epochs", "from_raw", "grid", "join", "k_fold_subjects",
-            "leave_one_subject_out", "leave_sessions_out", "leave_trials_out", "linear_baseline", "make_fingerprint",
-            "make_synthetic", "read_eegmat", "read_npz", "region", "split", "to_grid", "write_npz",
-            "z_score_per_subject",
+            "Fold", "Ledger", "Recording", "Region", "Windows", "audit", "audit_split",
+            "band_power", "cached", "crop", "cut", "differential_entropy", "few_shot",
+            "from_arrays", "from_braindecode", "from_epochs", "from_moabb", "from_raw",
+            "from_torcheeg", "from_triple", "grid", "join", "k_fold_subjects",
+            "leave_one_subject_out", "leave_sessions_out", "leave_trials_out", "linear_baseline",
+            "make_chain", "make_fingerprint", "make_synthetic", "make_windows", "nested",
+            "open_arrays", "open_source", "random_labels", "read_bids", "read_eegmat", "read_files",
+            "read_npz", "read_splits", "region", "split", "to_grid", "within_subject",
+            "write_arrays", "write_npz", "write_splits", "z_score_per_subject",
         ),
         "trimcap.data",
     ),
-    **dict.fromkeys(("CCNN", "EEGNet", "GridCNN", "Scaled", "build"), "trimcap.models"),
+    **dict.fromkeys(
+        (
+            "CCNN", "DeepConvNet", "EEGConformer", "EEGNet", "EEGNet3D", "FBCCNN", "FrameCNN", "GridCNN",
+            "RecurrentNet", "ResNet", "Scaled", "ShallowConvNet", "TSCeption", "VGG16", "build",
+        ),
+        "trimcap.models",
+    ),
     **dict.fromkeys(("evaluate", "fit", "per_subject", "predict", "probabilities"), "trimcap.train"),
     "Network": "trimcap.graph.network",
     "trace": "trimcap.graph.trace",

@@ -128,3 +128,13 @@ def test_fetch_of_files_that_are_there(call, tmp_path):
     place = write_subject(tmp_path / "eegmat", "Subject00")
     found = call("data", "fetch", "eegmat", "--out", place, "--subjects", "Subject00", "--json", ok=True).json
     assert found["files"] == 2
+
+
+def test_windows_in_a_folder_are_data(call, world, tmp_path):
+    """`--out FOLDER` writes windows that need not fit into memory, and every verb takes the folder for data."""
+    out = tmp_path / "windows"
+    call("data", "prepare", "npz", "--path", world / "w.npz", "--out", out, ok=True)
+    wanted = read_npz(world / "w.npz")
+    np.testing.assert_array_equal(read(str(out)).X, wanted.X)
+    assert call("data", "info", out, "--json", ok=True).json["windows"] == len(wanted)
+    assert "exists" in call("data", "prepare", "synthetic", "--out", out).err

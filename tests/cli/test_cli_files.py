@@ -145,7 +145,10 @@ def test_check_of_what_is_damaged(call, place):
 def test_check_of_arrays(call, world, tmp_path):
     windows = read_npz(world / "w.npz")
     write_arrays(windows, tmp_path / "arrays")
-    for path, fragment in ((world / "w.npz", "trimcap data info "), (tmp_path / "arrays", "open_arrays(")):
+    for path, fragment in (
+        (world / "w.npz", "trimcap data info "),
+        (tmp_path / "arrays", "trimcap train eegnet --data "),
+    ):
         ended = call("data", "check", path, ok=True)
         assert "low 64 (50 %), high 64 (50 %)" in ended.out
         assert fragment in ended.out

@@ -104,13 +104,20 @@ def recipe_of(text: str) -> Recipe:
         if not Path(text).is_file():
             raise Misuse(f"no file '{text}'; make it with `trimcap data prepare … --out {text}`")
         return section("npz", {"path": text})
+    if holds_windows(Path(text)):
+        return section("windows", {"path": text})
     if Path(text).exists():
         raise Misuse(
-            f"'{text}' is neither .npz windows nor a .toml recipe; make windows of recordings with "
-            "`trimcap data prepare`"
+            f"'{text}' is neither windows (.npz, .zarr, .parquet, or a folder of them) nor a .toml recipe; make "
+            "windows of recordings with `trimcap data prepare`"
         )
     source, keys = _split(text)
     return section(source, keys)
+
+
+def holds_windows(path: Path) -> bool:
+    """Whether a path is a folder that `write_arrays` made, a Zarr group or a Parquet file."""
+    return path.exists() and (path.suffix in (".zarr", ".parquet") or (path / "X.npy").is_file())
 
 
 def prepared(recipe: Recipe) -> Windows:

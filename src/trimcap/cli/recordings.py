@@ -29,7 +29,7 @@ Source = Annotated[
         "package.module:function, EEG files, or their labels table.",
     ),
 ]
-OutFile = Annotated[Path, typer.Option("--out", help="The .npz file to write.")]
+OutFile = Annotated[Path, typer.Option("--out", help="A .npz file, or a folder for windows larger than memory.")]
 Length = Annotated[float | None, typer.Option("--window", "--seconds", help="Length of a window, s; default 4.")]
 Step = Annotated[float | None, typer.Option("--step", help="Distance of two windows, s; default: no overlap.")]
 Part = Annotated[float | None, typer.Option("--recording-seconds", help="How much of every recording is used, s.")]
@@ -118,9 +118,7 @@ def prepare(
     bad_channels: BadChannels = None,
     force: Force = False,
 ) -> Answer:
-    """Read recordings, make windows of them by simple options or by a chain of steps, and write them as .npz."""
-    from trimcap.data.npz import write_npz
-
+    """Read recordings, make windows of them by simple options or by a chain of steps, and write them."""
     _check_out(out, force)
     keys: dict[str, Any] = {
         "window": window, "step": step, "seconds": recording_seconds, "rate": rate, "features": features,
@@ -136,7 +134,7 @@ def prepare(
     recipe = datasets.section(name, {**keys, "options": options})
     with files.spoken():
         windows = datasets.prepared(recipe)
-    write_npz(windows, out)
+    _write(windows, out)
     facts = {"out": out, **_facts(windows)}
     return Answer(facts, [*_lines(windows), f"saved in {out}"])
 
@@ -149,7 +147,7 @@ def info(path: Annotated[str, typer.Argument(metavar="FILE|FOLDER", help="Window
             windows = datasets.read(path)
             return Answer(_facts(windows), _lines(windows))
         raise Misuse(f"no file or folder '{path}'")
-    if place.suffix == ".npz":
+    if place.suffix == ".npz" or datasets.holds_windows(place):
         windows = datasets.read(path)
         return Answer(_facts(windows), _lines(windows))
     return surveyed(place)
@@ -185,11 +183,23 @@ app.command("cache")(verb(list_cache))
 def _check_out(out: Path, force: bool) -> None:
     from trimcap._files import make_folder
 
-    if out.suffix != ".npz":
-        raise Misuse(f"--out is the file to write and must end in .npz, got '{out}'")
+    if out.suffix not in ("", ".npz"):
+        raise Misuse(f"--out is a .npz file or a folder (a name without an ending), got '{out}'")
+    if out.is_dir():
+        raise Misuse(f"the folder '{out}' exists; choose another --out, or delete it first")
     if out.exists() and not force:
         raise Misuse(f"'{out}' exists; choose another --out, or pass --force to replace it")
     make_folder(out.parent)
+
+
+def _write(windows: Windows, out: Path) -> None:
+    from trimcap.data.arrays_write import write_arrays
+    from trimcap.data.npz import write_npz
+
+    if out.suffix == ".npz":
+        write_npz(windows, out)
+    else:
+        write_arrays(windows, out)
 
 
 def _cache(folder: Path | None, without: bool) -> str | bool | None:

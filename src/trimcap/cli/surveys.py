@@ -241,6 +241,6 @@ def _read_arrays(name: str, facts: Mapping[str, Any]) -> str:
     if name.endswith(".npz"):
         return f"trimcap data info {place}, or train on it: trimcap train eegnet --data {place} --out net"
     return (
-        f"in Python: trimcap.data.arrays.open_arrays({name!r}); to cut each row into windows: trimcap data prepare "
-        + (f"arrays --path {place} --out windows.npz")
+        f"train on it: trimcap train eegnet --data {place} --out net; or cut each row into windows: "
+        f"trimcap data prepare arrays --path {place} --out windows.npz"
     )

@@ -1,8 +1,14 @@
 """Recordings, windows, features, folds and their audit."""
 
+from trimcap.data.arrays import arrays_facts, open_arrays
+from trimcap.data.arrays_source import arrays_source
+from trimcap.data.arrays_write import write_arrays
 from trimcap.data.artefacts import reject
 from trimcap.data.audit import Audit, Finding, audit
 from trimcap.data.baseline import linear_baseline
+from trimcap.data.bids import bids_source, read_bids
+from trimcap.data.braindecode import braindecode_recordings, eegdash_recordings, recordings_from_braindecode
+from trimcap.data.braindecode_windows import from_braindecode
 from trimcap.data.cache import cache_info, cached, clear_cache
 from trimcap.data.chain import FORMAT, Chain, Step, make_chain
 from trimcap.data.check import check_signal
@@ -11,23 +17,38 @@ from trimcap.data.cut import cut
 from trimcap.data.eegmat import read_eegmat
 from trimcap.data.electrodes import TEN_TWENTY, canonical, positions
 from trimcap.data.features import BANDS, DELTA, POWER_BANDS, band_power, differential_entropy, to_grid
+from trimcap.data.files import files_source, read_files
 from trimcap.data.filters import bandpass, notch
 from trimcap.data.folds import Fold, Sealed, make_fold
 from trimcap.data.join import join
+from trimcap.data.labels import read_labels
+from trimcap.data.lazy import LazyArray, lazy
 from trimcap.data.ledger import STAGES, Ledger
+from trimcap.data.make import make_windows
+from trimcap.data.moabb import from_moabb, moabb_recordings
 from trimcap.data.montage import Grid, grid
+from trimcap.data.nesting import nested
 from trimcap.data.npz import read_npz, write_npz
+from trimcap.data.piecewise import piecewise
+from trimcap.data.protocol_stimuli import with_stimulus
 from trimcap.data.protocols import (
     PROTOCOLS,
+    few_shot,
     k_fold_subjects,
     leaky_windows,
     leaky_within_trial,
     leave_one_subject_out,
     leave_sessions_out,
+    leave_stimuli_out,
     leave_trials_out,
     split,
+    subject_and_stimulus,
+    within_subject,
+    within_subject_sessions,
 )
+from trimcap.data.random_labels import random_labels
 from trimcap.data.readers import from_arrays, from_epochs, from_raw
+from trimcap.data.reading import user_cache
 from trimcap.data.recording import Recording
 from trimcap.data.regions import Region, region
 from trimcap.data.rereference import rereference
@@ -64,9 +85,16 @@ from trimcap.data.sets import (
     read_seed_v_features,
     recognise,
 )
+from trimcap.data.source import Source
+from trimcap.data.sources import SOURCES, WINDOW_SOURCES, open_source, open_windows
+from trimcap.data.split_audit import audit_split, read_split, split_of
+from trimcap.data.split_file import read_splits, write_splits
 from trimcap.data.steps import STEPS
 from trimcap.data.stream import Stream
+from trimcap.data.survey import Survey, survey
 from trimcap.data.synthetic import make_fingerprint, make_synthetic
+from trimcap.data.torcheeg import from_torcheeg
+from trimcap.data.triple import from_triple
 from trimcap.data.windows import Windows
 from trimcap.data.windowwise import frames, log_variance, window_z_score
 
@@ -77,27 +105,37 @@ __all__ = [
     "FORMAT",
     "POWER_BANDS",
     "PROTOCOLS",
+    "SOURCES",
     "STAGES",
     "STEPS",
     "TEN_TWENTY",
+    "WINDOW_SOURCES",
     "Audit",
     "Chain",
     "DataSet",
     "Finding",
     "Fold",
     "Grid",
+    "LazyArray",
     "Ledger",
     "Recording",
     "Region",
     "Scaler",
     "Sealed",
     "SetReport",
+    "Source",
     "Step",
     "Stream",
+    "Survey",
     "Windows",
+    "arrays_facts",
+    "arrays_source",
     "audit",
+    "audit_split",
     "band_power",
     "bandpass",
+    "bids_source",
+    "braindecode_recordings",
     "cache_info",
     "cached",
     "canonical",
@@ -107,11 +145,18 @@ __all__ = [
     "cut",
     "data_set",
     "differential_entropy",
+    "eegdash_recordings",
+    "few_shot",
+    "files_source",
     "fit_scaler",
     "frames",
     "from_arrays",
+    "from_braindecode",
     "from_epochs",
+    "from_moabb",
     "from_raw",
+    "from_torcheeg",
+    "from_triple",
     "grid",
     "iter_amigos",
     "iter_dasps",
@@ -123,10 +168,12 @@ __all__ = [
     "iter_seed_v",
     "join",
     "k_fold_subjects",
+    "lazy",
     "leaky_windows",
     "leaky_within_trial",
     "leave_one_subject_out",
     "leave_sessions_out",
+    "leave_stimuli_out",
     "leave_trials_out",
     "linear_baseline",
     "log_variance",
@@ -134,16 +181,27 @@ __all__ = [
     "make_fingerprint",
     "make_fold",
     "make_synthetic",
+    "make_windows",
     "mat_shapes",
+    "moabb_recordings",
+    "nested",
     "notch",
+    "open_arrays",
+    "open_source",
+    "open_windows",
+    "piecewise",
     "positions",
+    "random_labels",
     "read_amigos",
+    "read_bids",
     "read_dasps",
     "read_deap",
     "read_dreamer",
     "read_eegmat",
     "read_faced",
     "read_faced_features",
+    "read_files",
+    "read_labels",
     "read_mat",
     "read_npz",
     "read_pickle",
@@ -153,16 +211,28 @@ __all__ = [
     "read_seed_iv_features",
     "read_seed_v",
     "read_seed_v_features",
+    "read_split",
+    "read_splits",
     "recognise",
+    "recordings_from_braindecode",
     "region",
     "reject",
     "rereference",
     "resample",
     "running_z_score",
     "split",
+    "split_of",
+    "subject_and_stimulus",
     "subtract_baseline_mean",
+    "survey",
     "to_grid",
+    "user_cache",
     "window_z_score",
+    "with_stimulus",
+    "within_subject",
+    "within_subject_sessions",
+    "write_arrays",
     "write_npz",
+    "write_splits",
     "z_score_per_subject",
 ]

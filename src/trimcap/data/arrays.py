@@ -80,6 +80,18 @@ def open_arrays(
     return windows_from(layout, subjects=subjects, check=check, any_names=any_names)
 
 
+def windows_source(path: Path | None, *, subjects: Wanted = None, **options: Any) -> Windows:
+    """`open_arrays` as a source by name; it takes the same options.
+
+    Raises
+    ------
+    ValueError : no path; as `open_arrays`.
+    """
+    if path is None:
+        raise ValueError("windows: no path was given; give the folder, .zarr or .parquet that holds them")
+    return open_arrays(path, subjects=subjects, **options)
+
+
 def arrays_facts(path: Path | str, *, any_names: bool = False, **given: Any) -> dict[str, Any]:
     """What a place holds, for people; X is not read.
 

@@ -70,6 +70,6 @@ def need_finite(block: Block, step: str, channels: tuple[str, ...]) -> None:
         names = [name for name, good in zip(channels, finite, strict=True) if not good]
         raise ValueError(
             f"channel {', '.join(names)} has NaN or infinite samples, which {step} would spread over all later "
-            "ones; repair, crop or leave out the channel or recording (on_bad='drop' of a published set's reader leaves "
-            "such trials out; that of the windows step comes too late; in a stream: replace the lost samples)"
+            "ones; repair, crop or leave out the channel or recording (on_bad='drop' of a published set's reader "
+            "leaves such trials out; that of the windows step comes too late; in a stream: replace the lost samples)"
         )

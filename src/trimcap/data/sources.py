@@ -46,6 +46,7 @@ WINDOW_SOURCES: Mapping[str, str] = MappingProxyType(
         "seed-features": "trimcap.data.sets.features_by_name:seed_features",
         "seed-iv-features": "trimcap.data.sets.features_by_name:seed_iv_features",
         "seed-v-features": "trimcap.data.sets.features_by_name:seed_v_features",
+        "windows": "trimcap.data.arrays:windows_source",
     }
 )
 

@@ -37,7 +37,7 @@ _AS_STEP = {
 }
 _SIMPLE = ("rate", "seconds", "window", "step", "features", "bands", "layout")
 #: sources whose recordings are resampled to 128 Hz and cut to 60 s unless the recipe says otherwise
-_SHORT = ("eegmat", "fingerprint", "npz", "synthetic")
+_SHORT = ("eegmat", "fingerprint", "npz", "synthetic", "windows")
 
 
 class DataSection(Section):
@@ -87,8 +87,8 @@ class DataSection(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> DataSection:
-        if self.source == "npz" and self.path is None:
-            raise ValueError('source = "npz" needs a path, e.g. path = "windows.npz"')
+        if self.source in ("npz", "windows") and self.path is None:
+            raise ValueError(f'source = "{self.source}" needs a path, e.g. path = "windows.npz"')
         if self.chain is not None:
             self._check_chain(self.chain)
             return self
