@@ -163,13 +163,14 @@ def test_stimuli_that_nobody_named_cannot_pass():
         audit(TEST, ledger_of(*HONEST), unit="stimulus")
 
 
-def test_only_the_stage_calibrate_may_see_the_calibration_windows():
+def test_only_personal_stages_may_see_the_calibration_windows():
     own = ids("s3", trial="u")
     honest = (*HONEST[:-1], ("calibrate", own))
     assert audit(TEST, ledger_of(*honest), unit="subject", calibration_ids=own).passed
     # twins: not set aside by the protocol; another stage; a trial that is tested; other trials of the subject
     assert not audit(TEST, ledger_of(*honest), unit="subject").passed
-    for stage in ("fit", "early stopping", "calibration", "choose"):
+    assert audit(TEST, ledger_of(*honest, ("calibration", own)), unit="subject", calibration_ids=own).passed
+    for stage in ("fit", "early stopping", "scale", "saliency", "choose"):
         result = audit(TEST, ledger_of(*honest, (stage, own)), unit="subject", calibration_ids=own)
         assert errors(result) == [f"subject s3 is in the test set and was seen by stage '{stage}'"]
     half = ids("s3", starts=[7, 8])

@@ -311,6 +311,7 @@ def test_sessions_and_stimuli_of_tables(tmp_path):
     (split,) = read_split(tmp_path)
     assert audit_split(split, unit="session").passed
     assert any("no column 'stimulus'" in t for t in texts(audit_split(split, unit="stimulus")))
+    assert any("do not name the stimulus" in t for t in texts(audit_split(split, unit="session"), "note"))
     (by_trial,) = read_split(tmp_path, stimulus="trial_id")
     assert any("2 of 2 test stimuli" in t for t in texts(audit_split(by_trial, unit="stimulus")))
     with pytest.raises(ValueError, match="lacks the column film"):

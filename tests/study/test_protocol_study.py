@@ -82,7 +82,7 @@ def test_calibration_is_scored_on_the_test_windows_of_its_zero_shot_twin(calibra
         assert found.accuracy["calibrated"] != found.accuracy["recovered"]
 
 
-def test_only_the_stage_calibrate_saw_the_shots(calibrated):
+def test_only_weights_and_ranges_saw_the_shots(calibrated):
     facts = calibrated.trial(0, 0).read("trial")
     assert facts["audit"]["verdict"] == "passed"
     seen = [row for row in facts["ledger"] if row["stage"] == "calibrate"]
@@ -93,8 +93,9 @@ def test_only_the_stage_calibrate_saw_the_shots(calibrated):
     assert all(i.startswith(f"{subject}/") for i in own)
     listed = {row["sha256"]: row["ids"] for row in facts["ledger"] if "ids" in row}
     for row in facts["ledger"]:
-        if row["stage"] != "calibrate":
+        if row["stage"] not in ("calibrate", "calibration"):
             assert not own & set(listed[row["sha256"]])
+    assert sum(set(listed[r["sha256"]]) == own for r in facts["ledger"] if r["stage"] == "calibration") == 1
     built = calibrated.trial(0, 0).read("built/calibrated")
     assert built["calibration_windows"] == len(own)
     assert (built["epochs"], built["best_epoch"]) == (8, 8)

@@ -14,6 +14,9 @@ from trimcap.data.units import LEVELS, group_of, levels_of, plural
 Severity = Literal["error", "leaky", "warning", "note"]
 Group = Callable[[str, str], str]
 
+#: stages that may see labelled trials which a new subject gave for them: they tune weights and quantizer ranges
+_PERSONAL = ("calibrate", "calibration")
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -73,7 +76,7 @@ def audit(
     protocol : its description, for the text
     steps : `Windows.steps` of the data; a transductive one becomes a note
     stimuli : trial (`subject/session/trial`) → stimulus; needed where stimuli are kept apart
-    calibration_ids : windows of test subjects that the stage "calibrate" may see, and no other stage
+    calibration_ids : windows of test subjects that the stages "calibrate" and "calibration" may see, and no others
     calibration_unit : what these may not share with the test windows: "trial" or "stimulus"
 
     Returns
@@ -85,7 +88,7 @@ def audit(
     test = sorted_ids(test_ids)
     allowed = frozenset(calibration_ids)
     before = [e for e in ledger.entries if e.stage != "evaluate"]
-    personal = [e for e in before if e.stage == "calibrate" and allowed.issuperset(e.ids)]
+    personal = [e for e in before if e.stage in _PERSONAL and allowed.issuperset(e.ids)]
     general = [e for e in before if e not in personal]
     members = set(test)
 

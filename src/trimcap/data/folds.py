@@ -32,8 +32,8 @@ class Fold:
     leaky : trials are shared between train and test on purpose, for comparison
     ledger : which stage saw which windows of this fold
     scaler : what `scaled` fitted, or None
-    calibration_set : labelled rows of test subjects that the stage "calibrate" may see, or None; read them as
-        `calibration`
+    calibration_set : labelled rows of test subjects that the stages "calibrate" and "calibration" may see, or None;
+        read them as `calibration`
     calibration_unit : group that keeps calibration and test apart: "trial" or "stimulus"
     unused : windows of the data set that are in no part of the fold
     """

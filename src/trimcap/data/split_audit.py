@@ -58,7 +58,7 @@ def audit_split(split: SplitRows, *, unit: str | None = None) -> SplitAudit:
         *_same_windows(train, test),
         *_overlaps(train, test, split.duration),
         *_duplicates(split),
-        *_shared_groups(train, test, unit),
+        *_shared_groups(train, test, unit, tables=split.content is None),
         *_steps(split.steps, train, test),
         *_normalised(split),
     ]
@@ -150,13 +150,15 @@ def _duplicates(split: SplitRows) -> Iterator[Finding]:
             yield _finding("error", text)
 
 
-def _shared_groups(train: pd.DataFrame, test: pd.DataFrame, unit: str) -> Iterator[Finding]:
+def _shared_groups(train: pd.DataFrame, test: pd.DataFrame, unit: str, *, tables: bool) -> Iterator[Finding]:
     claimed = levels_of(unit)
     for name, columns in LEVELS.items():
         missing = [c for c in columns if c not in train or c not in test]
         if missing:
             if name in claimed:
                 yield _finding("error", f"the claim is '{unit}'-disjoint, but the tables have no column '{missing[0]}'")
+            elif tables:
+                yield _finding("note", f"the tables do not name the {name}: whether any is shared was not checked")
             continue
         groups = np.unique(_keys(test, columns))
         shared = groups[np.isin(groups, _keys(train, columns))]

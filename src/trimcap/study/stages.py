@@ -14,6 +14,7 @@ import pandas as pd
 
 from trimcap._files import write_atomic
 from trimcap.data.folds import Fold
+from trimcap.data.join import join
 from trimcap.data.lazy import pick
 from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
@@ -257,14 +258,18 @@ def _quantize(task: Task, name: str, step: r.Quantize, state: State) -> Made:
     from trimcap.program.save import save_program
     from trimcap.quantize.quantize import quantize
 
-    train = fitted_to(state.network, task.train)
-    rows = np.random.default_rng(task.seed).permutation(len(train))[: step.windows]
+    rows = np.random.default_rng(task.seed).permutation(len(task.train))[: step.windows]
+    parts = [task.train.take(np.sort(rows))]
+    own = task.fold.calibration
+    if own is not None and any(s.kind == "calibrate" for s in task.recipe.steps):
+        parts.append(own)  # the wearer may have other amplitudes than everybody in training
+    for part in parts:
+        task.fold.ledger.record("calibration", part)
     program = quantize(
-        lower(state.network, name="network", classes=train.classes),
-        train.take(np.sort(rows)),
+        lower(state.network, name="network", classes=task.train.classes),
+        join([fitted_to(state.network, part) for part in parts]),
         bits=step.bits,
         method=step.ranges,
-        ledger=task.fold.ledger,
     )
     save_program(program, _place(task, name))
     return replace(state, program=program), {"notes": list(program.notes), **_network_cost(state.network, bits=8)}
