@@ -7,7 +7,7 @@ import shlex
 import numpy as np
 import pytest
 from edf_files import write_subject
-from set_files import write_amigos, write_dasps, write_faced, write_faced_features
+from set_files import write_amigos, write_dasps, write_dreamer, write_faced, write_faced_features
 
 from trimcap.data.npz import read_npz
 from trimcap.data.sets.catalogue import CATALOGUE
@@ -109,3 +109,17 @@ def test_sets_lists_the_catalogue(call):
         assert f" {len(entry.channels)} " in line
         assert entry.licence.split()[0] in line
         assert entry.access.split()[0] in line
+
+
+def test_a_file_of_a_published_set_stands_for_its_folder(call, tmp_path):
+    file = write_dreamer(tmp_path / "a", samples=8000)
+    found = call("data", "check", file, "--json").json
+    assert (found["set"], found["subjects"]) == ("dreamer", ["01", "02"])
+    words = ("--window", 1, "--no-cache", "--out", tmp_path / "d.npz")
+    call("data", "prepare", "dreamer", "--path", file, *words, ok=True)
+    assert len(set(read_npz(tmp_path / "d.npz").metadata.subject)) == 2
+
+
+def test_the_list_of_sets_says_size_licence_and_access(call):
+    text = call("data", "sets", ok=True).out
+    assert all(part in text for entry in CATALOGUE for part in (entry.name, entry.size.split()[0], entry.homepage[:20]))

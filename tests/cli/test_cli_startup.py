@@ -63,3 +63,21 @@ def test_installed_command_answers():
     assert done.returncode == 2
     assert done.stdout == ""
     assert "--bits" in done.stderr
+
+
+def test_no_help_text_has_brackets_that_rich_would_swallow():
+    """Rich takes "[data]" in a help text for a style and prints nothing for it."""
+    import re
+
+    import typer.main
+
+    from trimcap.cli import app
+
+    def texts(command):
+        yield command.help or ""
+        yield from (p.help or "" for p in command.params if hasattr(p, "help"))
+        for child in getattr(command, "commands", {}).values():
+            yield from texts(child)
+
+    swallowed = [text for text in texts(typer.main.get_command(app)) if re.search(r"(?<!\\)\[[a-z#/@]", text)]
+    assert not swallowed

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DATA_HELP = (
     "Windows: a .npz file, a recipe's .toml, or a data set by name (deap, eegmat, synthetic, …) or "
-    "package.module:function with keys of a recipe's [data] table: deap,path=DEAP,options.label=arousal,window=2"
+    "package.module:function with keys of a recipe's data table: deap,path=DEAP,options.label=arousal,window=2"
 )
 Data = Annotated[str, typer.Option("--data", help=DATA_HELP)]
 Subjects = Annotated[str | None, typer.Option("--subjects", help="Only these subjects, with commas between.")]

@@ -50,7 +50,7 @@ Normalise = Annotated[
 ]
 ChainFile = Annotated[
     Path | None,
-    typer.Option("--chain", metavar="FILE", help="A .toml file with chain = [steps], instead of the options above."),
+    typer.Option("--chain", metavar="FILE", help="A .toml file that says chain = …, instead of the options above."),
 ]
 Do = Annotated[
     list[str] | None,

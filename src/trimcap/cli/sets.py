@@ -26,8 +26,11 @@ def sets() -> Answer:
     """List the published data sets that trimcap reads, and how to get them."""
     from trimcap.data.sets.catalogue import CATALOGUE
 
-    rows = [(e.name, e.title, e.subjects, f"{e.rate:g}", len(e.channels), e.licence, e.access) for e in CATALOGUE]
-    shown = table(("name", "title", "subjects", "Hz", "channels", "licence", "access"), rows)
+    rows = [
+        (e.name, e.title, e.subjects, f"{e.rate:g}", len(e.channels), e.size, e.licence, f"{e.access}\n{e.homepage}")
+        for e in CATALOGUE
+    ]
+    shown = table(("name", "title", "subjects", "Hz", "channels", "size", "licence", "access"), rows)
     return Answer({"sets": [asdict(entry) for entry in CATALOGUE]}, [shown])
 
 
@@ -40,11 +43,18 @@ def check(path: Place) -> Answer:
 
     if not path.exists():
         raise Misuse(f"no file or folder '{path}'")
+    path = _folder_of(path)
     if path.is_file() or not _published(path):
         return surveyed(path)
     report = recognise(path, progress=_tell if sys.stderr.isatty() else None)
     steps = _next(report, path)
     return Answer(_facts(report, steps), _lines(report, steps), "\n".join(_failures(report)))
+
+
+def _folder_of(path: Path) -> Path:
+    """The folder of a file that only a published set has (DREAMER.mat, s01.dat, sub000.pkl), else the path itself."""
+    alone = path.is_file() and path.suffix.lower() in (".mat", ".dat", ".pkl")
+    return path.absolute().parent if alone and _published(path.absolute().parent) else path
 
 
 def _published(path: Path) -> bool:

@@ -32,7 +32,7 @@ def split(
     data: Data, protocol: Protocol, out: Out, folds: Folds = None, valid: Valid = 0.2, seed: Seed = 0,
     option: Option = None,
 ) -> Answer:  # fmt: skip
-    """Write the folds of a protocol as a file with hashes; use it with `[protocol] file`, check it with audit."""
+    """Write the folds of a protocol as a file with hashes; use it as a recipe's protocol.file, check it with audit."""
     from trimcap.data.protocols import check_options
     from trimcap.data.protocols import split as fold_by
     from trimcap.data.split_file import load_splits, write_splits

@@ -129,7 +129,7 @@ def read_dreamer_file(
 
 
 def find_dreamer(folder: Path | str) -> Found:
-    """DREAMER.mat in a folder, and the subjects it holds.
+    """DREAMER.mat, or the one in a folder, and the subjects it holds.
 
     Raises
     ------
@@ -137,6 +137,7 @@ def find_dreamer(folder: Path | str) -> Found:
     ValueError : the file is damaged or another.
     """
     root = Path(folder)
+    root = root.parent if root.is_file() and root.name.lower() == "dreamer.mat" else root
     for place in (root, folder_in(root, "DREAMER")):
         path = None if place is None or not place.is_dir() else file_in(place, "DREAMER.mat")
         if path is not None:
