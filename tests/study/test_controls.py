@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from trimcap.data.partition import keys
-from trimcap.data.protocols import leaky_windows
+from trimcap.data.protocols import leaky_windows, split
 from trimcap.data.random_labels import random_labels
+from trimcap.data.split_file import write_splits
 from trimcap.study.control_report import headline, write_controls
 from trimcap.study.controls import FINGERPRINT, RANDOM, Draw, controls, score_draw
 from trimcap.study.derived import derive
@@ -142,6 +143,18 @@ def test_three_classes_and_trials_of_one_window():
     assert found.notes == ("leaky_within_trial was left out: the shortest trial has one window.",)
     assert rows_of(found, control=RANDOM)[0].chance == pytest.approx(1 / 3)
     assert "no power" in found.failed  # a trial of one window can't be on both sides
+
+
+def test_a_split_file_takes_random_labels_only(tmp_path):
+    folds = split(prepare(RECIPE).windows, "k_fold_subjects", n_folds=4)
+    write_splits(folds, tmp_path / "mine.json")
+    text = TEXT[: TEXT.index("[protocol]")] + f'[protocol]\nfile = "{tmp_path / "mine.json"}"\n'
+    found = controls(parse_recipe(text), draws=3)
+    assert {r.control for r in found.rows} == {RANDOM}
+    assert found.protocol == "mine.json"
+    assert {r.protocol for r in found.rows} == {"mine.json", "leaky_windows", "leaky_within_trial"}
+    assert "synthetic recordings have no sessions" in found.notes[0]
+    assert found.failed == ""
 
 
 def test_memory_falls_below_chance_where_a_split_goes_through_a_balanced_group():

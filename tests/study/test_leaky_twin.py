@@ -181,6 +181,27 @@ def test_a_leaky_recipe_has_no_twin(name):
         leaky_twin(recipe, folds=3)
 
 
+def test_what_inner_folds_choose_no_leaky_fold_can(both, tmp_path):
+    text = TEXT.replace("[protocol]", "[protocol]\ninner = 2").replace(
+        "[train]", "[choose]\nlearning_rate = [1e-3, 1e-2]\n[train]"
+    )
+    twin = leaky_twin(parse_recipe(text), folds=3)
+    assert (twin.choose, twin.protocol.inner) == ({}, None)
+    assert twin.hash == leaky_twin(parse_recipe(TEXT), folds=3).hash
+
+
+def test_no_difference_is_not_called_memory(both):
+    from dataclasses import replace
+
+    from trimcap.study.statistics import compare
+    from trimcap.study.twin import _said
+
+    one = inflations(gather(both[0]), gather(both[0] / "leaky"))[2]
+    assert "what it is worth to have seen other windows" in _said(one)
+    none = replace(one, paired=compare([0.5, 0.6, 0.7], [0.6, 0.5, 0.7]))
+    assert "can't be told from none" in _said(none)
+
+
 def test_no_run_no_twin(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"has no run\.json"):
         run_twin(tmp_path)

@@ -83,7 +83,7 @@ def _study(recipe: str, out: Path | None, jobs: int | None, *, twin: bool = Fals
         error.add_note("Nothing finished is lost: the same command goes on from here.")
         raise
     write_report(folder)
-    return _summary(folder, failed)
+    return _summary(folder, failed, twin=twin and not failed)
 
 
 def _check_names(recipe: Recipe) -> None:
@@ -106,7 +106,7 @@ def _check_names(recipe: Recipe) -> None:
             named("schedule", part.schedule, SCHEDULES)
 
 
-def _summary(folder: Path, failed: str) -> Answer:
+def _summary(folder: Path, failed: str, *, twin: bool = False) -> Answer:
     from trimcap.study.store import RunFolder as Store
 
     run_folder = Store(folder)
@@ -121,7 +121,15 @@ def _summary(folder: Path, failed: str) -> Answer:
     rows = [(s["stage"], *(s.get(c) for c in columns), s["verified"]) for s in stages]
     heads = ("stage", "accuracy", "balanced", "parameters", "MACs", "flash, B", "SRAM, B", "verified")
     shown = table(heads, rows, title="LEAKY protocol, for comparison only" if leaky else "")
-    return Answer({**facts, "failed": failed}, [shown, f"report: {page}"], failed)
+    lines: list[object] = [shown]
+    if twin:
+        from trimcap.study.twin import twin_facts
+
+        facts["leaky_twin"] = found = twin_facts(folder)
+        rows = [(one["classifier"], one["honest"], one["LEAKY"], f"{100 * one['inflation']:+.1f}") for one in found]
+        lines.append("What a LEAKY split would have claimed, for comparison only:")
+        lines.append(table(("classifier", "honest", "LEAKY", "inflation, points"), rows))
+    return Answer({**facts, "failed": failed}, [*lines, f"report: {page}"], failed)
 
 
 def _stages(results: pd.DataFrame) -> list[dict[str, Any]]:

@@ -116,10 +116,17 @@ def controls(
     recorded = derive(recipe, data={"labels": "recorded"})
     _recorded.cache_clear()  # files may have changed since the last call
     features = _recorded(recorded.model_dump_json())
+    folds = _folds(features, recorded.protocol)
+    synthetic = recorded.protocol.file is None and folds[0].unit in ("subject", "trial")
+
+    def drawn(number: int) -> dict[str, Recipe]:
+        made = {RANDOM: with_random_labels(recorded, seed=number, balance=balance)}
+        return made | ({FINGERPRINT: with_fingerprint(recorded, features, seed=number)} if synthetic else {})
+
     items = [
-        Draw(control, number, drawn.model_dump_json())
+        Draw(control, number, one.model_dump_json())
         for number in range(draws)
-        for control, drawn in _drawn(recorded, features, number, balance).items()
+        for control, one in drawn(number).items()
     ]
     tell = printer(progress)
     scores: list[Scored] = []
@@ -128,10 +135,20 @@ def controls(
         scores += part
         tell(f"[{done}/{len(items)}] {_line(part)}")
     if network:
-        scores += _networks(recorded, features, network_draws, balance, jobs=jobs, folder=folder, tell=tell)
+        every = [(control, n, one) for n in range(network_draws) for control, one in drawn(n).items()]
+        scores += _networks(every, min(_FOLDS, len(folds)), jobs=jobs, folder=folder, tell=tell)
     order = {RANDOM: 0, FINGERPRINT: 1}
     rows = judged(sorted(scores, key=lambda s: (order[s.control], not s.honest)))
-    return Controls(recipe.name, _called(recipe.protocol), balance, rows, _left_out(recipe, features))
+    notes = [] if synthetic else [_ONLY_RANDOM]
+    notes += [] if _shortest(features) > 1 else [_NO_PARTS]
+    return Controls(recipe.name, _called(recipe.protocol), balance, rows, tuple(notes))
+
+
+_NO_PARTS = f"{LEAKY[1]} was left out: the shortest trial has one window."
+_ONLY_RANDOM = (
+    "The fingerprint control was left out: synthetic recordings have no sessions and no stimuli, and are in no split "
+    "file."
+)
 
 
 def score_draw(draw: Draw) -> list[Scored]:
@@ -147,14 +164,6 @@ def score_draw(draw: Draw) -> list[Scored]:
             honest = not folds[0].leaky
             scores.append(Scored(draw.control, _called(protocol), honest, name, draw.number, accuracy, chance))
     return scores
-
-
-def _drawn(recipe: Recipe, features: Windows, number: int, balance: Balance) -> dict[str, Recipe]:
-    """The recipe of a draw by control; a split file names windows, which synthetic recordings do not have."""
-    random = {RANDOM: with_random_labels(recipe, seed=number, balance=balance)}
-    if recipe.protocol.file is not None:
-        return random
-    return random | {FINGERPRINT: with_fingerprint(recipe, features, seed=number)}
 
 
 def _features(recipe: Recipe) -> Windows:
@@ -187,15 +196,6 @@ def _called(protocol: ProtocolSection) -> str:
     return protocol.name if protocol.file is None else Path(protocol.file).name
 
 
-def _left_out(recipe: Recipe, features: Windows) -> tuple[str, ...]:
-    notes = []
-    if _shortest(features) < 2:
-        notes.append(f"{LEAKY[1]} was left out: the shortest trial has one window.")
-    if recipe.protocol.file is not None:
-        notes.append("The fingerprint control was left out: a split file names windows of its own recordings.")
-    return tuple(notes)
-
-
 def _shortest(windows: Windows) -> int:
     """Windows of the shortest trial."""
     return int(np.unique(keys(windows, "subject", "session", "trial"), return_counts=True)[1].min())
@@ -218,18 +218,16 @@ def _accuracy(parts: list[tuple[NDArray[Any], NDArray[np.int64]]]) -> tuple[floa
 
 
 def _networks(
-    recipe: Recipe, features: Windows, draws: int, balance: Balance, *, jobs: int, folder: Path | str | None, tell: Tell
+    draws: list[tuple[str, int, Recipe]], n_folds: int, *, jobs: int, folder: Path | str | None, tell: Tell
 ) -> Iterator[Scored]:
-    """The recipe's dense network on the same draws, as runs in `folder`."""
-    n_folds = len(_folds(features, recipe.protocol))
+    """The recipe's dense network on the same draws, under its protocol and a leaky one, as runs in `folder`."""
     with tempfile.TemporaryDirectory(prefix="trimcap-") as temporary:
         place = Path(folder or temporary) / "network"
-        for number in range(draws):
-            for control, drawn in _drawn(recipe, features, number, balance).items():
-                dense = derive(drawn, dense=True, seeds=recipe.seeds[:1])
-                twin = derive(dense, protocol=LEAKY[0], folds=min(_FOLDS, n_folds))
-                for one in dict.fromkeys((dense.model_dump_json(), twin.model_dump_json())):
-                    yield _trained(Recipe.model_validate_json(one), place, control, number, jobs, tell)
+        for control, number, drawn in draws:
+            dense = derive(drawn, dense=True, seeds=drawn.seeds[:1])
+            yield _trained(dense, place, control, number, jobs, tell)
+            if dense.protocol.name != LEAKY[0]:
+                yield _trained(derive(dense, protocol=LEAKY[0], folds=n_folds), place, control, number, jobs, tell)
 
 
 def _trained(recipe: Recipe, place: Path, control: str, number: int, jobs: int, tell: Tell) -> Scored:

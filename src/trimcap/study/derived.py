@@ -32,7 +32,8 @@ def derive(
     Parameters
     ----------
     data : keys of `[data]`
-    protocol : another protocol; it keeps `valid`, `seed` and `inner`, other options belonged to the old one
+    protocol : another protocol; it keeps `valid`, `seed` and `inner`, other options belonged to the old one. Nothing
+        can be chosen on inner folds of a leaky one: it drops `inner` and `[choose]`, and takes `[train]` as it is
     folds : of that protocol; None: its default, or those of the recipe's own
     seeds : other seeds
     dense : without the steps, so that the dense network is all there is
@@ -42,6 +43,8 @@ def derive(
     if protocol is not None:
         own = {key: changed["protocol"][key] for key in ("valid", "seed", "inner")}
         changed["protocol"] = {**own, "name": protocol, "folds": folds}
+        if protocol in LEAKY:
+            changed["protocol"]["inner"], changed["choose"] = None, {}
     elif folds is not None:
         changed["protocol"]["folds"] = folds
     if seeds is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -115,17 +116,10 @@ def twin_section(run: Gathered, folder: Path | str) -> Section:
     found = inflations(run, twin)
     if not found:
         return Section(FOLDER, title, text=(_NOTHING,))
-    dense = found[0]
-    said = (
-        "LEAKY, for comparison only, and in no other table: windows shuffled before the split, so that every recording "
-        f"is in training and in test, would have claimed {number(dense.leaky[0])} for the {dense.classifier} network "
-        f"instead of {number(dense.honest[0])}. The difference of {points(dense.paired.difference)} points is what it "
-        "is worth to have seen other windows of the same recordings, and a new recording does not have it."
-    )
     return Section(
         FOLDER,
         title,
-        text=(said, *_unfinished(twin)),
+        text=(_said(found[0]), *_unfinished(twin)),
         tables=(_table(run, twin, found),),
         figures=(twin_figure(found),),
     )
@@ -133,6 +127,26 @@ def twin_section(run: Gathered, folder: Path | str) -> Section:
 
 _MISSING = "The recipe asks for a leaky twin, but it has no finished trial; `trimcap run RECIPE --leaky-twin` adds it."
 _NOTHING = "The leaky twin has no finished trial that can be compared; run it to the end."
+
+
+def twin_facts(folder: Path | str) -> list[dict[str, Any]]:
+    """Honest and leaky accuracy of every classifier of a run that has a finished twin, for JSON.
+
+    Raises
+    ------
+    FileNotFoundError : no run, no twin, or nothing finished.
+    """
+    folder = Path(folder)
+    return [
+        {
+            "classifier": one.classifier,
+            "honest": one.honest[0],
+            "LEAKY": one.leaky[0],
+            "inflation": one.paired.difference,
+            "interval": one.paired.interval,
+        }
+        for one in inflations(gather(folder), gather(folder / FOLDER))
+    ]
 
 
 def _accuracies(subjects: pd.DataFrame) -> pd.DataFrame:
@@ -161,9 +175,27 @@ def _table(run: Gathered, twin: Gathered, found: tuple[Inflation, ...]) -> Table
         ("classifier", "honest", "LEAKY", "inflation, points", "95 % interval"),
         tuple(rows),
         note=f"Honest: {run.header['protocol']['text']}. {twin.header['protocol']['text']}. Both with the same "
-        f"windows, the same training and seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}; "
+        f"windows, the same {_training(run)}, and seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}; "
         f"{found[0].paired.n} subjects. Interval: bootstrap over subjects.",
     )
+
+
+def _said(one: Inflation) -> str:
+    worth = (
+        f"The difference of {points(one.paired.difference)} points is what it is worth to have seen other windows of "
+        "the same recordings, and a new recording does not have it."
+        if one.paired.interval[0] > 0
+        else f"The difference of {points(one.paired.difference)} points can't be told from none with these subjects."
+    )
+    return (
+        "LEAKY, for comparison only, and in no other table: windows shuffled before the split, so that every recording "
+        f"is in training and in test, would have claimed {number(one.leaky[0])} for the {one.classifier} network "
+        f"instead of {number(one.honest[0])}. {worth}"
+    )
+
+
+def _training(run: Gathered) -> str:
+    return "training" if not run.recipe.choose else "training but for [choose], instead of which the twin takes [train]"
 
 
 def _unfinished(twin: Gathered) -> tuple[str, ...]:
