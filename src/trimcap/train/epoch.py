@@ -15,6 +15,7 @@ from torch.nn import functional
 from trimcap.train.batches import Rows, batches, epoch_seeds
 from trimcap.train.checkpoint import State
 from trimcap.train.losses import Loss
+from trimcap.train.masks import Bound
 from trimcap.train.optimizers import Schedule
 from trimcap.train.predict import evaluating, forward
 from trimcap.train.settings import MONITORS, Settings
@@ -36,8 +37,10 @@ class Task:
     schedule: Schedule | None
     rates: tuple[float, ...]
     projections: tuple[Callable[[], None], ...]
-    hooks: tuple[Hook, ...]
-    epoch_hooks: tuple[Hook, ...]
+    hooks: tuple[Hook, ...] = ()
+    epoch_hooks: tuple[Hook, ...] = ()
+    gradient_hooks: tuple[Hook, ...] = ()
+    masked: tuple[Bound, ...] = ()
 
     @property
     def steps(self) -> int:
@@ -66,7 +69,7 @@ def train_epoch(state: State, task: Task, advance: Callable[[int, str], None]) -
     values, done = [], (epoch - 1) * len(parts)
     for number, rows in enumerate(parts, start=1):
         _set_rate(state, task, (done + number - 1) / (settings.epochs * len(parts)))
-        value = _step(state, task, rows)
+        value = _step(state, task, rows, done + number)
         # a GPU would have to be waited for, so there a loss that is not finite shows at the end of the epoch
         if value.device.type == "cpu":
             _check_finite(float(value), epoch, number, len(parts))
@@ -82,12 +85,18 @@ def train_epoch(state: State, task: Task, advance: Callable[[int, str], None]) -
     state.history.append({"epoch": epoch, "train_loss": mean, "seconds": time.perf_counter() - begin})
 
 
-def _step(state: State, task: Task, rows: Tensor) -> Tensor:
+def _step(state: State, task: Task, rows: Tensor, number: int) -> Tensor:
     x, y = task.train.batch(rows)
     state.optimizer.zero_grad(set_to_none=True)
     value = task.loss(state.model, x, y)
     value.backward()  # type: ignore[no-untyped-call]
+    for hook in task.gradient_hooks:
+        hook(state.model, state.epoch + 1, number)
+    for bound in task.masked:
+        bound.impose_on_gradient()
     state.optimizer.step()
+    for bound in task.masked:
+        bound.impose()
     for project in task.projections:
         project()
     return value.detach()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from trimcap.train.checkpoint import State, load_checkpoint, save_checkpoint
 from trimcap.train.epoch import Hook, Task, projections, train_epoch, validate
 from trimcap.train.layout import check_model, prefers_channels_last, to_layout
 from trimcap.train.losses import Loss, loss_function
+from trimcap.train.masks import Masks, bind
 from trimcap.train.optimizers import MakeOptimizer, Schedule, make_optimizer, schedule_function
 from trimcap.train.predict import check_shape
 from trimcap.train.progress import progress_bar
@@ -69,6 +70,8 @@ def fit(
     channels_last: bool | None = None,
     hooks: Sequence[Hook] = (),
     epoch_hooks: Sequence[Hook] = (),
+    gradient_hooks: Sequence[Hook] = (),
+    masks: Masks | None = None,
     checkpoint: Path | str | None = None,
     checkpoint_every: int = 1,
     progress: bool = False,
@@ -103,6 +106,8 @@ def fit(
     channels_last : memory layout of 2-D convolutions; None takes what is faster and gives the same function
     hooks : functions `hook(model, epoch, step)`, called after every optimizer step
     epoch_hooks : the same, called after the last step of an epoch and before validation
+    gradient_hooks : the same, called when the gradients are known and before the optimizer uses them
+    masks : weights that are zero from before the first step on; no gradient of theirs reaches the optimizer
     checkpoint : file to resume from if it exists, and to write after every `checkpoint_every` epochs. Resuming gives
         the weights of a run that was never interrupted, if the hooks are the same and keep nothing of their own
     progress : show a bar with the time left
@@ -136,12 +141,15 @@ def fit(
         if valid is not None:
             ledger.record("early stopping", valid)
     with _surroundings(device, threads):
-        state, task = _prepare(model, train, valid, settings, tuple(hooks), tuple(epoch_hooks))
+        state, task = _prepare(model, train, valid, settings, masks)
+        task = replace(task, hooks=tuple(hooks), epoch_hooks=tuple(epoch_hooks), gradient_hooks=tuple(gradient_hooks))
         identity: dict[str, Any] = {}
         if checkpoint is not None:
-            identity = _identity(model, train, valid, settings)
+            identity = _identity(model, train, valid, settings, masks)
             if Path(checkpoint).exists():
                 load_checkpoint(checkpoint, state, identity)
+                for bound in task.masked:
+                    bound.impose()
         with progress_bar(progress, total=epochs * task.steps, done=state.epoch * task.steps) as advance:
             while state.epoch < epochs and not state.stopped:
                 train_epoch(state, task, advance)
@@ -172,8 +180,7 @@ def _prepare(
     train: Windows,
     valid: Windows | None,
     settings: Settings,
-    hooks: tuple[Hook, ...],
-    epoch_hooks: tuple[Hook, ...],
+    masks: Masks | None,
 ) -> tuple[State, Task]:
     device = settings.device
     rows = rows_of(train, device, role="training")
@@ -184,6 +191,9 @@ def _prepare(
     check_model(own, first, train.classes)
     last = settings.channels_last
     to_layout(own, prefers_channels_last(own, first) if last is None else last)
+    masked = bind(masks, own)
+    for bound in masked:
+        bound.impose()
     optimizer = make_optimizer(
         settings.optimizer, own, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -195,18 +205,20 @@ def _prepare(
         schedule=schedule_function(settings.schedule),
         rates=tuple(float(group["lr"]) for group in optimizer.param_groups),
         projections=projections(own),
-        hooks=hooks,
-        epoch_hooks=epoch_hooks,
+        masked=masked,
     )
     return State(own, optimizer), task
 
 
-def _identity(model: nn.Module, train: Windows, valid: Windows | None, settings: Settings) -> dict[str, Any]:
+def _identity(
+    model: nn.Module, train: Windows, valid: Windows | None, settings: Settings, masks: Masks | None
+) -> dict[str, Any]:
     return settings.describe() | {
         "training windows": hash_windows(train),
         "validation windows": None if valid is None else hash_windows(valid),
         "architecture": hash_architecture(model),
         "initial weights": hash_state(model),
+        "masks": None if masks is None else masks.sha256,
     }
 
 

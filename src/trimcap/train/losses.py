@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
 from functools import partial
 
@@ -45,14 +46,21 @@ def distillation(teacher: nn.Module, *, temperature: float = 4.0, weight: float 
 
 
 def _distilled(
-    model: nn.Module, x: Tensor, y: Tensor, *, teacher: nn.Module, temperature: float, weight: float
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    teacher: nn.Module,
+    temperature: float,
+    weight: float,
+    weights: Tensor | None = None,
 ) -> Tensor:
     logits = model(x)
     with torch.no_grad():
         targets = functional.log_softmax(teacher.to(x.device)(x) / temperature, dim=1)
     student = functional.log_softmax(logits / temperature, dim=1)
     soft = functional.kl_div(student, targets, reduction="batchmean", log_target=True)
-    return (1 - weight) * functional.cross_entropy(logits, y) + weight * temperature**2 * soft
+    return (1 - weight) * functional.cross_entropy(logits, y, weight=weights) + weight * temperature**2 * soft
 
 
 #: short names that recipes use
@@ -64,13 +72,15 @@ def loss_function(loss: str | Loss, weights: Tensor | None = None) -> Loss:
 
     Raises
     ------
-    ValueError : unknown name, or class weights with a loss that is not `cross_entropy`.
+    ValueError : unknown name, or class weights with a loss that does not take `weights`.
     """
     function: Loss = named("loss", loss, LOSSES) if isinstance(loss, str) else loss
     if weights is None:
         return function
-    if function is not cross_entropy:
+    if "weights" not in inspect.signature(function).parameters:
         raise ValueError(
-            "class_weights go with loss='cross_entropy' only; weigh the classes inside your own loss instead"
+            "class_weights go with loss='cross_entropy' or another that takes `weights`; "
+            "weigh the classes inside your own loss instead"
         )
-    return partial(cross_entropy, weights=weights)
+    weighted: Loss = partial(function, weights=weights)  # type: ignore[call-arg]
+    return weighted

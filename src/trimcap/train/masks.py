@@ -1,0 +1,176 @@
+"""Masks: which single weights of a network are removed, kept as data of their own.
+
+A weight that is zero by chance is not a removed one, and a removed one must not come back: momentum, Adam's moments and
+weight decay move whatever has a gradient. So masks are explicit, and `fit(…, masks=…)` imposes them on the weights
+(before the first step, after every step and after resuming) and on the gradients, before an optimizer sees them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trimcap._errors import PlanError, unknown
+from trimcap._files import write_atomic
+from trimcap.graph.network import Network, need_network
+
+_FORMAT = "trimcap masks 1"
+
+
+@dataclass(frozen=True, eq=False)
+class Masks:
+    """Tensor name → which of its weights stay.
+
+    Parameters
+    ----------
+    kept : boolean tensors, of the shapes of the weights; True stays
+    note : how they were made, for reports
+
+    Raises
+    ------
+    TypeError : a mask is not boolean.
+    """
+
+    kept: Mapping[str, Tensor]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for name, mask in self.kept.items():
+            if mask.dtype != torch.bool:
+                raise TypeError(f"the mask of '{name}' has type {mask.dtype}; masks are boolean, True = stays")
+
+    @property
+    def n(self) -> int:
+        """Weights under a mask."""
+        return sum(mask.numel() for mask in self.kept.values())
+
+    @property
+    def removed(self) -> int:
+        """Weights that are removed."""
+        return self.n - sum(int(mask.sum()) for mask in self.kept.values())
+
+    @property
+    def sparsity(self) -> float:
+        """Fraction removed, of the weights under a mask."""
+        return self.removed / self.n if self.n else 0.0
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of names, shapes and values."""
+        digest = hashlib.sha256()
+        for name, mask in self.kept.items():
+            digest.update(f"{name}{tuple(mask.shape)}".encode())
+            digest.update(mask.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def table(self) -> list[dict[str, Any]]:
+        """One row per tensor: weights before and after, sparsity."""
+        rows = []
+        for name, mask in self.kept.items():
+            after = int(mask.sum())
+            rows.append(
+                {"tensor": name, "before": mask.numel(), "after": after, "achieved": 1 - after / max(mask.numel(), 1)}
+            )
+        return rows
+
+    def apply(self, network: Network) -> Network:
+        """The network with the removed weights at zero.
+
+        Raises
+        ------
+        PlanError : the masks belong to another network.
+        """
+        need_network(network, "Masks.apply")
+        for name, mask in self.kept.items():
+            if name not in network.tensors:
+                raise PlanError(f"masks: {unknown('tensor', name, network.tensors)}")
+            _check_shape(name, mask, tuple(network.tensors[name].shape))
+        changed = {name: network.tensors[name].masked_fill(~mask, 0.0) for name, mask in self.kept.items()}
+        return network.with_tensors({**network.tensors, **changed})
+
+    def save(self, path: Path | str) -> Path:
+        """Write a safetensors file, atomically."""
+        from safetensors.torch import save
+
+        tensors = {name: mask.cpu().contiguous() for name, mask in self.kept.items()}
+        header = {"format": _FORMAT, "note": self.note, "order": list(tensors)}
+        return write_atomic(path, save(tensors, metadata={"trimcap": json.dumps(header)}))
+
+    @classmethod
+    def load(cls, path: Path | str) -> Masks:
+        """Read masks that `save` wrote.
+
+        Raises
+        ------
+        PlanError : the file does not hold masks.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="pt") as file:
+                header = json.loads(file.metadata()["trimcap"])
+                if header["format"] != _FORMAT:
+                    raise ValueError(f"format {header['format']!r}")
+                return cls({name: file.get_tensor(name) for name in header["order"]}, str(header["note"]))
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise PlanError(
+                f"{path} does not hold masks: {error!r}. Masks are safetensors files written by Masks.save."
+            ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """A parameter, and which of its weights are held at zero."""
+
+    parameter: nn.Parameter
+    dropped: Tensor
+
+    @torch.no_grad()
+    def impose(self) -> None:
+        """Zero the weights."""
+        self.parameter.masked_fill_(self.dropped, 0.0)
+
+    @torch.no_grad()
+    def impose_on_gradient(self) -> None:
+        """Zero the gradient, so that nothing an optimizer remembers moves the weights."""
+        if self.parameter.grad is not None:
+            self.parameter.grad.masked_fill_(self.dropped, 0.0)
+
+
+def bind(masks: Masks | None, model: nn.Module) -> tuple[Bound, ...]:
+    """The parameters of a model that masks are about. Of a weight-normalised tensor it is the direction.
+
+    Raises
+    ------
+    PlanError : the model has no such parameter, or one of another shape.
+    """
+    if masks is None:
+        return ()
+    parameters = dict(model.named_parameters())
+    found = []
+    for name, mask in masks.kept.items():
+        owner, _, leaf = name.rpartition(".")
+        place = f"{owner}.parametrizations.{leaf}." if owner else f"parametrizations.{leaf}."
+        own = next((n for n in (name, f"{place}original1", f"{place}original") if n in parameters), None)
+        if own is None:
+            raise PlanError(f"masks: {unknown('parameter', name, parameters)}")
+        parameter = parameters[own]
+        _check_shape(name, mask, tuple(parameter.shape))
+        found.append(Bound(parameter, ~mask.to(parameter.device)))
+    return tuple(found)
+
+
+def _check_shape(name: str, mask: Tensor, shape: tuple[int, ...]) -> None:
+    if tuple(mask.shape) != shape:
+        raise PlanError(
+            f"masks: '{name}' has shape {shape} here, but the mask was made for {tuple(mask.shape)}; "
+            "make masks for the network as it is now"
+        )
