@@ -98,7 +98,7 @@ def killed(tmp_path, times, seed):
 
 
 def test_killed_at_random_moments(tmp_path):
-    killed(tmp_path, 4, seed=1)
+    killed(tmp_path, 2, seed=1)
 
 
 @pytest.mark.slow
@@ -143,7 +143,7 @@ def killed_before_each_step(tmp_path, moments):
 
 
 def test_killed_before_some_changes_of_the_file_system(tmp_path):
-    assert killed_before_each_step(tmp_path, [1, 4, 6]) is None
+    assert killed_before_each_step(tmp_path, [2, 6]) is None
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import bombs
+import h5py
 import numpy as np
 import pytest
 from attacks import SETS, answer, edf, folder, forge, small, small_deap, write_eegmat  # noqa: F401
@@ -43,6 +44,7 @@ from trimcap.data.sets.dasps import read_dasps
 from trimcap.data.sets.deap import read_deap
 from trimcap.data.sets.dreamer import read_dreamer
 from trimcap.data.sets.faced import read_faced, read_faced_features
+from trimcap.data.sets.matfiles import read_numbers
 from trimcap.data.sets.recognise import recognise
 from trimcap.data.sets.seed import LENGTHS, read_seed
 from trimcap.data.sets.seed_features import read_seed_v_features
@@ -151,6 +153,50 @@ def test_bombs_are_refused_at_once_and_without_memory(tmp_path: Path, heavy: boo
         assert f"{tmp_path / str(number)}{os.sep}" in text, f"{name}: {text}"
         assert seconds < 30, name  # seconds on any machine, where the attack takes hours
         assert peak < 900, f"{name}: {peak} MiB"
+
+
+# ---- numbers that MATLAB does not write
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored", "values", "fits"),
+    [
+        (6, 9, np.array([0.5, -3.0]), True),  # doubles as doubles
+        (6, 2, np.array([5, 250], "u1"), True),  # whole doubles in one byte
+        (7, 3, np.array([-5, 250], "i2"), True),
+        (12, 3, np.array([-5, 250], "i2"), True),
+        (12, 9, np.array([0.5, -3.0]), False),  # a flipped bit in the class would cut fractions off
+        (8, 9, np.array([1000.0, 2.0]), False),
+        (7, 9, np.array([0.1, 2.0]), False),
+        (9, 5, np.array([256, 2], "i4"), False),
+        (12, 9, np.array([np.nan, 2.0]), False),
+    ],
+)  # fmt: skip
+def test_numbers_that_their_class_can_not_hold_are_refused(
+    tmp_path: Path, kind: int, stored: int, values: np.ndarray, fits: bool
+) -> None:
+    path = tmp_path / "a.mat"
+    path.write_bytes(bombs.mat(bombs.matrix(b"x", kind, (1, 2), bombs.element(stored, values.tobytes()))))
+    if fits:
+        np.testing.assert_array_equal(read_numbers(path, "x"), values[None])
+        return
+    with pytest.raises(ValueError, match=r"a\.mat: x is stored as .*, which its class .* can't hold"):
+        read_numbers(path, "x")
+
+
+def test_a_part_of_hdf5_that_was_never_written_is_not_zero(tmp_path: Path) -> None:
+    values = noise(0, 14, 1920, 12)
+    for chunks in (None, (4, 480, 7)):
+        with h5py.File(tmp_path / "S01preprocessed.mat", "w") as file:
+            file["labels"] = np.full((2, 12), 5.0)
+            data = file.create_dataset("data", (12, 1920, 14), "<f8", chunks=chunks)
+            if chunks:
+                data[:, 480:] = values.T[:, 480:]
+        with pytest.raises(ValueError, match=r"S01preprocessed\.mat: variable data lacks a part of its numbers"):
+            read_dasps(tmp_path)
+        with h5py.File(tmp_path / "S01preprocessed.mat", "a") as file:
+            file["data"][...] = values.T
+        np.testing.assert_array_equal(read_dasps(tmp_path)[3].signal, values[:, :, 3].astype(np.float32))
 
 
 # ---- wrong content
