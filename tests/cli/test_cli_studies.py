@@ -129,3 +129,16 @@ def test_interruption_says_how_to_go_on(call, tmp_path, monkeypatch):
     ended = call("run", tmp_path / "tiny.toml", "--out", tmp_path / "run")
     assert ended.code == 130
     assert "interrupted. Nothing finished is lost: the same command goes on from here." in ended.err
+
+
+def test_the_table_has_the_numbers_of_the_report(call, tmp_path):
+    """Subjects count alike, also where folds hold different numbers of them."""
+    recipe = tmp_path / "uneven.toml"
+    recipe.write_text(
+        'name = "uneven"\n[data]\nsource = "synthetic"\nsubjects = 5\nwindow = 1\nseconds = 4\n'
+        "[protocol]\nfolds = 2\n[train]\nepochs = 1\n"
+    )
+    found = call("run", recipe, "--out", tmp_path / "run", "--json", ok=True).json
+    table = (tmp_path / "run" / "report.md").read_text()
+    for stage in found["stages"]:
+        assert f"| {stage['stage']} | {stage['accuracy']:.3f} ±" in table

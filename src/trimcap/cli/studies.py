@@ -113,7 +113,7 @@ def _summary(folder: Path, failed: str, *, twin: bool = False) -> Answer:
     results = run_folder.results()
     trials = [trial.read("trial") for trial in run_folder.trials if trial.has("trial")]
     verdicts = [(t["fold_name"], t["seed"], t["audit"]["verdict"]) for t in trials]
-    stages = _stages(results)
+    stages = _stages(results, run_folder.subjects())
     page = folder / "report.html"
     leaky = bool(run_folder.header["protocol"]["leaky"])
     facts = {"run": folder, "report": page, "trials": len(trials), "leaky": leaky, "stages": stages, "audit": verdicts}
@@ -132,13 +132,16 @@ def _summary(folder: Path, failed: str, *, twin: bool = False) -> Answer:
     return Answer({**facts, "failed": failed}, [*lines, f"report: {page}"], failed)
 
 
-def _stages(results: pd.DataFrame) -> list[dict[str, Any]]:
-    """Mean over folds and seeds of what is measured, in order of the stages."""
+def _stages(results: pd.DataFrame, subjects: pd.DataFrame) -> list[dict[str, Any]]:
+    """Scores as in the report, mean over subjects; costs, mean over folds and seeds; in order of the stages."""
+    from trimcap.study.statistics import summary
+
+    scores = summary(subjects)
     rows = []
     for stage, part in results.groupby("stage", sort=False):
         row: dict[str, Any] = {"stage": stage}
         for name in ("accuracy", "balanced_accuracy"):
-            row[name] = float(part[name].mean())
+            row[name] = float(scores[(name, "mean")].loc[stage])
         for name in ("parameters", "macs", "flash", "sram"):
             values = part[name].dropna()
             row[name] = round(float(values.mean())) if len(values) else None
