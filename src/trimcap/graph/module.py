@@ -25,7 +25,7 @@ _TRAINING_ARGUMENT = {
     "rnn_relu": 6,
 }
 
-_CREATED = {"zeros", "ones", "full", "empty", "arange", "eye", "scalar_tensor"}
+_CREATED = {"zeros", "ones", "full", "empty", "arange", "eye", "linspace", "scalar_tensor", "hann_window"}
 
 
 def _dtype(name: str | None, like: Tensor) -> torch.dtype:
@@ -66,6 +66,7 @@ class NetworkModule(nn.Module):
             if rule.kind == "weight_norm":
                 owner, leaf = self._owner(rule.tensor)
                 weight_norm(owner, leaf, dim=rule.dim)
+                _give_direction(owner, leaf)
         self._steps = [(node, operation(node.op)) for node in network.nodes]
         self._last_use = _last_use(network)
 
@@ -117,6 +118,13 @@ class NetworkModule(nn.Module):
     def extract(self) -> Network:
         """The Network with the current values of the tensors."""
         return self.network.with_tensors({name: self.tensor(name) for name in self.network.tensors})
+
+
+@torch.no_grad()
+def _give_direction(owner: nn.Module, leaf: str) -> None:
+    """A slice of zeros has magnitude 0 and no direction, and 0/0 is no number: it gets one, so that it can be trained."""
+    parts: Any = owner.parametrizations
+    parts[leaf].original1.masked_fill_(parts[leaf].original0 == 0, 1.0)
 
 
 def _for_mode(node: Node, args: tuple[Any, ...], training: bool) -> tuple[Any, ...]:

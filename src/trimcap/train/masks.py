@@ -146,7 +146,8 @@ class Bound:
 
 
 def bind(masks: Masks | None, model: nn.Module) -> tuple[Bound, ...]:
-    """The parameters of a model that masks are about. Of a weight-normalised tensor it is the direction.
+    """The parameters of a model that masks are about. Of a weight-normalised tensor it is the direction,
+    and the magnitude of slices that are removed whole.
 
     Raises
     ------
@@ -164,8 +165,22 @@ def bind(masks: Masks | None, model: nn.Module) -> tuple[Bound, ...]:
             raise PlanError(f"masks: {unknown('parameter', name, parameters)}")
         parameter = parameters[own]
         _check_shape(name, mask, tuple(parameter.shape))
-        found.append(Bound(parameter, ~mask.to(parameter.device)))
+        dropped = ~mask.to(parameter.device)
+        if own.endswith(".original1"):
+            size = parameters[own.removesuffix("1") + "0"]
+            whole = _whole_slices(dropped, tuple(size.shape))
+            found.append(Bound(size, whole))
+            dropped = dropped & ~whole
+        found.append(Bound(parameter, dropped))
     return tuple(found)
+
+
+def _whole_slices(dropped: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Slices of which nothing is left, with size 1 where `shape` has it: a length may be zero, a direction not."""
+    for position, size in enumerate(shape):
+        if size == 1:
+            dropped = dropped.all(position, keepdim=True)
+    return dropped
 
 
 def _check_shape(name: str, mask: Tensor, shape: tuple[int, ...]) -> None:
