@@ -110,6 +110,9 @@ def _rows_as_recordings(layout: Layout, subjects: frozenset[str] | None, *, any_
     read = ScaledRows(layout.read, float(info.get("scale", 1)))
     warn_unlabelled(layout.where, int((~known).sum()), len(known))
     extra = [name for name in table.columns if name not in ("subject", "session", "trial", "start")]
+    lost: dict[str, dict[str, str]] = {}
+    for subject, session, trial in table.loc[~known, ["subject", "session", "trial"]].astype(str).to_numpy().tolist():
+        lost.setdefault(subject, {})[f"{session}/{trial}"] = "it has no label"
     for row in np.flatnonzero(known).tolist():
         line = table.iloc[row]
         if subjects is None or line.subject in subjects:
@@ -123,6 +126,10 @@ def _rows_as_recordings(layout: Layout, subjects: frozenset[str] | None, *, any_
                     trial=line.trial,
                     label=int(y[row]),
                     classes=classes,
-                    info={"file": Path(layout.where).name, **{name: line[name] for name in extra}},
+                    info={
+                        "file": Path(layout.where).name,
+                        **{name: line[name] for name in extra},
+                        **({"left_out": lost[line.subject]} if line.subject in lost else {}),
+                    },
                 )
             )

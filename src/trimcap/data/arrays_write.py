@@ -20,6 +20,7 @@ import pandas as pd
 from trimcap._files import make_folder
 from trimcap.data.cache_entry import flush_folder
 from trimcap.data.chain_run import Part, summary
+from trimcap.data.hearsay import metadata_of
 from trimcap.data.lazy import pieces
 from trimcap.data.stored import npy_header
 from trimcap.data.windows import Windows
@@ -96,7 +97,7 @@ def _write(parts: Iterable[Part], folder: Path, path: Path) -> None:
     with (folder / "y.npy").open("wb") as file:
         np.save(file, np.concatenate([part.y for part in rows]))
         _flush(file)
-    table = pd.concat([part.metadata for part in rows], ignore_index=True)
+    table = metadata_of(rows)
     with (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as text:
         _plain(table).to_csv(text, index=False)
         _flush(text)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from trimcap._files import sha256
 from trimcap.data.chain_run import Part, summary
+from trimcap.data.hearsay import metadata_of
 from trimcap.data.windows import Windows
 
 #: bytes before the numbers of X.npy, whatever their shape, so that the shape can be written last
@@ -54,7 +55,7 @@ def write_entry(folder: Path, parts: Iterable[Part], facts: Mapping[str, Any]) -
         file.seek(0)
         file.write(header)
         _flush(file)
-    table, columns = _pack(pd.concat([part.metadata for part in rows], ignore_index=True))
+    table, columns = _pack(metadata_of(rows))
     with (folder / "rows.npz").open("wb") as file:
         buffer = io.BytesIO()
         np.savez(buffer, y=np.concatenate([part.y for part in rows]), **table)  # type: ignore[arg-type]

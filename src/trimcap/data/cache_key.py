@@ -16,6 +16,7 @@ from trimcap import __version__
 from trimcap.data.cache_stamps import Hashed, hash_file, stamp_of
 from trimcap.data.canonical import canonical_json, plain
 from trimcap.data.chain import Chain
+from trimcap.data.hearsay import NOTHING, Hearsay
 from trimcap.data.progress import bar
 from trimcap.data.recording import Recording
 from trimcap.data.steps import name_of, source_of
@@ -70,6 +71,9 @@ def hash_recording(recording: Recording, *, with_info: bool) -> Source:
     }
     if recording.stimulus:  # becomes a column of the metadata
         facts["stimulus"] = recording.stimulus
+    said = Hearsay.of(recording)
+    if said != NOTHING:  # is told in the steps
+        facts["hearsay"] = [sorted(said.rules), sorted(said.left_out)]
     if with_info:
         # an object without a stable text gives another key each time: a rebuild, never a stale result
         facts["info"] = json.loads(json.dumps(dict(recording.info), default=_text, sort_keys=True))

@@ -9,10 +9,10 @@ from itertools import groupby
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 
 from trimcap.data.artefacts import count_words, find_artefacts, find_unusable, refuse_unusable
 from trimcap.data.assemble import Batch, cut_recording, plan_cutting
+from trimcap.data.hearsay import NOTHING, Hearsay, metadata_of
 from trimcap.data.progress import bar
 from trimcap.data.recording import Recording
 from trimcap.data.steps import Kind
@@ -41,11 +41,13 @@ class Part:
     windows : what was kept, or None
     total : windows before any was dropped
     dropped : reason → number
+    hearsay : what the reader said of the recording
     """
 
     windows: Windows | None
     total: int
     dropped: Counter[str]
+    hearsay: Hearsay = NOTHING
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +110,11 @@ def run(plan: Plan, recordings: Iterable[Recording], *, progress: bool = False) 
 
 
 def gather(parts: Iterable[Part]) -> Windows:
-    """All parts as one; what was dropped is counted in `steps`.
+    """All parts as one; `steps` counts what was dropped, and says how ratings became classes.
 
     Raises
     ------
-    ValueError : no recordings; nothing left.
+    ValueError : no recordings; nothing left; classes by different rules.
     """
     parts = list(parts)
     windows = [part.windows for part in parts if part.windows is not None]
@@ -124,20 +126,21 @@ def gather(parts: Iterable[Part]) -> Windows:
         first,
         X=np.concatenate([w.X for w in windows]),
         y=np.concatenate([w.y for w in windows]),
-        metadata=pd.concat([w.metadata for w in windows], ignore_index=True),
+        metadata=metadata_of(windows),
         steps=(*first.steps, *tail),
     )
 
 
 def summary(parts: Sequence[Part]) -> tuple[str, ...]:
-    """What was dropped, in words, or nothing; refuses an empty result."""
+    """What the readers said and what was dropped, in words, or nothing; refuses an empty result."""
     if not parts:
         raise ValueError("no recordings for the chain; check the folder and the chosen subjects")
     total = sum(part.total for part in parts)
     dropped = sum((part.dropped for part in parts), Counter[str]())
     if all(part.windows is None for part in parts):
         raise ValueError(f"no window is left: {count_words(dropped, total)}; check the thresholds and the recordings")
-    return (count_words(dropped, total),) if dropped else ()
+    said = Hearsay.joined(part.hearsay for part in parts).words()
+    return (*said, count_words(dropped, total)) if dropped else said
 
 
 def through(steps: Sequence[Declared], batch: Batch) -> Batch:
@@ -190,11 +193,17 @@ def by_subject(steps: Sequence[Declared], parts: Iterable[Part]) -> Iterator[Par
         seen.add(subject)
         windows = replace(gather(pending), steps=_first(pending).steps)
         batch = through(steps, Batch(windows, None))
-        yield Part(batch.windows, sum(p.total for p in pending), sum((p.dropped for p in pending), Counter[str]()))
+        yield Part(
+            batch.windows,
+            sum(p.total for p in pending),
+            sum((p.dropped for p in pending), Counter[str]()),
+            Hearsay.joined(p.hearsay for p in pending),
+        )
 
 
 def _one(plan: Plan, recording: Recording) -> Part:
     _check_own_baseline(recording, plan.options)
+    said = Hearsay.of(recording)
     for step in plan.before:
         recording = step.kind.function(recording, **step.options)
         if not isinstance(recording, Recording):
@@ -211,11 +220,11 @@ def _one(plan: Plan, recording: Recording) -> Part:
                 f"{cutting.n_times / cutting.rate:g} s from {cutting.first / cutting.rate:g} s on; choose shorter "
                 "windows, leave it out, or set on_bad='drop' in the windows step"
             )
-        return Part(None, 1, Counter({"recording too short": 1}))
+        return Part(None, 1, Counter({"recording too short": 1}), said)
     batch, dropped = usable(plan, batch)
     if not len(batch.windows):
-        return Part(None, total, dropped)
-    return Part(through(plan.after, batch).windows, total, dropped)
+        return Part(None, total, dropped, said)
+    return Part(through(plan.after, batch).windows, total, dropped, said)
 
 
 def _check_own_baseline(recording: Recording, options: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from trimcap._errors import unknown
+from trimcap.data.hearsay import Hearsay
 from trimcap.data.recording import Recording
 from trimcap.data.windows import Windows
 
@@ -69,7 +70,10 @@ def cut(
         rate=rate,
         classes=recordings[0].classes,
         duration=n_times / rate,
-        steps=(_describe(n_times / rate, stride / rate, int((~keep).sum())),),
+        steps=(
+            _describe(n_times / rate, stride / rate, int((~keep).sum())),
+            *Hearsay.joined(Hearsay.of(r) for r in recordings).words(),
+        ),
     )
     if not keep.any():
         raise ValueError(f"all {len(keep)} windows have a constant or non-finite channel; check the recordings")

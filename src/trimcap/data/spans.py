@@ -123,7 +123,16 @@ def read_spans(
     if left_out:
         listed = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         warnings.warn(f"{path}: {len(left_out)} trials left out ({listed})", stacklevel=3)
-    return kept
+    whose = {span.trial: (span.subject or subject, span.session or session) for span in spans}
+    return [_with_lost(recording, left_out, whose) for recording in kept] if left_out else kept
+
+
+def _with_lost(recording: Recording, left_out: Mapping[str, str], whose: Mapping[str, tuple[str, str]]) -> Recording:
+    """The recording, told which other trials of its subject are left out, and why."""
+    lost = {
+        f"{whose[trial][1]}/{trial}": why for trial, why in left_out.items() if whose[trial][0] == recording.subject
+    }
+    return replace(recording, info={**recording.info, "left_out": lost}) if lost else recording
 
 
 def extent(span: Span, raw: mne.io.BaseRaw) -> tuple[int, int]:
