@@ -5,7 +5,7 @@ from trimcap.data.arrays_source import arrays_source
 from trimcap.data.arrays_write import write_arrays
 from trimcap.data.artefacts import reject
 from trimcap.data.audit import Audit, Finding, audit
-from trimcap.data.baseline import linear_baseline
+from trimcap.data.baseline import linear_baseline, nearest_neighbours
 from trimcap.data.bids import bids_source, read_bids
 from trimcap.data.braindecode import braindecode_recordings, eegdash_recordings, recordings_from_braindecode
 from trimcap.data.braindecode_windows import from_braindecode
@@ -22,14 +22,13 @@ from trimcap.data.filters import bandpass, notch
 from trimcap.data.folds import Fold, Sealed, make_fold
 from trimcap.data.join import join
 from trimcap.data.labels import read_labels
-from trimcap.data.lazy import LazyArray, lazy
+from trimcap.data.lazy import LazyArray
 from trimcap.data.ledger import STAGES, Ledger
 from trimcap.data.make import make_windows
 from trimcap.data.moabb import from_moabb, moabb_recordings
 from trimcap.data.montage import Grid, grid
 from trimcap.data.nesting import nested
 from trimcap.data.npz import read_npz, write_npz
-from trimcap.data.piecewise import piecewise
 from trimcap.data.protocol_stimuli import with_stimulus
 from trimcap.data.protocols import (
     PROTOCOLS,
@@ -168,7 +167,6 @@ __all__ = [
     "iter_seed_v",
     "join",
     "k_fold_subjects",
-    "lazy",
     "leaky_windows",
     "leaky_within_trial",
     "leave_one_subject_out",
@@ -184,12 +182,12 @@ __all__ = [
     "make_windows",
     "mat_shapes",
     "moabb_recordings",
+    "nearest_neighbours",
     "nested",
     "notch",
     "open_arrays",
     "open_source",
     "open_windows",
-    "piecewise",
     "positions",
     "random_labels",
     "read_amigos",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -80,16 +81,12 @@ def open_arrays(
     return windows_from(layout, subjects=subjects, check=check, any_names=any_names)
 
 
-def windows_source(path: Path | None, *, subjects: Wanted = None, **options: Any) -> Windows:
-    """`open_arrays` as a source by name; it takes the same options.
-
-    Raises
-    ------
-    ValueError : no path; as `open_arrays`.
-    """
+@wraps(open_arrays)
+def windows_source(path: Path | None, **options: Any) -> Windows:
+    """`open_arrays` as a source by name, with the same options."""
     if path is None:
         raise ValueError("windows: no path was given; give the folder, .zarr or .parquet that holds them")
-    return open_arrays(path, subjects=subjects, **options)
+    return open_arrays(path, **options)
 
 
 def arrays_facts(path: Path | str, *, any_names: bool = False, **given: Any) -> dict[str, Any]:
