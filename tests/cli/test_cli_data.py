@@ -108,6 +108,11 @@ def test_info_of_windows(call, world):
     assert "64 (50 %)" in call("data", "info", world / "w.npz", ok=True).out
 
 
+def test_info_of_a_recipe_is_that_of_its_windows(call, tmp_path):
+    (tmp_path / "r.toml").write_text('name = "r"\n[data]\nsource = "synthetic"\nsubjects = 2\nseconds = 8\n')
+    assert call("data", "info", tmp_path / "r.toml", "--json", ok=True).json["windows"] > 0
+
+
 def test_info_says_what_will_be_in_the_way(call, world, tmp_path):
     call(
         "data", "prepare", "synthetic", "--subjects", 1, "--recording-seconds", 4, "--out", tmp_path / "w.npz", ok=True

@@ -269,13 +269,33 @@ def test_few_shot_needs_no_stimuli():
 def test_too_few_trials_for_the_shots():
     windows = toy(trials=4)
     with pytest.raises(
-        ValueError, match=r"subject s00 has 2 of class 'class0', so shots=2 leave none to test; lower shots to 1"
+        ValueError,
+        match=r"too few trials, so shots=2 leave none .*first, s00, has 2 of class 'class0'\); lower shots to 1",
     ):
         split(windows, "few_shot", shots=2)
     folds = split(windows, "few_shot", shots=2, missing_classes="allow")
     assert all(len(columns(f.calibration, *TRIAL)) == 2 for f in folds)
-    with pytest.raises(ValueError, match="leave this subject out"):
-        split(toy(trials=2), "few_shot", shots=1)
+    everybody = len(np.unique(windows.metadata.subject))
+    for allowed in ("raise", "allow"):  # one trial per class, as in EEGMAT: there is no way
+        with pytest.raises(
+            ValueError, match=rf"^{everybody} of {everybody} subjects .* shots=1 leave none .*choose a protocol without"
+        ) as caught:
+            split(toy(trials=2), "few_shot", shots=1, missing_classes=allowed)
+        assert "lower shots" not in str(caught.value)
+        assert "'allow'" not in str(caught.value)
+
+
+def test_one_subject_with_too_few_trials_may_be_left_out():
+    windows = toy(trials=8)
+    few = (windows.metadata.subject == "s00") & (windows.metadata.trial >= "t02")
+    with pytest.raises(ValueError, match=r"^1 of \d+ subjects .* s00, has 1 of .*leave these subjects out$"):
+        split(windows.take(np.flatnonzero(~few)), "few_shot", shots=1)
+
+
+@pytest.mark.parametrize("shots", [0, 1.5, "x", None])
+def test_shots_are_a_whole_number(shots):
+    with pytest.raises(ValueError, match="must be a whole number of trials per class"):
+        split(toy(trials=8), "few_shot", shots=shots)
 
 
 def test_a_trial_of_two_labels_is_no_shot():

@@ -194,3 +194,22 @@ def test_what_cannot_be_written(tmp_path):
     with pytest.raises(ValueError, match="different labels in different folds"):
         write_splits(folds, tmp_path / "s.json")
     assert not (tmp_path / "s.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda facts: facts.update(folds=[]), "has no folds"),
+        (lambda facts: facts["folds"].append(facts["folds"][0]), "'subject s00' several times"),
+        (lambda facts: facts.update(leaky="no"), "leaky is 'no', no bool"),
+        (lambda facts: facts.update(seed="4"), "seed is '4', no int"),
+    ],
+)
+def test_what_is_never_written_is_refused_although_its_hash_fits(tmp_path, change, words):
+    path = write_splits(made("leave_one_subject_out"), tmp_path / "s.json")
+    facts = json.loads(path.read_text())
+    del facts["sha256"]
+    change(facts)
+    path.write_text(json.dumps({**facts, "sha256": digest(facts)}))
+    with pytest.raises(ArtifactError, match=words):
+        read_splits(path, data())

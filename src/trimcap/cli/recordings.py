@@ -139,7 +139,9 @@ def prepare(
     return Answer(facts, [*_lines(windows), f"saved in {out}"])
 
 
-def info(path: Annotated[str, typer.Argument(metavar="FILE|FOLDER", help="Windows, EEG files or a folder.")]) -> Answer:
+def info(
+    path: Annotated[str, typer.Argument(metavar="FILE|FOLDER", help="Windows, a recipe, EEG files or a folder.")],
+) -> Answer:
     """Show subjects, recordings, channels, rate, classes and balance; exit 1 if anything can't be read."""
     place = Path(path)
     if not place.exists():
@@ -147,7 +149,7 @@ def info(path: Annotated[str, typer.Argument(metavar="FILE|FOLDER", help="Window
             windows = datasets.read(path)
             return Answer(_facts(windows), _lines(windows))
         raise Misuse(f"no file or folder '{path}'")
-    if place.suffix == ".npz" or datasets.holds_windows(place):
+    if place.suffix in (".npz", ".toml") or datasets.holds_windows(place):
         windows = datasets.read(path)
         return Answer(_facts(windows), _lines(windows))
     return surveyed(place)

@@ -67,31 +67,33 @@ def few_shot(
         raise ValueError(unknown("order", order, ["first", "random"]))
     if calibrate_on not in ("trial", "stimulus"):
         raise ValueError(unknown("calibrate_on", calibrate_on, ["trial", "stimulus"]))
-    if int(shots) != shots or shots < 1:
-        raise ValueError(f"shots={shots} must be a whole number of trials per class, at least 1")
+    if not isinstance(shots, int | np.integer) or shots < 1:
+        raise ValueError(f"shots={shots!r} must be a whole number of trials per class, at least 1")
     windows = sort_rows(windows)
     if calibrate_on == "stimulus":
         windows = with_stimulus(windows, stimulus)
     subjects = column(windows, "subject")
     need_groups(subjects, 3, "subject", "few_shot", instead="within_subject")
+    units = keys(windows, "subject", *(("stimulus",) if calibrate_on == "stimulus" else ("session", "trial")))
+    things = "trials" if calibrate_on == "trial" else "stimuli"
+    _check_enough(windows, units, shots, things, missing_classes)
     tests = (
         one_by_one(subjects, "subject")
         if n_folds is None
         else grouped_tests(windows, subjects, n_folds, seed, "subject")
     )
-    units = keys(windows, "subject", *(("stimulus",) if calibrate_on == "stimulus" else ("session", "trial")))
     cuts = []
     for name, held in tests.items():
-        chosen = _shots(windows, held, units, shots, seed if order == "random" else None, missing_classes)
+        chosen = _shots(windows, held, units, shots, seed if order == "random" else None)
         own = held[np.isin(units[held], chosen)]
         cuts.append(Cut(name, np.setdiff1d(held, own), np.setdiff1d(np.arange(len(windows)), held), own))
     who = "leave one subject out" if n_folds is None else f"subject-grouped {n_folds}-fold"
-    which = f"{'first' if order == 'first' else 'random'} {shots} {'trials' if calibrate_on == 'trial' else 'stimuli'}"
+    which = f"{order} {shots} {things if shots > 1 else calibrate_on}"
     return cut_folds(
         windows,
         cuts,
         subjects,
-        protocol=f"{who}; the {which} of each class are set aside for calibration",
+        protocol=f"{who}; the {which} of each class {'are' if shots > 1 else 'is'} set aside for calibration",
         unit="subject",
         valid=valid,
         seed=seed,
@@ -100,9 +102,7 @@ def few_shot(
     )
 
 
-def _shots(
-    windows: Windows, held: Rows, units: Groups, shots: int, seed: int | None, missing_classes: MissingClasses
-) -> list[str]:
+def _shots(windows: Windows, held: Rows, units: Groups, shots: int, seed: int | None) -> list[str]:
     """Names of the units that calibrate, of all subjects in the rows `held`."""
     subjects = column(windows, "subject")[held]
     chosen: list[str] = []
@@ -110,24 +110,38 @@ def _shots(
         rows = held[subjects == subject]
         names, first = np.unique(units[rows], return_index=True)
         labels = windows.y[rows][first]
-        _check_pure(windows, rows, units)
         for label in range(len(windows.classes)):
             own = names[labels == label].tolist()
-            n = _how_many(len(own), shots, f"subject {subject}", windows.classes[label], missing_classes)
-            chosen += (_by_time(windows, own, rows, units) if seed is None else _drawn(own, seed, subject, label))[:n]
+            drawn = _by_time(windows, own, rows, units) if seed is None else _drawn(own, seed, subject, label)
+            chosen += drawn[: max(0, min(shots, len(own) - 1))]
     return chosen
 
 
-def _how_many(n: int, shots: int, who: str, label: str, missing_classes: MissingClasses) -> int:
-    if n > shots:
-        return shots
-    if missing_classes == "raise":
-        advice = f"lower shots to {n - 1} or less" if n > 1 else "leave this subject out"
-        raise ValueError(
-            f"{who} has {n} of class {label!r}, so shots={shots} leave none to test; {advice}, or let it calibrate on "
-            "all but one with missing_classes='allow'"
-        )
-    return max(0, n - 1)
+def _check_enough(windows: Windows, units: Groups, shots: int, things: str, missing_classes: MissingClasses) -> None:
+    """Refuse subjects of whom calibration would leave nothing to test, or with "allow" who can't calibrate at all."""
+    _check_pure(windows, units)
+    strict = missing_classes == "raise"
+    counts = {name: _counts(windows, units, name) for name in np.unique(column(windows, "subject")).tolist()}
+    have = {name: min(own) if strict else max(own) for name, own in counts.items()}
+    short = [name for name, n in have.items() if n < (shots + 1 if strict else 2)]
+    if not short:
+        return
+    first, most = short[0], min(have.values()) - 1
+    label = windows.classes[counts[first].index(have[first])]
+    advice = [f"lower shots to {most}"] if most > 0 else []
+    advice += ["leave these subjects out"] if len(short) <= len(have) - 3 else []
+    advice += ["let them calibrate on all but one with missing_classes='allow'"] if strict and most > 0 else []
+    raise ValueError(
+        f"{len(short)} of {len(have)} subjects have too few {things}, so shots={shots} leave none to test (the first, "
+        f"{first}, has {have[first]} of class {label!r}); "
+        + ", or ".join(advice or ["choose a protocol without calibration, such as leave_one_subject_out"])
+    )
+
+
+def _counts(windows: Windows, units: Groups, subject: str) -> list[int]:
+    """Units of each class that a subject has."""
+    own = column(windows, "subject") == subject
+    return [len(np.unique(units[own & (windows.y == label)])) for label in range(len(windows.classes))]
 
 
 def _by_time(windows: Windows, names: Sequence[str], rows: Rows, units: Groups) -> list[str]:
@@ -156,8 +170,8 @@ def _drawn(names: Sequence[str], seed: int, subject: str, label: int) -> list[st
     return [sorted(names)[i] for i in order]
 
 
-def _check_pure(windows: Windows, rows: Rows, units: Groups) -> None:
-    pairs = {(str(unit), int(label)) for unit, label in zip(units[rows], windows.y[rows], strict=True)}
+def _check_pure(windows: Windows, units: Groups) -> None:
+    pairs = {(str(unit), int(label)) for unit, label in zip(units, windows.y, strict=True)}
     mixed = [unit for unit, n in Counter(unit for unit, _ in pairs).items() if n > 1]
     if mixed:
         raise ValueError(

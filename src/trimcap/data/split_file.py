@@ -85,6 +85,7 @@ def read_splits(path: Path | str, windows: Windows, *, labels: bool = True) -> l
 
 def _folds(facts: Mapping[str, Any], windows: Windows, path: Path, *, labels: bool) -> list[Fold]:
     windows = _with_stimulus(sort_rows(windows), facts)
+    _check_folds(facts, path)
     check_data(windows, facts["data"], path, labels=labels)
     made = []
     for entry in facts["folds"]:
@@ -106,6 +107,18 @@ def _folds(facts: Mapping[str, Any], windows: Windows, path: Path, *, labels: bo
             )
         )
     return made
+
+
+def _check_folds(facts: Mapping[str, Any], path: Path) -> None:
+    """Refuse what `write_splits` never writes."""
+    names = [entry["name"] for entry in facts["folds"]]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if not names or twice:
+        what = f"has the fold {twice[0]!r} several times" if twice else "has no folds"
+        raise ArtifactError(f"{path} {what}; write it with write_splits")
+    for key, kind in (("seed", int), ("leaky", bool), ("protocol", str)):
+        if type(facts[key]) is not kind:
+            raise ArtifactError(f"{path}: {key} is {facts[key]!r}, no {kind.__name__}; write it with write_splits")
 
 
 def load_splits(path: Path | str) -> dict[str, Any]:
