@@ -76,3 +76,24 @@ def test_missing_targets_are_dropped_and_counted(hole):
 def test_bad_targets_are_refused(values, options, message):
     with pytest.raises(ValueError, match=message):
         labels(values, **options)
+
+
+@pytest.mark.parametrize(
+    "values", [np.array(["x", "y", "nan"]), ["x", "y", ""], ["x", "y", " NaN "], ["x", "y", "<NA>"]]
+)
+def test_missing_text_is_no_class(values):
+    with pytest.warns(UserWarning, match="1 of 3 rows have no label"):
+        labels = to_classes(values, what="triple")
+    assert (labels.classes, labels.y.tolist(), labels.rows.tolist()) == (("x", "y"), [0, 1], [0, 1])
+    assert labels.steps == ("1 of 3 rows without a label left out",)
+    assert to_classes(["x", "none", "na"], what="triple").classes == ("na", "none", "x")  # names that somebody chose
+
+
+def test_an_infinite_rating_is_no_class():
+    with pytest.raises(ValueError, match="a valence is inf, which is no rating"):
+        to_classes([1.0, float("inf"), 9.0], what="t", name="valence", threshold=5, side=">")
+
+
+def test_the_rule_is_told():
+    assert to_classes([1, 5, 9], what="t", name="valence", threshold=5, side=">=").steps == ("classes by valence >= 5",)
+    assert to_classes(["a", "b"], what="t").steps == ()

@@ -382,3 +382,12 @@ def test_own_metadata_stay(tmp_path):
     kept = replace(windows, metadata=windows.metadata.assign(age=30))
     assert split(kept, "leave_one_subject_out")[0].train.metadata.age.eq(30).all()
     assert isinstance(kept.metadata, pd.DataFrame)
+
+
+@pytest.mark.parametrize("part", TRIAL)
+@pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
+def test_names_that_would_part_ids_elsewhere_are_refused(protocol, part):
+    windows = toy(trials=8)
+    named = windows.metadata.assign(**{part: windows.metadata[part].replace({windows.metadata[part][0]: "a/b"})})
+    with pytest.raises(ValueError, match=f"the {part} 'a/b' has a '/' or '@'"):
+        split(replace(windows, metadata=named), protocol)

@@ -83,3 +83,13 @@ def test_an_unknown_label_column_names_the_nearest():
     X, _, metadata = triple()
     with pytest.raises(ValueError, match="unknown label column 'valance'; did you mean 'valence'"):
         from_triple(X, None, metadata, channels=CHANNELS, rate=128, label="valance")
+
+
+def test_the_rule_and_the_rows_left_out_stand_in_the_steps():
+    X = np.random.default_rng(0).standard_normal((4, 2, 32)).astype(np.float32)
+    table = pd.DataFrame({"subject": ["a", "a", "b", "b"], "trial": list("1212")})
+    with pytest.warns(UserWarning, match="1 of 4 rows"):
+        windows = from_triple(
+            X, [1.0, 5.0, float("nan"), 9.0], table, channels=["C3", "C4"], rate=32, threshold=5, side=">"
+        )
+    assert windows.steps == ("classes by label > 5", "1 of 4 rows without a label left out")

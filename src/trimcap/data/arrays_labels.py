@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trimcap._errors import unknown
+from trimcap.data.classes import is_missing
 
 #: index into the classes, their names, and which rows have a label
 Labels = tuple[NDArray[np.int64], tuple[str, ...], NDArray[np.bool_]]
@@ -20,7 +21,7 @@ def labels_of(labels: NDArray[Any], names: Sequence[Any] | None) -> Labels:
 
     Parameters
     ----------
-    labels : numbers, of which NaN is none; or names, of which "" and None are none
+    labels : numbers, of which NaN is none; or names, of which "", "nan" and None are none
     names : class names; None: the numbers, or the different names in the order of the alphabet
 
     Raises
@@ -30,7 +31,7 @@ def labels_of(labels: NDArray[Any], names: Sequence[Any] | None) -> Labels:
     classes = None if names is None else tuple(map(str, names))
     if labels.dtype.kind not in "biuf":
         return _named(labels, classes)
-    known = np.isfinite(labels) if labels.dtype.kind == "f" else np.ones(len(labels), dtype=bool)
+    known = ~np.isnan(labels) if labels.dtype.kind == "f" else np.ones(len(labels), dtype=bool)
     if not known.any():
         raise ValueError("no row has a label")
     y = np.zeros(len(labels), dtype=np.int64)
@@ -54,7 +55,7 @@ def _whole(labels: NDArray[Any], known: NDArray[np.bool_], classes: tuple[str, .
 
 
 def _named(labels: NDArray[Any], classes: tuple[str, ...] | None) -> Labels:
-    missing = np.asarray(pd.isna(labels)) | (np.asarray([str(v) for v in labels]) == "")
+    missing = np.asarray(pd.isna(labels)) | np.asarray([is_missing(str(v)) for v in labels], dtype=bool)
     names = np.asarray(["" if gone else str(v) for v, gone in zip(labels, missing, strict=True)], dtype=object)
     if missing.all():
         raise ValueError("no row has a label")

@@ -98,7 +98,8 @@ def from_braindecode(
     if stimulus is not None:
         metadata["stimulus"] = [name for part in parts for name in _stimuli(part, stimulus)]
     metadata = metadata.iloc[labels.rows]
-    return _windows(X, labels.y, metadata, names, rate, labels.classes, unit, any_names)
+    windows = _windows(X, labels.y, metadata, names, rate, labels.classes, unit, any_names)
+    return replace(windows, steps=(*windows.steps, *labels.steps))
 
 
 def _check_options(dataset: Any, parts: Sequence[Any], unit: str, trial: str) -> None:

@@ -19,6 +19,8 @@ Classes = Sequence[str] | Mapping[Any, str]
 
 _SIDES = {">": operator.gt, ">=": operator.ge}
 _SHOWN = 3
+#: what NumPy and pandas make of a missing value when they turn it into text, and an empty cell
+_NO_TEXT = frozenset({"", "nan", "<na>"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +32,18 @@ class Labels:
     y : int64, index into `classes`, one per kept row
     rows : int64, which rows were kept
     classes : class names
+    steps : for `Windows.steps`: the rule of ratings, and how many rows have no target
     """
 
     y: NDArray[np.int64]
     rows: NDArray[np.int64]
     classes: tuple[str, ...]
+    steps: tuple[str, ...] = ()
+
+
+def is_missing(text: str) -> bool:
+    """Whether a text stands for no label: empty, or NaN that was turned into text."""
+    return text.strip().lower() in _NO_TEXT
 
 
 def to_classes(
@@ -48,7 +57,7 @@ def to_classes(
 ) -> Labels:
     """Labels from targets: text, whole numbers, or ratings with a threshold.
 
-    A target that is missing (None, NaN) is dropped and counted, never turned into a class.
+    A target that is missing (None, NaN, or as text "" or "nan") is dropped and counted, never turned into a class.
 
     Parameters
     ----------
@@ -61,8 +70,8 @@ def to_classes(
 
     Raises
     ------
-    ValueError : no target at all; a target that is in no class; ratings without a threshold; a threshold without a
-        side, or with all ratings on one side.
+    ValueError : no target at all; an infinite one, or one that is in no class; ratings without a threshold; a
+        threshold without a side, or with all ratings on one side.
 
     Warns
     -----
@@ -78,7 +87,10 @@ def to_classes(
     kept = [given[row] for row in rows]
     split = threshold is not None or side is not None
     y, names = _split(kept, what, name, classes, threshold, side) if split else _sort(kept, what, name, classes)
-    return Labels(np.asarray(y, dtype=np.int64), np.asarray(rows, dtype=np.int64), names)
+    steps = (f"classes by {name} {side} {threshold:g}",) if split and threshold is not None else ()
+    if len(rows) < len(given):
+        steps = (*steps, f"{len(given) - len(rows)} of {len(given)} rows without a {name} left out")
+    return Labels(np.asarray(y, dtype=np.int64), np.asarray(rows, dtype=np.int64), names, steps)
 
 
 def _plain(value: Any, what: str, name: str) -> str | int | float | None:
@@ -90,9 +102,15 @@ def _plain(value: Any, what: str, name: str) -> str | int | float | None:
     if isinstance(value, float):
         if math.isnan(value):
             return None
+        if math.isinf(value):
+            raise ValueError(
+                f"{what}: a {name} is {value}, which is no rating and no class; correct it, or make it NaN"
+            )
         return int(value) if value.is_integer() else value
-    if isinstance(value, str | int):
-        return int(value) if isinstance(value, bool) else value
+    if isinstance(value, str):
+        return None if is_missing(value) else value
+    if isinstance(value, int):
+        return int(value)
     raise ValueError(f"{what}: a {name} is a {type(value).__name__}; expected text or a number")
 
 

@@ -45,9 +45,21 @@ def sort_rows(windows: Windows) -> Windows:
     ids, counts = np.unique(windows.ids, return_counts=True)
     if (counts > 1).any():
         raise ValueError(f"window {ids[counts.argmax()]} occurs {counts.max()} times; ids must be unique")
+    _check_names(windows)
     start = windows.metadata.start.to_numpy(dtype=float)
     order = np.lexsort((start, *(column(windows, c) for c in ("trial", "session", "subject"))))
     return windows if (order == np.arange(len(order))).all() else windows.take(order)
+
+
+def _check_names(windows: Windows) -> None:
+    """Refuse names that would make ids mean several things: two trials could pass for one, or one for two."""
+    for what in ("subject", "session", "trial"):
+        for name in np.unique(column(windows, what)).tolist():
+            if "/" in name or "@" in name:
+                raise ValueError(
+                    f"the {what} {name!r} has a '/' or '@', which part the names in the id of a window "
+                    "(subject/session/trial@start); write another character in the metadata"
+                )
 
 
 def column(windows: Windows, name: str) -> Groups:

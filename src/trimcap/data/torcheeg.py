@@ -107,6 +107,7 @@ def from_torcheeg(
     else:
         windows = _features(X, labels, names, start, duration, channels, rate, unit, any_names=any_names)
     check_unique(windows)
+    windows = replace(windows, steps=(*windows.steps, *labels.steps))
     if stimulus is None:
         return windows
     return replace(windows, metadata=windows.metadata.assign(stimulus=_texts(table[stimulus])))

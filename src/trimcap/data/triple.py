@@ -72,7 +72,7 @@ def from_triple(
     )
     if "start" in metadata:
         check_unique(windows)
-    return with_columns(windows, metadata)
+    return with_columns(replace(windows, steps=(*windows.steps, *labels.steps)), metadata)
 
 
 def targets(y: ArrayLike | None, metadata: pd.DataFrame, label: str | None) -> tuple[str, list[Any]]:
