@@ -2,73 +2,33 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from sampled import MODELS, model_network, windows_for
 from torch import nn
 
-from trimcap._errors import PlanError
+from trimcap._errors import AuditError, PlanError
+from trimcap.data.ledger import Ledger
+from trimcap.data.sealed import Sealed
 from trimcap.graph.cost import cost
 from trimcap.graph.rewrite import rewrite
 from trimcap.graph.trace import trace
 from trimcap.prune.keep import keep_top
-from trimcap.prune.saliency import Scores, d_score, from_units, l1, l2, random
+from trimcap.prune.saliency import (
+    SALIENCIES,
+    Scores,
+    describe,
+    find_saliency,
+    from_units,
+    l1,
+    l2,
+    needs_windows,
+    random,
+    score,
+)
 from trimcap.prune.shrink import shrink
 from zoo import ZOO, build
-
-GOLDEN = json.loads((Path(__file__).parent / "golden_dscore.json").read_text())
-
-
-def network_with(filters):
-    """A linear layer and a 1×1 convolution whose units have exactly these weights."""
-    weights = torch.tensor(filters, dtype=torch.float32)
-    n, k = weights.shape
-    conv, head = nn.Conv1d(k, n, 1), nn.Linear(n, 2)
-    conv.weight.data = weights[:, :, None].clone()
-    model = nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), head)
-    return trace(model, torch.randn(2, k, 4))
-
-
-def prune_order(scores):
-    """First to be pruned first; ties: lower index first."""
-    return np.argsort(scores.values["0"], kind="stable").tolist()
-
-
-@pytest.mark.parametrize("case", GOLDEN)
-def test_golden_d_score(case):
-    network = network_with(GOLDEN[case]["filters"])
-    scores = d_score(network)
-    assert scores.values["0"].tolist() == GOLDEN[case]["dscore"]
-    assert prune_order(scores) == GOLDEN[case]["order_dscore"]
-
-
-@pytest.mark.parametrize("case", GOLDEN)
-def test_golden_l1(case):
-    assert prune_order(l1(network_with(GOLDEN[case]["filters"]))) == GOLDEN[case]["order_l1"]
-
-
-def test_mid_ranks_do_not_leak_the_order_of_units():
-    """Case C has no negative weight: ordinal ranks prune unit 1 first, mid-ranks the smallest, unit 3."""
-    network = network_with(GOLDEN["C"]["filters"])
-    assert prune_order(d_score(network))[0] == 1
-    assert prune_order(d_score(network, ties="average"))[0] == 3
-    with pytest.raises(ValueError, match="ties must be"):
-        d_score(network, ties="min")
-
-
-def test_d_score_properties():
-    """Scale-free, and w → −w swaps P and N without changing the order."""
-    weights = np.random.default_rng(0).normal(size=(12, 30)).tolist()
-    base = d_score(network_with(weights)).values["0"]
-    assert np.array_equal(base, d_score(network_with((3.7 * np.array(weights)).tolist())).values["0"])
-    assert np.array_equal(base, d_score(network_with((-np.array(weights)).tolist())).values["0"])
-    # twin: not so for one unit alone
-    other = np.array(weights)
-    other[0] *= 50
-    assert not np.array_equal(base, d_score(network_with(other.tolist())).values["0"])
 
 
 def test_l1_l2_replica_on_a_convolution():
@@ -106,12 +66,135 @@ def test_electrodes_are_scored_by_the_weights_that_read_them():
     np.testing.assert_allclose(l1(network, axes=["electrodes"]).values["electrodes"], want)
 
 
-@pytest.mark.parametrize("name", ZOO)
-@pytest.mark.parametrize("saliency", [l1, l2, d_score, random])
-def test_every_prunable_axis_gets_finite_scores(name, saliency):
-    network = trace(*build(name))
-    scores = saliency(network, axes=[a.name for a in network.axes.prunable])
-    assert {n: len(v) for n, v in scores.values.items()} == {a.name: a.size for a in network.axes.prunable}
+#: why a saliency can't be had on an axis
+REASONS = {
+    "bn_scale": "no batch norm follows",
+    "apoz": "is ever zero",
+    "hrank": "rank of such a matrix is 0 or 1",
+    "wanda": "whose inputs are not seen",
+}
+
+
+@pytest.mark.parametrize("name", [*ZOO, *MODELS])
+def test_every_saliency_on_every_axis_of_every_network(name):
+    """Finite scores for each slice, or a message with the reason."""
+    network = trace(*build(name)) if name in ZOO else model_network(name)
+    windows = windows_for(network.input_shape)
+    refused = set()
+    for saliency in SALIENCIES:
+        for axis in network.axes.prunable:
+            options = {"rounds": 1} if saliency == "synflow" else {}
+            reason = ""
+            try:
+                found = score(network, saliency, windows=windows, axes=[axis.name], **options)
+            except PlanError as error:
+                reason = str(error)
+            if reason:
+                assert REASONS.get(saliency, "none is known") in reason
+                refused.add((saliency, axis.name))
+                continue
+            values = found.values[axis.name]
+            assert list(found.values) == [axis.name]
+            assert values.shape == (axis.size,)
+            assert values.dtype == np.float64
+            assert np.isfinite(values).all()
+    # wanda is refused where weights read a hidden state, and only there
+    recurrent = {a.name for a in network.axes.prunable if any("weight_hh" in t for t, _ in a.members)}
+    assert {axis for saliency, axis in refused if saliency == "wanda"} <= recurrent
+
+
+LOOK_AT_DATA = [name for name in SALIENCIES if needs_windows(name)]
+
+
+def test_which_saliencies_look_at_data():
+    assert set(SALIENCIES) - set(LOOK_AT_DATA) == {
+        "l1", "l2", "bn_scale", "fpgm", "whc", "lamp", "d_score", "d_step", "d_step_gm", "synflow", "random",
+        "largest_first",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOOK_AT_DATA)
+def test_windows_are_asked_for_recorded_and_never_those_of_the_test(name):
+    network = trace(*build("grid"))
+    windows = windows_for(network.input_shape)
+    axes = ["3"]
+    with pytest.raises(ValueError, match=f"'{name}' looks at data: pass windows=fold.train .or fold.valid.; .*--data"):
+        SALIENCIES[name](network, axes=axes)
+    ledger = Ledger()
+    SALIENCIES[name](network, axes=axes, windows=windows, ledger=ledger, n_windows=5)
+    (entry,) = ledger.entries
+    assert (entry.stage, entry.note, len(entry.ids)) == ("saliency", name, 5)
+    sealed = Sealed(windows, ledger)
+    with pytest.raises(AuditError, match=rf"stage 'saliency' \({name}\) would see 12 test windows before the evalu"):
+        SALIENCIES[name](network, axes=axes, windows=sealed, ledger=ledger)
+    opened = sealed.open("evaluate")
+    with pytest.raises(AuditError, match=r"would see 5 test windows.*pass fold.train or fold.valid"):
+        SALIENCIES[name](network, axes=axes, windows=opened.take(range(5)), ledger=ledger)
+    assert [e.stage for e in ledger.entries] == ["saliency", "evaluate"]  # nothing was seen after all
+
+
+def test_windows_of_another_kind():
+    network = trace(*build("grid"))
+    with pytest.raises(ValueError, match=r"takes windows of shape \(4, 9, 9\), these are \(8, 64\)"):
+        score(network, "taylor", windows=windows_for((8, 64)))
+    with pytest.raises(ValueError, match=r"the windows have 5 classes, .* has 3 outputs"):
+        score(network, "taylor", windows=windows_for((4, 9, 9), n_classes=5))
+    with pytest.raises(TypeError, match="takes Windows, got ndarray"):
+        score(network, "taylor", windows=windows_for((4, 9, 9)).X)
+    with pytest.raises(ValueError, match="0 windows in batches of 64"):
+        score(network, "taylor", windows=windows_for((4, 9, 9)).take([]))
+
+
+def test_nan_windows_and_nan_weights():
+    network = trace(*build("grid"))
+    windows = windows_for((4, 9, 9))
+    windows.X[3, 0, 0, 0] = np.nan
+    with pytest.raises(PlanError, match=r"'taylor': the scores of axis '1' are not finite.*NaN in the windows"):
+        score(network, "taylor", windows=windows)
+
+
+def test_unknown_names():
+    network = trace(*build("grid"))
+    with pytest.raises(ValueError, match=r"unknown saliency 'taylr'; did you mean 'taylor'.*package.module:name"):
+        score(network, "taylr")
+    with pytest.raises(ValueError, match="saliency 'taylor': unknown option 'fom'; did you mean 'form'"):
+        find_saliency("taylor", {"fom": "abs"})
+    with pytest.raises(ValueError, match="unknown form 'cube'"):
+        score(network, "taylor", windows=windows_for((4, 9, 9)), form="cube")
+    with pytest.raises(PlanError, match="unknown axis '33'; did you mean '3'"):
+        score(network, "l1", axes=["33"])
+
+
+def mine(network, *, axes=None, windows=None, power=1.0):
+    return from_units(network, lambda units: (np.abs(units) ** power).sum(1) * len(windows), axes=axes, name="mine")
+
+
+def not_scores(network, *, axes=None):
+    return {"1": [1, 2]}
+
+
+def test_a_saliency_of_ones_own():
+    network, ledger = trace(*build("grid")), Ledger()
+    windows = windows_for((4, 9, 9))
+    for saliency in (mine, "test_saliency:mine"):
+        found = score(network, saliency, windows=windows, axes=["3"], power=2.0, ledger=ledger)
+        np.testing.assert_allclose(found.values["3"], l2(network).values["3"] ** 2 * 12)
+    assert [e.stage for e in ledger.entries] == ["saliency", "saliency"]
+    with pytest.raises(AuditError, match="would see 12 test windows"):
+        score(network, mine, windows=Sealed(windows, ledger))
+    with pytest.raises(TypeError, match="saliency 'not_scores' must return Scores, got dict"):
+        score(network, not_scores)
+
+
+def test_every_saliency_says_what_it_is():
+    rows = {row.name: row for row in describe()}
+    assert list(rows) == list(SALIENCIES)
+    for row in rows.values():
+        assert row.formula
+        assert "(" in row.source, row  # (year)
+        assert ("windows" in row.needs) == needs_windows(row.name)
+    assert rows["bn_scale"].needs == "batch norm"
+    assert rows["fisher"].formula.startswith("½ · mean over windows")
 
 
 def test_random_depends_on_the_seed_only():

@@ -12,6 +12,7 @@ from trimcap.cli.answer import verb
 from trimcap.cli.auditing import audit
 from trimcap.cli.compiling import export, quantize, verify
 from trimcap.cli.controls import controls
+from trimcap.cli.criteria import criteria
 from trimcap.cli.evaluation import evaluate
 from trimcap.cli.inspection import cost, inspect
 from trimcap.cli.pruning import prune
@@ -49,6 +50,7 @@ def main(version: Version = False) -> None:  # noqa: ARG001 - its callback answe
 
 for function in (
     demo, run, train, inspect, cost, prune, quantize, export, verify, evaluate, report, split, audit, controls,
+    criteria,
 ):  # fmt: skip
     app.command()(verb(function))
 app.add_typer(data, name="data")

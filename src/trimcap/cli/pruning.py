@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trimcap.cli import inputs, outputs
+from trimcap.cli import datasets, inputs, outputs
 from trimcap.cli.answer import Answer, Misuse, typed
 from trimcap.cli.show import cost_change, cost_facts, share, table
-from trimcap.cli.values import names_of
+from trimcap.cli.values import names_of, pairs_of
 
 if TYPE_CHECKING:
+    from trimcap.data.windows import Windows
     from trimcap.graph.network import Network
     from trimcap.prune.plan import Plan
     from trimcap.prune.saliency import Scores
 
 Sparsity = Annotated[float | None, typer.Option("--sparsity", help="Fraction removed, 0 ≤ s < 1.")]
-Saliency = Annotated[str, typer.Option("--saliency", help="l1, l2, random, d_score, or package.module:function.")]
+Saliency = Annotated[
+    str,
+    typer.Option("--saliency", help="l1, d_score, taylor, … (`trimcap criteria --list`), or package.module:function."),
+]
+Options = Annotated[
+    list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Option of the saliency, of=weights; repeat.")
+]
+MaybeData = Annotated[
+    str | None, typer.Option("--data", help="Windows for a saliency that looks at data. " + datasets.DATA_HELP)
+]
+Subjects = Annotated[
+    str | None,
+    typer.Option("--subjects", help="Only their windows; default: those that the network was trained on, if known."),
+]
 Scope = Annotated[str, typer.Option("--scope", help="axis: that share of every axis; global: of all together.")]
 Flash = Annotated[str | None, typer.Option("--flash", help="Budget, such as 64KiB.")]
 Sram = Annotated[str | None, typer.Option("--sram", help="Budget of working memory, such as 16KiB.")]
@@ -32,7 +45,7 @@ Electrodes = Annotated[
 Axes = Annotated[list[str] | None, typer.Option("--axis", metavar="NAME", help="Prune this axis only; repeat.")]
 AtLeast = Annotated[int, typer.Option("--at-least", min=1, help="Slices that every axis keeps.")]
 MultipleOf = Annotated[int, typer.Option("--multiple-of", min=1, help="Round kept counts up to a multiple of this.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of a random saliency.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of a random saliency, and of drawing windows.")]
 
 
 def prune(
@@ -40,6 +53,9 @@ def prune(
     out: outputs.Out,
     sparsity: Sparsity = None,
     saliency: Saliency = "l1",
+    option: Options = None,
+    data: MaybeData = None,
+    subjects: Subjects = None,
     scope: Scope = "axis",
     flash: Flash = None,
     sram: Sram = None,
@@ -60,7 +76,7 @@ def prune(
     budgets = _budgets(flash, sram, macs)
     _check_goals(sparsity, budgets, electrodes, scope, bits)
     original = inputs.load_network(network)
-    score = _scorer(original, saliency, axis, seed)
+    score, seen = _scorer(original, network, saliency, axis, option, data, subjects, seed)
     outputs.claim(out, "network", force=force, sources=[network])
     counts = {"scope": scope, "at_least": at_least, "multiple_of": multiple_of}
     plan = _plan(original, score, electrodes, sparsity, budgets, bits, counts)
@@ -68,13 +84,15 @@ def prune(
     save(small, out)
     plan.save(out / "plan.json")
     options = {"saliency": saliency, "sparsity": sparsity, **budgets, "electrodes": electrodes, "axes": axis, **counts}
-    outputs.remember(out, "prune", options, source=network)
+    options |= {"data": data, "option": option}
+    outputs.remember(out, "prune", options, source=network, saliency=datasets.subjects_of(seen) if seen else [])
     before, after = cost(original, bits=bits), cost(small, bits=bits)
     facts = {
         "out": out,
         "axes": plan.table(),
         "note": plan.note,
         "electrodes": list(small.channels),
+        "saliency": {"name": saliency, "subjects": datasets.subjects_of(seen) if seen else []},
         "before": cost_facts(before),
         "after": cost_facts(after),
     }
@@ -110,32 +128,53 @@ def _check_goals(
         raise Misuse(f"--bits {bits} is not a known width; use one of {', '.join(map(str, BITS))}")
 
 
+Scorer = Callable[["Network", list[str] | None], "Scores"]
+
+
 def _scorer(
-    network: Network, saliency: str, axes: list[str] | None, seed: int
-) -> Callable[[Network, list[str] | None], Scores]:
-    """A function from a network and axes to scores; the names are checked here."""
-    from trimcap.models.named import named
+    network: Network,
+    folder: str,
+    saliency: str,
+    axes: list[str] | None,
+    option: list[str] | None,
+    data: str | None,
+    subjects: str | None,
+    seed: int,
+) -> tuple[Scorer, Windows | None]:
+    """A function from a network and axes to scores, and the windows it looks at; the names are checked here."""
     from trimcap.prune import saliency as ours
     from trimcap.prune.plan import prunable_axis
 
     inputs.see_here()
-    known = {"l1": ours.l1, "l2": ours.l2, "random": ours.random, "d_score": ours.d_score}
+    options = pairs_of(option or (), option="--option")
     with typed():
-        function = named("saliency", saliency, known)
+        ours.find_saliency(saliency, options)
         for name in axes or ():
             prunable_axis(network, name)
-    options = {"seed": seed} if "seed" in inspect.signature(function).parameters else {}
+    looks = ours.needs_windows(saliency)
+    if looks and data is None:
+        raise Misuse(f"saliency {saliency!r} looks at data; give its windows with --data")
+    if data is not None and not looks:
+        raise Misuse(f"saliency {saliency!r} does not look at data; leave out --data, or take another")
+    windows = None if data is None else seen_windows(data, folder, subjects)
 
     def score(of: Network, only: list[str] | None) -> Scores:
-        scores: Scores = function(of, axes=only or axes, **options)
-        return scores
+        own = None if windows is None else datasets.fitted_to(windows, **inputs.taken_by(of), name=f"'{folder}'")
+        return ours.score(of, saliency, windows=own, axes=only or axes, seed=seed, **options)
 
-    return score
+    return score, windows
+
+
+def seen_windows(data: str, folder: str, subjects: str | None) -> Windows:
+    """The windows of DATA of the named subjects, else of those that a network was trained on, where its folder says."""
+    windows = datasets.read(data, subjects=names_of(subjects) if subjects else None)
+    trained = set(outputs.seen_subjects(folder).get("fit", ())) & set(datasets.subjects_of(windows))
+    return datasets.choose(windows, tuple(sorted(trained))) if trained and subjects is None else windows
 
 
 def _plan(
     network: Network,
-    score: Callable[[Network, list[str] | None], Scores],
+    score: Scorer,
     electrodes: str | None,
     sparsity: float | None,
     budgets: dict[str, Any],
@@ -166,7 +205,7 @@ def _plan(
     return first.merged(plan) if first else plan
 
 
-def _electrodes(network: Network, text: str, score: Callable[[Network, list[str] | None], Scores]) -> Plan:
+def _electrodes(network: Network, text: str, score: Scorer) -> Plan:
     from trimcap.prune.keep import keep_electrodes
 
     with typed():

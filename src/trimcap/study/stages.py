@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -27,9 +26,9 @@ from trimcap.models.build import MODELS, build
 from trimcap.models.named import named
 from trimcap.models.scaled import Scaled
 from trimcap.program.program import Program
-from trimcap.prune import saliency
 from trimcap.prune.keep import keep_electrodes, keep_top, keep_within
 from trimcap.prune.plan import Plan
+from trimcap.prune.saliency import Scores, find_saliency, score
 from trimcap.prune.shrink import shrink
 from trimcap.study import recipe as r
 from trimcap.study.folding import check_protocol
@@ -45,7 +44,6 @@ NAMES = {
     "export": "C",
     "verify": "verified",
 }
-_SALIENCIES = {f.__name__: f for f in (saliency.l1, saliency.l2, saliency.random, saliency.d_score)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +100,7 @@ def check_names(recipe: r.Recipe) -> None:
     check_protocol(recipe.protocol)
     for step in recipe.steps:
         if isinstance(step, r.Prune):
-            named("saliency", step.saliency, _SALIENCIES)
+            _check_saliency(step)
 
 
 def make(task: Task, name: str, step: Any, state: State | None) -> Made:
@@ -232,19 +230,26 @@ def _prune(task: Task, name: str, step: r.Prune, state: State) -> Made:
     return _kept(task, name, shrink(network, plan), _sparsity(plan, step))
 
 
-def _scores(task: Task, step: r.Prune, network: Network) -> Any:
-    """Scores of the recipe's saliency; it is given what its signature asks for: axes, a seed, training windows."""
-    function = named("saliency", step.saliency, _SALIENCIES)
-    asked = inspect.signature(function).parameters
+def _scores(task: Task, step: r.Prune, network: Network) -> Scores:
+    """Scores of the recipe's saliency, which sees training windows unless `options.windows` says "valid"."""
     options = dict(step.options)
+    seen = task.valid if options.pop("windows", "train") == "valid" else task.train
     if step.electrodes is not None:
         options.setdefault("axes", ["electrodes"])
-    if "seed" in asked:
-        options.setdefault("seed", task.seed)
-    if "windows" in asked:
-        options["windows"] = fitted_to(network, task.train)
-        task.fold.ledger.record("saliency", task.train, step.saliency)
-    return function(network, **options)
+    options.setdefault("seed", task.seed)
+    return score(network, step.saliency, windows=fitted_to(network, seen), ledger=task.fold.ledger, **options)
+
+
+def _check_saliency(step: r.Prune) -> None:
+    """Refuse a saliency that nothing stands for, and options that it does not take."""
+    given = {k: v for k, v in step.options.items() if k != "axes"}
+    find_saliency(step.saliency, given)
+    which = step.options.get("windows", "train")
+    if which not in ("train", "valid"):
+        raise ValueError(
+            f'saliency {step.saliency!r}: options.windows is {which!r}; it is "train" (default) or "valid", since what '
+            "is removed must not be chosen on the test set"
+        )
 
 
 def _sparsity(plan: Plan, step: r.Prune) -> dict[str, Any]:

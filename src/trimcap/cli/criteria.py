@@ -1,0 +1,160 @@
+"""`trimcap criteria`: every saliency against the true loss without a slice."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trimcap.cli import datasets, inputs
+from trimcap.cli.answer import Answer, Misuse, typed
+from trimcap.cli.pruning import seen_windows
+from trimcap.cli.show import table
+from trimcap.cli.values import names_of
+
+if TYPE_CHECKING:
+    from trimcap.data.windows import Windows
+    from trimcap.graph.network import Network
+    from trimcap.prune.compare import Comparison
+
+NetworkFolder = Annotated[
+    str | None, typer.Argument(metavar="NETWORK", help="Folder of a network; leave it out with --list.")
+]
+List = Annotated[bool, typer.Option("--list", help="Name, formula, source and needs of every saliency.")]
+MaybeData = Annotated[str | None, typer.Option("--data", help=datasets.DATA_HELP)]
+Subjects = Annotated[
+    str | None,
+    typer.Option("--subjects", help="Whose windows the saliencies see; default: those it was trained on, if known."),
+]
+Valid = Annotated[
+    str | None,
+    typer.Option("--valid", help="Subjects for the oracle and the accuracies; default: those of the saliencies."),
+]
+Names = Annotated[
+    str | None, typer.Option("--saliency", help="Only these, with commas between; also package.module:function.")
+]
+Axes = Annotated[list[str] | None, typer.Option("--axis", metavar="NAME", help="This axis only; repeat.")]
+Sparsities = Annotated[str, typer.Option("--sparsity", help="Fractions removed for the accuracies, commas between.")]
+Measure = Annotated[
+    str, typer.Option("--measure", help="What the oracle measures: loss (its increase), absolute (change) or error.")
+]
+Count = Annotated[int | None, typer.Option("--windows", min=1, help="At most so many windows each; default: all.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of drawing windows and of the random saliency.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for criteria.md, .json, .png and correlations.csv.")]
+
+
+def criteria(
+    network: NetworkFolder = None,
+    data: MaybeData = None,
+    subjects: Subjects = None,
+    valid: Valid = None,
+    saliency: Names = None,
+    axis: Axes = None,
+    sparsity: Sparsities = "0.3,0.5",
+    measure: Measure = "loss",
+    windows: Count = None,
+    seed: Seed = 0,
+    out: Out = None,
+    only_list: List = False,
+) -> Answer:
+    """Compare every saliency with the oracle, the true loss without a slice; time it, and prune by it."""
+    if only_list:
+        return _list()
+    if network is None or data is None:
+        raise Misuse("give a network's folder and --data with windows, or --list")
+    from trimcap._errors import unknown
+    from trimcap.prune.compare import compare
+    from trimcap.prune.oracle import MEASURES
+
+    original = inputs.load_network(network)
+    names, fractions = _names(original, saliency, axis), _fractions(sparsity)
+    if measure not in MEASURES:
+        raise Misuse(unknown("measure", measure, MEASURES))
+    if out is not None and out.exists() and not out.is_dir():
+        raise Misuse(f"'{out}' is a file; give --out a folder")
+    own, held = _windows(original, network, data, subjects, valid)
+    found = compare(
+        original,
+        own,
+        held,
+        saliencies=names,
+        axes=axis,
+        sparsities=fractions,
+        measure=measure,
+        n_windows=windows,
+        seed=seed,
+        progress=_say if sys.stderr.isatty() else None,
+    )
+    return _answer(found, network, own, held, out)
+
+
+def _list() -> Answer:
+    from trimcap.study.criteria import listed
+
+    rows = listed()
+    return Answer({"saliencies": rows}, [table(tuple(rows[0]), [tuple(row.values()) for row in rows])])
+
+
+def _names(network: Network, text: str | None, axes: list[str] | None) -> list[str] | None:
+    from trimcap.prune.plan import prunable_axis
+    from trimcap.prune.saliency import find_saliency
+
+    inputs.see_here()
+    names = list(names_of(text)) if text is not None else None
+    with typed():
+        for name in names or ():
+            find_saliency(name)
+        for axis in axes or ():
+            prunable_axis(network, axis)
+    return names
+
+
+def _fractions(text: str) -> list[float]:
+    try:
+        values = [float(part) for part in names_of(text)]
+    except ValueError:
+        raise Misuse(f"cannot read --sparsity {text!r}; write fractions with commas between, such as 0.3,0.5") from None
+    wrong = [value for value in values if not 0 < value < 1]
+    if wrong:
+        raise Misuse(f"sparsity is the fraction removed: 0 < sparsity < 1, got {wrong[0]:g}")
+    return values
+
+
+def _windows(
+    network: Network, folder: str, data: str, subjects: str | None, valid: str | None
+) -> tuple[Windows, Windows]:
+    """What the saliencies see, and what the oracle sees."""
+    takes: dict[str, Any] = {**inputs.taken_by(network), "name": f"'{folder}'"}
+    held = datasets.fitted_to(datasets.read(data, subjects=names_of(valid)), **takes) if valid else None
+    own = seen_windows(data, folder, subjects)
+    if held is not None and subjects is None:
+        shared = set(datasets.subjects_of(own)) & set(names_of(valid or ""))
+        if shared:
+            own = datasets.choose(own, tuple(sorted(shared)), leave_out=True)
+    own = datasets.fitted_to(own, **takes)
+    return own, own if held is None else held
+
+
+def _say(name: str) -> None:
+    typer.echo(f"scoring by {name}", err=True)
+
+
+def _answer(found: Comparison, folder: str, own: Windows, held: Windows, out: Path | None) -> Answer:
+    from trimcap.study.criteria import as_dict, write_comparison
+
+    rows = found.table()
+    lines: list[Any] = [
+        table(tuple(rows.columns), [tuple(row) for row in rows.itertuples(index=False)]),
+        f"oracle and accuracies on {', '.join(datasets.subjects_of(held))}; saliencies saw "
+        f"{', '.join(datasets.subjects_of(own))}; accuracy of the whole network {found.accuracy:.3f}",
+        *([] if held is not own else ["note: the oracle saw the saliencies' windows; give others with --valid"]),
+        *(f"note: {reason}" for reason in found.reasons.values()),
+    ]
+    facts = as_dict(found) | {"subjects": datasets.subjects_of(own), "valid": datasets.subjects_of(held)}
+    if out is not None:
+        written = write_comparison(found, out, title=folder)
+        facts["files"] = [str(path) for path in written]
+        lines.append(f"written: {', '.join(map(str, written))}")
+    return Answer(facts, lines)

@@ -1,0 +1,109 @@
+"""The windows that a saliency looks at: never those of the test set, and always with an entry in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trimcap._errors import AuditError
+from trimcap.data.folds import Fold, Sealed
+from trimcap.data.ledger import Ledger
+from trimcap.data.windows import Windows
+from trimcap.graph.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Windows in batches: `X` (n, …) as the network takes them, `y` (n,) int64."""
+
+    X: NDArray[np.float32]
+    y: NDArray[np.int64]
+    batch_size: int
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def batches(self, size: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """(x float32, y) of so many windows at a time."""
+        step = size or self.batch_size
+        for first in range(0, len(self), step):
+            x = torch.from_numpy(np.array(self.X[first : first + step], dtype=np.float32))
+            yield x, torch.from_numpy(self.y[first : first + step])
+
+
+def sample(
+    network: Network,
+    windows: Windows | None,
+    *,
+    name: str,
+    ledger: Ledger | None = None,
+    n_windows: int | None = None,
+    batch_size: int = 64,
+    seed: int = 0,
+    stage: str = "saliency",
+) -> Sample:
+    """The windows for saliency `name`, of which the ledger records that `stage` saw them.
+
+    Parameters
+    ----------
+    stage : of the ledger: "saliency", or "sensitivity" for the analysis of a ranking by `name`
+    n_windows : at most so many, drawn without replacement with `seed`; None for all
+
+    Raises
+    ------
+    ValueError : no windows, none left, or of another shape than the network takes.
+    AuditError : they are a fold's test set, or the ledger says that the final evaluation has already seen them.
+    """
+    given = _checked(network, windows, name, ledger, stage)
+    if n_windows is not None and n_windows < len(given):
+        rows = np.sort(np.random.default_rng(seed).permutation(len(given))[:n_windows])
+        given = given.take(rows)
+    if batch_size < 1 or not len(given):
+        raise ValueError(f"{stage} '{name}': {len(given)} windows in batches of {batch_size}; both must be 1 or more")
+    if ledger is not None:
+        ledger.record(stage, given, name)
+    return Sample(given.X, given.y, batch_size)
+
+
+def _checked(network: Network, windows: Windows | None, name: str, ledger: Ledger | None, stage: str) -> Windows:
+    if windows is None:
+        raise ValueError(
+            f"{stage} '{name}' looks at data: pass windows=fold.train (or fold.valid); on the command line --data, in "
+            "a recipe the training windows are passed by themselves"
+        )
+    _refuse_test(windows, name, ledger, stage)
+    if not isinstance(windows, Windows):
+        raise TypeError(f"{stage} '{name}' takes Windows, got {type(windows).__name__}; pass fold.train or fold.valid")
+    if windows.shape != network.input_shape:
+        raise ValueError(
+            f"{stage} '{name}': {network.origin} takes windows of shape {network.input_shape}, these are "
+            f"{windows.shape}; make them by the same steps, and windows.pick(network.channels) if electrodes were "
+            "removed"
+        )
+    if len(windows.classes) > network.n_classes:
+        raise ValueError(
+            f"{stage} '{name}': the windows have {len(windows.classes)} classes, {network.origin} has "
+            f"{network.n_classes} outputs; give windows of the classes it was trained on"
+        )
+    return windows
+
+
+def _refuse_test(windows: object, name: str, ledger: Ledger | None, stage: str) -> None:
+    """In the words of the audit, which would find it afterwards."""
+    if isinstance(windows, Fold):
+        raise TypeError(f"{stage} '{name}' takes Windows, got a whole Fold: pass fold.train or fold.valid")
+    ids = set(windows.ids) if isinstance(windows, Windows | Sealed) else set()
+    known = set(ids) if isinstance(windows, Sealed) else set()
+    for entry in ledger.entries if ledger is not None else ():
+        if entry.stage == "evaluate":
+            known |= ids & set(entry.ids)
+    if known:
+        raise AuditError(
+            f"audit failed: stage '{stage}' ({name}) would see {len(known)} test windows before the evaluation; what "
+            "is removed must not be chosen on the test set: pass fold.train or fold.valid"
+        )

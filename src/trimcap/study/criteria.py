@@ -1,0 +1,108 @@
+"""The comparison of saliencies as a folder: table as Markdown and JSON, correlations as CSV, a figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trimcap._files import make_folder, write_atomic, write_json
+from trimcap.prune.compare import POOLED, Comparison
+from trimcap.prune.saliency import Description, describe
+from trimcap.study.figures import drawing, new_figure, style
+
+if TYPE_CHECKING:
+    from trimcap.study.layout import Drawing
+
+
+def write_comparison(found: Comparison, folder: Path | str, *, title: str) -> list[Path]:
+    """Write `criteria.md`, `criteria.json`, `correlations.csv` and `criteria.png`; returns their paths."""
+    place = make_folder(Path(folder))
+    figure = comparison_figure(found)
+    write_atomic(place / "criteria.png", figure.png)
+    write_atomic(place / "criteria.md", markdown(found, title=title, caption=figure.caption))
+    write_atomic(place / "correlations.csv", found.correlations.to_csv(index=False))
+    write_json(place / "criteria.json", as_dict(found))
+    return [place / name for name in ("criteria.md", "criteria.json", "correlations.csv", "criteria.png")]
+
+
+def as_dict(found: Comparison) -> dict[str, Any]:
+    """The comparison for JSON; what can't be had is null."""
+    return {
+        "accuracy": found.accuracy,
+        "windows": {"saliencies": found.windows[0], "oracle": found.windows[1]},
+        "saliencies": _records(found.table()),
+        "correlations": _records(found.correlations),
+        "reasons": dict(found.reasons),
+    }
+
+
+def _records(table: Any) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.to_dict("records")
+    return [{k: None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()} for row in rows]
+
+
+def markdown(found: Comparison, *, title: str, caption: str) -> str:
+    """The table, the figure with its caption, and why some scores are missing."""
+    table = found.table()
+    head = list(table.columns)
+    lines = [f"# Saliencies against the oracle: {title}", "", _sentence(found), ""]
+    lines += ["| " + " | ".join(head) + " |", "|" + "|".join("---" if h == "saliency" else "--:" for h in head) + "|"]
+    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in table.itertuples(index=False)]
+    lines += ["", f"![{caption}](criteria.png)", "", caption, ""]
+    if found.reasons:
+        lines += ["Not to be had everywhere:", ""]
+        lines += [f"- {reason}" for reason in found.reasons.values()] + [""]
+    return "\n".join(lines)
+
+
+def _sentence(found: Comparison) -> str:
+    return (
+        f"Correlations of ranks with the true increase of the loss on {found.windows[1]} validation windows; "
+        f"saliencies that look at data saw {found.windows[0]} windows. Accuracy of the whole network "
+        f"{found.accuracy:.3f}; after pruning every axis, without recovery, as listed."
+    )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "–" if np.isnan(value) else f"{value:.3f}"
+    return str(value)
+
+
+def comparison_figure(found: Comparison) -> Drawing:
+    """Spearman's correlation with the oracle, saliencies by axes, as a heat map."""
+    names = list(found.table().saliency)
+    names.remove("oracle")
+    axes = [POOLED, *(axis for axis in dict.fromkeys(found.correlations.axis) if axis != POOLED)]
+    values = found.correlations.pivot(index="saliency", columns="axis", values="spearman").reindex(names)[axes]
+    with style():
+        figure = new_figure(max(5.0, 2.6 + 0.62 * len(axes)), 1.4 + 0.28 * len(names))
+        plot = figure.subplots()
+        grid = values.to_numpy(dtype=np.float64)
+        image = plot.imshow(grid, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+        plot.set_xticks(range(len(axes)), axes, rotation=40, ha="right")
+        plot.set_yticks(range(len(names)), names)
+        for (row, column), value in np.ndenumerate(grid):
+            text, ink = (
+                ("–", "#5b6472") if np.isnan(value) else (f"{value:.2f}", "white" if abs(value) > 0.6 else "black")
+            )
+            plot.text(column, row, text, ha="center", va="center", fontsize=7.5, color=ink)
+        for spine in plot.spines.values():
+            spine.set_visible(False)
+        plot.tick_params(length=0)
+        figure.colorbar(image, label="Spearman's correlation with the oracle")
+        caption = (
+            "Spearman's rank correlation of each saliency with the true increase of the loss without a slice, by axis; "
+            "best pooled correlation on top. – : not to be had, or the same score for all slices."
+        )
+        return drawing("criteria", figure, caption)
+
+
+def listed(rows: list[Description] | None = None) -> list[dict[str, str]]:
+    """Name, group, formula, source and needs of every saliency, for tables."""
+    return [
+        {"name": d.name, "looks at": d.group, "formula": d.formula, "needs": d.needs or "–", "source": d.source}
+        for d in (describe() if rows is None else rows)
+    ]
