@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from math import floor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,8 @@ from trimcap._errors import PlanError, unknown
 from trimcap.graph.cost import Cost, cost
 from trimcap.graph.network import Network, need_network
 from trimcap.prune.plan import Plan, make_plan
+from trimcap.prune.resize import resize
 from trimcap.prune.saliency import Scores
-from trimcap.prune.shrink import resize
 
 
 def keep_top(
@@ -24,32 +25,65 @@ def keep_top(
     *,
     scope: str = "axis",
     at_least: int = 1,
+    at_most: Mapping[str, float] | float | None = None,
     multiple_of: int = 1,
+    of: Mapping[str, int] | None = None,
 ) -> Plan:
     """Keep the slices with the highest scores.
 
     `scope="axis"` removes ⌊sparsity · n⌋ slices of every axis. `scope="global"` pools the scores of all axes, each
-    divided by its axis' mean, and removes the lowest ⌊sparsity · Σn⌋ of them (never below `at_least` of an axis).
-    Ties: the lower index goes first.
+    divided by its axis' mean, and removes the lowest ⌊sparsity · Σn⌋ of them; `scope="threshold"` pools them as they
+    are, for scores that one threshold is meant for (batch-norm scales). Both spare what `at_least` and `at_most`
+    protect and take the next instead. Ties: the lower index goes first.
 
     Parameters
     ----------
     sparsity : fraction removed, 0 ≤ s < 1
     at_least : slices that every axis keeps
+    at_most : largest sparsity of an axis: one for all, or by name of the axis
     multiple_of : kept counts are rounded up to a multiple of it, where the axis is long enough
+    of : axis → number of slices that sparsities are fractions of, for plans in several rounds; default: those it has.
+        Axes that have come down to one slice are no axes any more, and are counted so
 
     Raises
     ------
-    ValueError : sparsity or scope is impossible
+    ValueError : sparsity, scope or a limit is impossible
+    PlanError : `at_most` names an axis without scores
     """
     need_network(network, "keep_top")
     if not 0 <= sparsity < 1:
         raise ValueError(f"sparsity is the fraction removed: 0 ≤ sparsity < 1, got {sparsity}")
-    if scope not in ("axis", "global"):
-        raise ValueError(unknown("scope", scope, ("axis", "global")))
+    if scope not in SCOPES:
+        raise ValueError(unknown("scope", scope, SCOPES))
     _check_counts(at_least, multiple_of)
-    counts = _uniform(scores, sparsity) if scope == "axis" else _global(scores, sparsity, at_least)
-    return _take(network, scores, counts, sparsity, at_least, multiple_of, scope)
+    whole = {name: len(values) for name, values in scores.values.items()} | dict(of or {})
+    least = _floors(scores, whole, at_least, at_most)
+    if scope == "axis":
+        counts = {name: whole[name] - removed_count(sparsity, whole[name]) for name in scores.values}
+    else:
+        counts = _global(scores, sparsity, least, whole, relative=scope == "global")
+    return _take(network, scores, counts, sparsity, least, multiple_of, scope)
+
+
+SCOPES = ("axis", "global", "threshold")
+
+
+def _floors(
+    scores: Scores, whole: Mapping[str, int], at_least: int, at_most: Mapping[str, float] | float | None
+) -> dict[str, int]:
+    """The least number of slices that every axis keeps."""
+    if isinstance(at_most, Mapping):
+        missing = [name for name in at_most if name not in scores.values]
+        if missing:
+            raise PlanError("at_most: " + "; ".join(unknown("axis", name, scores.values) for name in missing))
+    least = {}
+    for name, values in scores.values.items():
+        cap = at_most.get(name) if isinstance(at_most, Mapping) else at_most
+        if cap is not None and not 0 <= cap <= 1:
+            raise ValueError(f"at_most is the largest fraction removed of an axis: 0 ≤ at_most ≤ 1, got {cap}")
+        kept = 0 if cap is None else whole[name] - removed_count(cap, whole[name])
+        least[name] = min(max(at_least, kept), len(values))
+    return least
 
 
 def _check_counts(at_least: int, multiple_of: int) -> None:
@@ -62,19 +96,20 @@ def removed_count(sparsity: float, n: int) -> int:
     return floor(round(sparsity * n, 9))
 
 
-def _uniform(scores: Scores, sparsity: float) -> dict[str, int]:
-    return {name: len(v) - removed_count(sparsity, len(v)) for name, v in scores.values.items()}
-
-
-def _global(scores: Scores, sparsity: float, at_least: int) -> dict[str, int]:
+def _global(
+    scores: Scores, sparsity: float, least: Mapping[str, int], whole: Mapping[str, int], *, relative: bool
+) -> dict[str, int]:
     names = list(scores.values)
-    pooled = np.concatenate([v / max(np.abs(v).mean(), 1e-30) for v in scores.values.values()])
+    scales = {name: max(np.abs(v).mean(), 1e-30) if relative else 1.0 for name, v in scores.values.items()}
+    pooled = np.concatenate([v / scales[name] for name, v in scores.values.items()])
     owner = np.repeat(np.arange(len(names)), [len(v) for v in scores.values.values()])
     counts = {name: len(v) for name, v in scores.values.items()}
-    target = removed_count(sparsity, len(pooled))
+    total = sum(whole.values())
+    gone = total - len(pooled) - sum(name not in scores.values for name in whole)  # an axis of one slice is none
+    target = removed_count(sparsity, total) - gone
     for position in np.argsort(pooled, kind="stable"):
         name = names[owner[position]]
-        if target and counts[name] > at_least:
+        if target > 0 and counts[name] > least[name]:
             counts[name] -= 1
             target -= 1
     return counts
@@ -85,13 +120,13 @@ def _take(
     scores: Scores,
     counts: Mapping[str, int],
     sparsity: float | None,
-    at_least: int,
+    least: Mapping[str, int],
     multiple_of: int,
     scope: str,
 ) -> Plan:
     keep = {}
     for name, values in scores.values.items():
-        wanted = max(counts[name], min(at_least, len(values)))
+        wanted = min(max(counts[name], least[name]), len(values))
         wanted = min(-(-wanted // multiple_of) * multiple_of, len(values))
         keep[name] = _best(values, wanted)
     requested = {} if sparsity is None else dict.fromkeys(keep, sparsity)
@@ -116,6 +151,7 @@ def keep_within(
     measure: Callable[[Network], Cost] | None = None,
     scope: str = "axis",
     at_least: int = 1,
+    at_most: Mapping[str, float] | float | None = None,
     multiple_of: int = 1,
 ) -> Plan:
     """The least sparsity (in steps of 1 %) at which the network fits the budgets.
@@ -127,6 +163,7 @@ def keep_within(
     bits : precision the costs are counted at
     measure : function from a network to its cost; by default `trimcap.graph.cost.cost`, whose SRAM lacks the scratch of
         C kernels. `trimcap.export.deployed.deployed_cost` counts what the exported C really needs
+    scope, at_least, at_most, multiple_of : as for `keep_top`
 
     Raises
     ------
@@ -145,7 +182,8 @@ def keep_within(
         )
 
     def tried(percent: int) -> tuple[Plan, Cost]:
-        plan = keep_top(network, scores, percent / 100, scope=scope, at_least=at_least, multiple_of=multiple_of)
+        guards: dict[str, Any] = {"at_least": at_least, "at_most": at_most, "multiple_of": multiple_of}
+        plan = keep_top(network, scores, percent / 100, scope=scope, **guards)
         return plan, count(resize(network, plan))
 
     plan, reached = tried(99)
