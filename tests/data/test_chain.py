@@ -104,6 +104,18 @@ def test_baseline_of_entropies_is_the_entropy_of_the_averaged_waveform():
     assert np.abs(whole[3:7] - whole[:3].mean(axis=0) - out.X[8:12]).max() > 0.05
 
 
+def test_each_second_of_a_baseline_whose_features_are_averaged_must_be_usable():
+    """One constant second has no entropy; averaged with others it goes unnoticed."""
+    recordings = several()
+    recordings[1].signal[2, 128:256] = 7
+    late = (Step("differential_entropy"), Step("subtract_baseline", average="feature"))
+    assert len(with_baseline(late[0], Step("subtract_baseline")).apply(recordings)) == 16
+    with pytest.raises(ValueError, match=r"baseline of window s1/0/1@1.0000: channel F3 is constant \(1 of 3"):
+        with_baseline(*late).apply(recordings)
+    out = with_baseline(*late, on_bad="drop").apply(recordings)
+    assert out.steps[-1] == "4 of 16 windows dropped (bad baseline 4)"
+
+
 def test_a_gain_on_the_whole_recording_cancels_in_the_entropy_difference():
     quiet = brown(n_times=1000)
     loud = own_steps.double(quiet, factor=8)
@@ -326,7 +338,8 @@ def test_a_step_cannot_be_changed():
         (lambda: Step("bandpass", low=1, high=float("nan")), "must be a finite number"),
         (lambda: Step("differential_entropy", bands={1: (2, 3)}), "must be text"),
         (lambda: Step("differential_entropy", order=object()), "only numbers, text, lists and mappings"),
-        (lambda: Step("subtract_baseline", baseline=1), "step subtract_baseline has no options"),
+        (lambda: Step("subtract_baseline", baseline=1), "unknown option of step subtract_baseline 'baseline'"),
+        (lambda: Step("subtract_baseline", average="wave"), "unknown average 'wave'; did you mean 'waveform'"),
         (lambda: Step("z_score"), r"fold.scaled\(\).*running_z_score"),
         (lambda: Step("windows", seconds=0), "seconds is 0"),
         (lambda: Step("windows", seconds=1, step=-1), "step is -1"),

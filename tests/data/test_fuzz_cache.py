@@ -377,7 +377,7 @@ OPTIONS = {
     },
     "band_power": {"bands": [{"a": (4, 8)}, {"a": (4, 9)}], "segment": [2, 1]},
     "log_variance": {"bands": [None, {"a": (4, 8)}], "order": [5, 4]},
-    "subtract_baseline": {},
+    "subtract_baseline": {"average": ["waveform", "feature"]},
     "window_z_score": {"per": ["window", "channel"]},
     "grid": {"rows": [9, 8], "columns": [9, 10]},
     "frames": {"rows": [9, 8], "columns": [9, 10], "every": [1, 2]},

@@ -22,7 +22,7 @@ BEFORE = st.lists(
             Step("bandpass", low=1, high=40), Step("bandpass", low=None, high=30, order=2),
             Step("bandpass", low=0.5, high=None, order=1), Step("resample", rate=100), Step("resample", rate=200),
             Step("resample", rate=128), Step("subtract_baseline_mean", seconds=0.7),
-            Step("running_z_score", seconds=0.5),
+            Step("running_z_score", seconds=0.5), Step("keep_first", seconds=3.2),
         ]
     ),
     max_size=4, unique_by=lambda step: step.name,
@@ -49,7 +49,8 @@ SIZES = st.lists(st.one_of(st.integers(0, 7), st.integers(0, 400)), max_size=40)
 
 
 def chain_of(before, windows, reject, features):
-    late = (Step("subtract_baseline"),) if windows.options["baseline"] else ()
+    average = "feature" if len(before) % 2 else "waveform"
+    late = (Step("subtract_baseline", average=average),) if windows.options["baseline"] else ()
     return Chain((*before, windows, *reject, *features, *late))
 
 
@@ -96,6 +97,7 @@ def test_many_random_chains_stream(before, windows, reject, features, sizes, see
 
 
 EACH = {
+    "keep_first": [{"seconds": 2}, {"seconds": 3.3}, {"seconds": 99}],
     "pick": [{"names": ["Cz"]}],
     "rereference": [{}, {"to": "Cz"}, {"to": ["Cz", "F4"], "keep": True}],
     "notch": [{}, {"frequency": 25, "harmonics": 1}],
@@ -111,7 +113,7 @@ EACH = {
     "frames": [{}, {"every": 5, "rows": 5, "columns": 5}],
 }
 #: cuts, or needs a feature or a baseline before it, or other recordings: in the chains of test_stream, or refused there
-ELSEWHERE = {"windows", "grid", "subtract_baseline", "subject_z_score", "keep_first"}
+ELSEWHERE = {"windows", "grid", "subtract_baseline", "subject_z_score"}
 
 
 def test_every_built_in_step_is_streamed_here_or_in_test_stream():
@@ -170,6 +172,32 @@ def test_the_averaged_baseline_is_subtracted_as_published(what, seconds, feature
             for b, (low, high) in enumerate(BANDS.values()):
                 expected = entropy(window[c], low, high) - entropy(base[c], low, high)
                 assert made.X[k, c, b] == pytest.approx(expected, abs=2e-4)
+
+
+@pytest.mark.parametrize("N", [3, 5, 61], ids=["deap", "amigos", "dreamer"])
+def test_the_mean_of_the_features_of_the_baseline_is_subtracted_as_published(N):
+    """Yang et al. 2018: base_mean = Σ_i DE(base_i) / N over its N seconds; DE_final(j) = DE(raw_j) − base_mean."""
+    trial = brown(channels=3, n_times=(N + 4) * 128, seed=N)
+    entropies = Step("differential_entropy", bands=BANDS)
+    cut = Step("windows", seconds=1, baseline=N)
+    made = Chain((cut, entropies, Step("subtract_baseline", average="feature"))).apply([trial])
+    seconds = trial.signal.astype(np.float64).reshape(3, N + 4, 128).transpose(1, 0, 2)
+    DE = np.array([[[entropy(x, low, high) for low, high in BANDS.values()] for x in second] for second in seconds])
+    base_mean = sum(DE[i] for i in range(N)) / N
+    assert made.metadata.start.tolist() == [N + j for j in range(4)]
+    for j in range(4):
+        np.testing.assert_allclose(made.X[j], DE[N + j] - base_mean, atol=2e-4)
+    # twin: the entropy of the averaged seconds is another number
+    other = Chain((cut, entropies, Step("subtract_baseline"))).apply([trial])
+    assert np.abs(other.X - made.X).max() > 0.05
+
+
+def test_without_a_feature_both_averages_are_the_same():
+    trial, cut = brown(channels=3, n_times=7 * 128, offset=4200), Step("windows", seconds=1, baseline=3)
+    one = Chain((cut, Step("subtract_baseline"))).apply([trial])
+    other = Chain((cut, Step("subtract_baseline", average="feature"))).apply([trial])
+    np.testing.assert_allclose(one.X, other.X, atol=1e-3)
+    assert one.steps != other.steps
 
 
 def test_z_scores_are_labelled_by_what_they_know():

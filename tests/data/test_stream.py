@@ -32,6 +32,14 @@ CHAINS = {
         Step("bandpass", low=1, high=40), Step("windows", seconds=0.5, step=0.1, on_bad="drop"),
         Step("reject", peak_to_peak=60), Step("window_z_score"),
     ),
+    "first": (
+        Step("keep_first", seconds=3.1), Step("resample", rate=100), Step("bandpass", low=1, high=40),
+        Step("windows", seconds=0.5, step=0.2),
+    ),
+    "each second of the baseline": (
+        Step("bandpass", low=1, high=None), Step("windows", seconds=0.5, step=0.2, baseline=1.5),
+        Step("differential_entropy"), Step("subtract_baseline", average="feature"), Step("grid"),
+    ),
     "all": (
         Step("pick", names=["Cz", "Fp1", "F3"]), Step("notch", frequency=60), Step("bandpass", low=2, high=45),
         Step("resample", rate=64), Step("running_z_score", seconds=2), Step("windows", seconds=1, step=0.5, start=2),
@@ -136,6 +144,40 @@ def test_a_lost_packet_is_refused_and_the_stream_goes_on():
         stream.push(lost)
     made.append(stream.push(recording.signal[:, 300:]))
     np.testing.assert_array_equal(np.concatenate([w.X for w in made]), chain.apply([recording]).X)
+
+
+def test_a_stream_forgets_what_comes_after_the_first_seconds():
+    recording = brown(n_times=700)
+    chain = Chain((Step("keep_first", seconds=2), ONE))
+    stream = chain.stream(recording.rate, recording.channels)
+    first, later = stream.push(recording.signal[:, :200]), stream.push(recording.signal[:, 200:500])
+    np.testing.assert_array_equal(np.concatenate([first.X, later.X]), chain.apply([recording]).X)
+    assert stream.push(recording.signal[:, 500:]) is None
+    assert stream.push(np.full((4, 50), np.nan)) is None
+    assert stream.finish() is None
+    with pytest.raises(ValueError, match=r"step 1 \(keep_first\) can't stream: keep_first: 0.001 s are less than one"):
+        Chain((Step("keep_first", seconds=0.001), ONE)).stream(128.0, NAMES)
+
+
+@pytest.mark.parametrize("late", [(), (Step("grid"),)])
+def test_the_features_of_a_baseline_are_computed_once_in_a_stream(monkeypatch, late):
+    """61 s of them would be computed anew with every second of signal."""
+    import trimcap.data.steps as steps_module
+
+    rows = []
+
+    def counted(windows, **options):
+        rows.append(len(windows))
+        return windows.with_X(windows.X.var(axis=2, keepdims=True), step="variance")
+
+    kind = replace(steps_module.STEPS["log_variance"], function=counted)
+    monkeypatch.setattr(steps_module, "STEPS", {**steps_module.STEPS, "log_variance": kind})
+    subtract = Step("subtract_baseline", average="feature")
+    chain = Chain((Step("windows", seconds=1, baseline=3), Step("log_variance"), subtract, *late))
+    recording = brown(n_times=900)
+    _, X, _ = streamed(chain, recording, [64] * 14)
+    assert sorted(rows) == [1, 1, 1, 1, 3]
+    np.testing.assert_array_equal(X, chain.apply([recording]).X)
 
 
 def test_blocks_that_do_not_fit():

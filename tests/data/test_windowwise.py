@@ -91,3 +91,16 @@ def test_subtract_baseline():
     np.testing.assert_array_equal(out.X, windows.X - windows.X[:1])
     with pytest.raises(ValueError, match="the baseline has shape"):
         subtract_baseline(windows, baseline=windows)
+
+
+def test_subtract_the_mean_of_what_the_windows_of_a_baseline_became():
+    windows = log_variance(some())
+    out = subtract_baseline(windows.take([3, 4]), baseline=windows.take([0, 1, 2]), average="feature")
+    mean = windows.X[:3].astype(float).mean(axis=0)
+    np.testing.assert_allclose(out.X, windows.X[3:] - mean, atol=1e-6)
+    assert out.steps[-1] == "mean over the baseline's windows subtracted"
+    one = subtract_baseline(windows, baseline=windows.take([1]), average="feature")
+    np.testing.assert_array_equal(one.X, subtract_baseline(windows, baseline=windows.take([1])).X)
+    for bad in (some(), windows.take([])):
+        with pytest.raises(ValueError, match="the baseline has shape"):
+            subtract_baseline(windows, baseline=bad, average="feature")

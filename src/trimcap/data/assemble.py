@@ -28,6 +28,7 @@ class Cutting:
     stride : from one start to the next
     first : start of the first window
     chunks : windows that the baseline at the start of the recording consists of; 0: no baseline
+    averaged : they are averaged sample by sample to one; else each of them is kept
     """
 
     rate: float
@@ -35,6 +36,7 @@ class Cutting:
     stride: int
     first: int
     chunks: int
+    averaged: bool = True
 
     def starts(self, first: int, n: int) -> NDArray[np.float64]:
         """Seconds from the start of the recording, of `n` windows from number `first` on."""
@@ -43,15 +45,16 @@ class Cutting:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Windows of one recording and the one window they are compared with: the averaged baseline, or None."""
+    """Windows of one recording and what they are compared with: the windows of its baseline, or None."""
 
     windows: Windows
     baseline: Windows | None
 
 
 def plan_cutting(
-    rate: float, *, seconds: float, step: float | None = None, start: float | None = None, baseline: float = 0.0
-) -> Cutting:
+    rate: float, *, seconds: float, step: float | None = None, start: float | None = None, baseline: float = 0.0,
+    averaged: bool = True,
+) -> Cutting:  # fmt: skip
     """Options of the windows step as whole samples at `rate`."""
     n_times = max(1, round(seconds * rate))
     stride = n_times if step is None else max(1, round(step * rate))
@@ -59,10 +62,10 @@ def plan_cutting(
     if baseline and (rest or not chunks):
         raise ValueError(
             f"windows: a baseline of {baseline:g} s is no whole number of {seconds:g}-s windows, so it can't be "
-            f"averaged to one; take a baseline of {max(chunks, 1) * n_times / rate:g} s"
+            f"compared with them; take a baseline of {max(chunks, 1) * n_times / rate:g} s"
         )
     first = chunks * n_times if start is None else round(start * rate)
-    return Cutting(rate, n_times, stride, first, chunks)
+    return Cutting(rate, n_times, stride, first, chunks, averaged)
 
 
 def windows_words(
@@ -80,8 +83,8 @@ def windows_words(
     seconds : length of a window
     step : from one start to the next, s; default `seconds`
     start : of the first window, s from the start of the recording; default: after the baseline
-    baseline : length of the baseline at the start of the recording, s; a whole number of windows, which are
-        averaged sample by sample to one, for the step "subtract_baseline"
+    baseline : length of the baseline at the start of the recording, s; a whole number of windows, for the step
+        "subtract_baseline", which says how they are averaged
     on_bad : what to do with a window in which a channel is constant (within 0.001) or not finite, with a
         recording that is too short, and with one whose baseline is bad: "raise" an error, or "drop" and count
         them. An average reference and resampling hide a lost electrode: look at the recordings first, or
@@ -96,7 +99,7 @@ def windows_words(
         raise ValueError(f"windows: start={start} and baseline={baseline} must be 0 ≤ baseline ≤ start, in s")
     text = f"cut into {seconds:g}-s windows every {seconds if step is None else step:g} s"
     text += f" from {start:g} s on" if start else ""
-    return text + (f"; the first {baseline:g} s averaged to a baseline" if baseline else "")
+    return text + (f"; the first {baseline:g} s are the baseline" if baseline else "")
 
 
 def cut_recording(recording: Recording, cutting: Cutting, steps: Sequence[str]) -> Batch:
@@ -108,19 +111,19 @@ def cut_recording(recording: Recording, cutting: Cutting, steps: Sequence[str]) 
     if n:
         X[:] = sliding_window_view(signal[:, cutting.first :], n_times, axis=1)[:, :: cutting.stride].transpose(1, 0, 2)
     head = signal[:, : cutting.chunks * n_times]
-    baseline = _average(head, cutting) if cutting.chunks and head.shape[1] == cutting.chunks * n_times else None
+    baseline = _baseline(head, cutting) if cutting.chunks and head.shape[1] == cutting.chunks * n_times else None
     return make_batch(X, cutting.starts(0, n), baseline, recording, cutting, steps)
 
 
 def make_batch(
     X: NDArray[np.float32],
     starts: NDArray[np.float64],
-    baseline: Block | None,
+    baseline: NDArray[np.float32] | None,
     of: Recording,
     cutting: Cutting,
     steps: Sequence[str],
 ) -> Batch:
-    """Windows (n, n_channels, n_times) and the averaged baseline (n_channels, n_times) with their origin."""
+    """Windows and those of the baseline, both (n, n_channels, n_times), with their origin."""
     names = {"subject": of.subject, "session": of.session, "trial": of.trial}
     shown = {"stimulus": of.stimulus} if of.stimulus else {}
     windows = Windows(
@@ -135,23 +138,26 @@ def make_batch(
     )
     if baseline is None:
         return Batch(windows, None)
-    row = pd.DataFrame({**names, "start": [0.0], **shown})
-    one = np.full(1, of.label, dtype=np.int64)
-    return Batch(windows, replace(windows, X=baseline[None], y=one, metadata=row))
+    seconds = np.arange(len(baseline)) * windows.duration
+    rows = pd.DataFrame({**names, "start": seconds, **shown}, index=range(len(baseline)))
+    labels = np.full(len(baseline), of.label, dtype=np.int64)
+    return Batch(windows, replace(windows, X=baseline, y=labels, metadata=rows))
 
 
-def assembler(n_channels: int, cutting: Cutting) -> Callable[[Block], tuple[Block, int, Block | None]]:
+def assembler(
+    n_channels: int, cutting: Cutting
+) -> Callable[[Block], tuple[NDArray[np.float32], int, NDArray[np.float32] | None]]:
     """A function that takes samples as they come and gives the windows that they complete.
 
     Returns
     -------
     function: block (n_channels, n) → windows (k, n_channels, n_times), the number of the first of them in the
-    recording, and the averaged baseline once it is over.
+    recording, and the windows of the baseline once it is over.
     """
     waiting = np.empty((n_channels, 0), dtype=np.float32)
     origin = made = 0  # index of the first waiting sample; windows given out
     head: Block | None = np.empty((n_channels, 0), dtype=np.float32) if cutting.chunks else None
-    baseline: Block | None = None
+    baseline: NDArray[np.float32] | None = None
 
     def take_head(block: Block) -> None:
         nonlocal head, baseline
@@ -160,9 +166,9 @@ def assembler(n_channels: int, cutting: Cutting) -> Callable[[Block], tuple[Bloc
         need = cutting.chunks * cutting.n_times
         head = np.concatenate([head, block[:, : need - head.shape[1]]], axis=1)
         if head.shape[1] == need:
-            baseline, head = _average(head, cutting), None
+            baseline, head = _baseline(head, cutting), None
 
-    def push(block: Block) -> tuple[Block, int, Block | None]:
+    def push(block: Block) -> tuple[NDArray[np.float32], int, NDArray[np.float32] | None]:
         nonlocal waiting, origin, made
         take_head(block)
         waiting = np.concatenate([waiting, block], axis=1)
@@ -180,7 +186,9 @@ def assembler(n_channels: int, cutting: Cutting) -> Callable[[Block], tuple[Bloc
     return push
 
 
-def _average(head: Block, cutting: Cutting) -> Block:
-    """The chunks of the baseline, averaged in the time domain; head is (n_channels, chunks · n_times)."""
+def _baseline(head: Block, cutting: Cutting) -> NDArray[np.float32]:
+    """The chunks of the baseline, or their average in the time domain, from (n_channels, chunks · n_times)."""
     chunks = np.ascontiguousarray(head).reshape(len(head), cutting.chunks, cutting.n_times)
-    return np.asarray(chunks.mean(axis=1, dtype=np.float64), dtype=np.float32)
+    if cutting.averaged:
+        chunks = chunks.mean(axis=1, keepdims=True, dtype=np.float64)
+    return np.ascontiguousarray(chunks.transpose(1, 0, 2), dtype=np.float32)

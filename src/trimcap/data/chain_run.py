@@ -93,6 +93,11 @@ class Plan:
         return {key: value for key, value in self.cutting.options.items() if key != "on_bad"}
 
     @property
+    def averaged(self) -> bool:
+        """Whether the baseline is averaged before the steps on windows, not after them."""
+        return all(step.options["average"] == "waveform" for step in self.after if step.name == "subtract_baseline")
+
+    @property
     def on_bad(self) -> str:
         """What to do with unusable windows: "raise" or "drop"."""
         return str(self.cutting.options["on_bad"])
@@ -143,16 +148,20 @@ def summary(parts: Sequence[Part]) -> tuple[str, ...]:
     return (*said, count_words(dropped, total)) if dropped else said
 
 
-def through(steps: Sequence[Declared], batch: Batch) -> Batch:
-    """Windows, and the baseline beside them, through steps on windows."""
+def through(steps: Sequence[Declared], windows: Windows, reference: Windows | None = None) -> Windows:
+    """Windows through steps on windows; `reference` is what `reference_of` gives, for "subtract_baseline"."""
     for step in steps:
-        function, options = step.kind.function, step.options
         if step.name == "subtract_baseline":
-            batch = Batch(function(batch.windows, baseline=batch.baseline), None)
-            continue
-        other = None if batch.baseline is None else _applied(step, function, batch.baseline, options)
-        batch = Batch(_applied(step, function, batch.windows, options), other)
-    return batch
+            windows = step.kind.function(windows, baseline=reference, **step.options)
+        else:
+            windows = _applied(step, step.kind.function, windows, step.options)
+    return windows
+
+
+def reference_of(steps: Sequence[Declared], baseline: Windows | None) -> Windows | None:
+    """The windows of a baseline through the steps before "subtract_baseline"."""
+    at = next((i for i, step in enumerate(steps) if step.name == "subtract_baseline"), 0)
+    return None if baseline is None else through(steps[:at], baseline)
 
 
 def usable(plan: Plan, batch: Batch) -> tuple[Batch, Counter[str]]:
@@ -192,9 +201,8 @@ def by_subject(steps: Sequence[Declared], parts: Iterable[Part]) -> Iterator[Par
             )
         seen.add(subject)
         windows = replace(gather(pending), steps=_first(pending).steps)
-        batch = through(steps, Batch(windows, None))
         yield Part(
-            batch.windows,
+            through(steps, windows),
             sum(p.total for p in pending),
             sum((p.dropped for p in pending), Counter[str]()),
             Hearsay.joined(p.hearsay for p in pending),
@@ -210,7 +218,7 @@ def _one(plan: Plan, recording: Recording) -> Part:
             raise ValueError(
                 f"step {step.name} gave a {type(recording).__name__}; before 'windows' it must give a Recording"
             )
-    cutting = plan_cutting(recording.rate, **plan.options)
+    cutting = plan_cutting(recording.rate, averaged=plan.averaged, **plan.options)
     batch = cut_recording(recording, cutting, plan.words)
     total = len(batch.windows)
     if not total:
@@ -224,7 +232,8 @@ def _one(plan: Plan, recording: Recording) -> Part:
     batch, dropped = usable(plan, batch)
     if not len(batch.windows):
         return Part(None, total, dropped, said)
-    return Part(through(plan.after, batch).windows, total, dropped, said)
+    windows = through(plan.after, batch.windows, reference_of(plan.after, batch.baseline))
+    return Part(windows, total, dropped, said)
 
 
 def _check_own_baseline(recording: Recording, options: Mapping[str, Any]) -> None:
@@ -239,7 +248,7 @@ def _check_own_baseline(recording: Recording, options: Mapping[str, Any]) -> Non
             "reader left the baseline out; read with baseline='keep', where the reader has that"
         )
     first = options["baseline"] if options["start"] is None else options["start"]
-    if first < held:
+    if first < held - 0.5 / recording.rate:  # the reader rounds to whole samples
         raise ValueError(
             f"recording {recording.name} begins with a baseline of {held:g} s, but windows would start at {first:g} s; "
             f"set baseline={held:g} (and subtract_baseline) or start={held:g} in the step 'windows', or read with "

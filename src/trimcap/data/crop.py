@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from trimcap.data.online import Block, Online
 from trimcap.data.recording import Recording
 
 
@@ -45,6 +46,22 @@ def keep_first(recording: Recording, *, seconds: float) -> Recording:
     """The first `seconds` of a recording; all of one that is not longer."""
     keep_first_words(seconds=seconds)
     return crop(recording, 0.0, seconds) if recording.duration > seconds else recording
+
+
+def keep_first_online(rate: float, channels: tuple[str, ...], *, seconds: float) -> Online:
+    """`keep_first` for samples as they come; those after the stretch are taken and forgotten."""
+    keep_first_words(seconds=seconds)
+    left = round(seconds * rate)
+    if not left:
+        raise ValueError(f"keep_first: {seconds:g} s are less than one sample at {rate:g} Hz; keep more")
+
+    def push(block: Block) -> Block:
+        nonlocal left
+        kept = np.asarray(block[:, :left], dtype=np.float32)
+        left -= kept.shape[1]
+        return kept
+
+    return Online(push, rate, channels)
 
 
 def keep_first_words(*, seconds: float) -> str:

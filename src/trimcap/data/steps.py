@@ -15,7 +15,7 @@ from typing import Any, Literal
 from trimcap._errors import unknown
 from trimcap.data import artefacts, filters, polyphase, rereference, running, windowwise
 from trimcap.data.assemble import windows_words
-from trimcap.data.crop import keep_first, keep_first_words
+from trimcap.data.crop import keep_first, keep_first_online, keep_first_words
 from trimcap.data.features import band_power, differential_entropy
 from trimcap.data.online import Online
 from trimcap.data.resample import resample
@@ -50,7 +50,7 @@ class Kind:
 #: the built-in steps
 STEPS: Mapping[str, Kind] = MappingProxyType(
     {
-        "keep_first": Kind(keep_first, "recording", keep_first_words),
+        "keep_first": Kind(keep_first, "recording", keep_first_words, keep_first_online),
         "pick": Kind(rereference.pick, "recording", rereference.pick_words, rereference.pick_online),
         "rereference": Kind(
             rereference.rereference, "recording", rereference.rereference_words, rereference.rereference_online
@@ -72,7 +72,7 @@ STEPS: Mapping[str, Kind] = MappingProxyType(
         "differential_entropy": Kind(differential_entropy, "window"),
         "band_power": Kind(band_power, "window"),
         "log_variance": Kind(windowwise.log_variance, "window"),
-        "subtract_baseline": Kind(windowwise.subtract_baseline, "window"),
+        "subtract_baseline": Kind(windowwise.subtract_baseline, "window", windowwise.subtract_baseline_words),
         "window_z_score": Kind(windowwise.window_z_score, "window", windowwise.window_z_score_words),
         "grid": Kind(windowwise.grid, "window"),
         "frames": Kind(windowwise.frames, "window"),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from trimcap.data.assemble import assembler, make_batch, plan_cutting
-from trimcap.data.chain_run import Declared, Plan, through, usable
+from trimcap.data.chain_run import Declared, Plan, reference_of, through, usable
 from trimcap.data.online import Block, Online
 from trimcap.data.recording import Recording
 from trimcap.data.windows import Windows
@@ -41,8 +41,9 @@ class Stream:
         self._steps = _online(plan.before, self.rate, channels)
         last = self._steps[-1] if self._steps else Online(lambda block: block, self.rate, channels)
         self._origin = _origin(last.rate, last.channels)
-        self._cutting = plan_cutting(last.rate, **plan.options)
+        self._cutting = plan_cutting(last.rate, averaged=plan.averaged, **plan.options)
         self._assemble = assembler(len(last.channels), self._cutting)
+        self._reference: Windows | None = None
         self._ended = False
         self.delay = sum(step.delay for step in self._steps)
         self.total = 0
@@ -96,7 +97,9 @@ class Stream:
         self.dropped += dropped
         if not len(batch.windows):
             return None
-        return through((*self._plan.after, *self._plan.subject), batch).windows
+        if self._reference is None:
+            self._reference = reference_of(self._plan.after, batch.baseline)
+        return through(self._plan.after, batch.windows, self._reference)
 
 
 def _origin(rate: float, channels: tuple[str, ...]) -> Recording:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Literal, get_args
 
 import numpy as np
 
+from trimcap._errors import unknown
 from trimcap.data.features import to_grid, variances
 from trimcap.data.lazy import pieces
 from trimcap.data.montage import Grid
 from trimcap.data.montage import grid as lay_out
 from trimcap.data.windows import Windows
+
+#: what of a baseline is averaged: its samples before the features, or the features
+Average = Literal["waveform", "feature"]
 
 #: values that are standardised together; they fit a core's second-level cache
 _VALUES = 40_000
@@ -131,22 +136,43 @@ def window_z_score_words(*, per: str = "window") -> str:
     return f"z-scored per {per} within each window"
 
 
-def subtract_baseline(windows: Windows, *, baseline: Windows) -> Windows:
-    """X − B for every window, where B is the averaged baseline of its trial, through the same steps so far.
+def subtract_baseline(windows: Windows, *, baseline: Windows, average: Average = "waveform") -> Windows:
+    """X − B for every window of a trial, with B of the baseline before it: f(mean_k B_k), or mean_k f(B_k).
 
-    After raw windows this is the removal in the time domain, after DE it is DE(X) − DE(B), the entropy of the
-    *averaged waveform*, as in torcheeg's baseline removal.
+    f are the steps so far, B_k the windows of the baseline, k = 1 … K. Without features the two are the same.
 
     Parameters
     ----------
-    windows : of one trial
-    baseline : one window of the same shape
+    windows : of one trial, f(X)
+    baseline : "waveform": one window of the same shape, f(mean_k B_k); "feature": K of them, f(B_k)
+    average : "waveform": the baseline's windows were averaged sample by sample to one, which went through the same
+        steps. Noise of K windows averages out, so that this is the entropy of what they have in common.
+        "feature": each of them went through the same steps, and the results are averaged
+
+    Raises
+    ------
+    ValueError : the baseline has another shape, or none.
+
+    Notes
+    -----
+    "waveform": Yang, Wu, Qiu, Wang & Chen (2018), "Emotion recognition from multi-channel EEG through parallel
+    convolutional recurrent neural network", for raw windows; torcheeg's baseline removal, also after DE.
+    "feature": Yang, Wu, Fu & Chen (2018), "Continuous convolutional neural network with 3D input for EEG-based emotion
+    recognition", DE_final = DE(X) − Σ_k DE(B_k) / K.
     """
-    if baseline.X.shape != (1, *windows.shape):
-        raise ValueError(
-            f"subtract_baseline: the baseline has shape {baseline.X.shape[1:]}, the windows {windows.shape}"
-        )
-    return windows.with_X(windows.X - baseline.X, step="averaged baseline subtracted")
+    text = subtract_baseline_words(average=average)
+    enough = len(baseline) == 1 or (average == "feature" and len(baseline) > 1)
+    if not enough or baseline.shape != windows.shape:
+        raise ValueError(f"subtract_baseline: the baseline has shape {baseline.X.shape}, the windows {windows.shape}")
+    mean = baseline.X.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return windows.with_X(windows.X - mean, step=text)
+
+
+def subtract_baseline_words(*, average: Average = "waveform") -> str:
+    """What `subtract_baseline` does, in words."""
+    if average not in get_args(Average):
+        raise ValueError(unknown("average", average, get_args(Average)))
+    return "averaged baseline subtracted" if average == "waveform" else "mean over the baseline's windows subtracted"
 
 
 def need_raw(windows: Windows, step: str) -> None:
