@@ -213,3 +213,11 @@ def test_what_is_never_written_is_refused_although_its_hash_fits(tmp_path, chang
     path.write_text(json.dumps({**facts, "sha256": digest(facts)}))
     with pytest.raises(ArtifactError, match=words):
         read_splits(path, data())
+
+
+def test_windows_cut_elsewhere_are_told_from_more_windows(tmp_path):
+    path = write_splits(made("leave_one_subject_out"), tmp_path / "s.json")
+    windows = data()
+    later = replace(windows, metadata=windows.metadata.assign(start=windows.metadata.start + 3))
+    with pytest.raises(ValueError, match=r"trials have other windows \(s00/d0/t00: 2, but they start at other times"):
+        read_splits(path, later)

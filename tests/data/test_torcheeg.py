@@ -98,7 +98,11 @@ def test_transformed_clips_keep_shape_and_unit(layout, shape):
     X = np.random.default_rng(0).normal(size=(24, *shape))
     windows = from_torcheeg((X, None, metadata), channels=CHANNELS, rate=128, layout=layout, unit="nat", **RULE)
     np.testing.assert_array_equal(windows.X, X.astype(np.float32))
-    assert (windows.unit, windows.duration, windows.steps) == ("nat", 0.5, ("transformed by torcheeg", "classes by valence > 3"))
+    assert (windows.unit, windows.duration, windows.steps) == (
+        "nat",
+        0.5,
+        ("transformed by torcheeg", "classes by valence > 3"),
+    )
     X[3, 0, 0] = np.nan
     with pytest.raises(ValueError, match="NaN or infinity in 1 of 24 clips, first in clip 3"):
         from_torcheeg((X, None, metadata), channels=CHANNELS, rate=128, layout=layout, unit="nat", **RULE)

@@ -21,7 +21,7 @@ Protocol = Annotated[str, typer.Option("--protocol", help="A protocol by name, o
 Out = Annotated[Path, typer.Option("--out", help="The .json file to write.")]
 Folds = Annotated[int | None, typer.Option("--folds", min=2, help="Number of folds, where the protocol has one.")]
 Valid = Annotated[float, typer.Option("--valid", help="Fraction of the training groups that validate.")]
-Seed = Annotated[int, typer.Option("--seed", help="Of the split.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the split.")]
 Option = Annotated[
     list[str] | None,
     typer.Option("--option", help="Further options of the protocol, e.g. shots=3, order=random, stimulus=trial."),

@@ -65,7 +65,7 @@ def check_data(windows: Windows, facts: Mapping[str, Any], path: Path, *, labels
     found = [
         _some(missing, "trials of the file are missing here"),
         _some(extra, "trials here are not in the file"),
-        _some(cut, "trials have other windows", lambda name: f"{theirs[name]['windows']} → {ours[name]['windows']}"),
+        _some(cut, "trials have other windows", lambda name: _number(theirs[name]["windows"], ours[name]["windows"])),
         _some(labelled, "trials have other labels", lambda name: f"{theirs[name]['class']} → {ours[name]['class']}"),
         _some(shown if _both_know_stimuli(facts, other) else [], "trials have other stimuli"),
         f"classes {facts['classes']} → {other['classes']}" if facts["classes"] != other["classes"] else "",
@@ -90,6 +90,10 @@ def _some(names: Sequence[str], what: str, show: Any = None) -> str:
         return ""
     examples = ", ".join(name + (f": {show(name)}" if show else "") for name in names[:3])
     return f"{len(names)} {what} ({examples}{', …' if len(names) > 3 else ''})"
+
+
+def _number(there: int, here: int) -> str:
+    return f"{there} → {here}" if there != here else f"{there}, but they start at other times"
 
 
 def _trials(windows: Windows) -> dict[str, Any]:
