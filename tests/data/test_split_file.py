@@ -102,7 +102,7 @@ def changed(what):
         ("label", r"2 trials have other labels \(s01/d0/t00: class0 → class1, s01/d1/t00: class0 → class1\)"),
         ("missing", r"\(288 there, 284 here\): 2 trials of the file are missing here \(s01/d0/t03, s01/d1/t03\)"),
         ("extra", r"36 trials here are not in the file \(s04/d0/t00, .*, …\)"),
-        ("cut", r"144 trials have other windows \(s00/d0/t00: 2 → 2"),
+        ("cut", r"144 trials have other windows \(s00/d0/t00: 2, but they start at other times"),
         ("classes", r"classes \['class0', 'class1'\] → \['low', 'high'\]"),
     ],
 )
