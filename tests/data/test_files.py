@@ -337,6 +337,10 @@ def test_units(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"median spread of 1.7e\+08 µV.*if the numbers in the file are uV, pass unit"):
         read_files(path)
     np.testing.assert_allclose(read_files(path, unit="uV")[0].signal, counts() * LSB, rtol=1e-6, atol=1e-6)
+    milli = fif(tmp_path / "S2_raw.fif", lambda raw: raw.apply_function(lambda x: x * 120))  # 20 µV written as 20 mV
+    with pytest.raises(ValueError, match=r"median spread of 2.1e\+04 µV.*if the numbers in the file are mV, pass unit"):
+        read_files(milli)
+    np.testing.assert_allclose(read_files(milli, unit="mV")[0].signal, counts() * LSB * 0.12, rtol=1e-6, atol=1e-6)
     with pytest.raises(ValueError, match="unknown unit 'volts'"):
         read_files(path, unit="volts")
 

@@ -72,7 +72,7 @@ def files_source(
     rename, types : of channels, by their names in the file, e.g. {"EEG Fp1-Ref": "Fp1"}, {"EXG1": "eog"}. A prefix
         `EEG `, `-REF` and other common references, trailing dots and odd case go by themselves where a name of the
         10-5 system is left
-    any_names : accept names outside the 10-5 system (no regions, grids or scalp maps then)
+    any_names : accept names outside the 10-5 system (no regions, grids or scalp maps then), and any amplitude
     bad_channels : what to do with channels marked bad: "raise"; "interpolate" (spherical splines); "drop" those that
         are bad in any file from all files (opens all headers)
     rate : Hz to resample every trial to, by polyphase filtering of its surroundings too; None: files must agree

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 #: what the numbers may be that MNE takes for volts, and what makes them µV
 UNITS = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
-# EEG is tens of µV; a median spread beyond these is a mistake in the unit
-_SPREADS = (1e-2, 1e5)
+# EEG is tens of µV; a median spread beyond these, µV, is a mistake in the unit: numbers in mV make 20 mV of 20 µV
+_SPREADS = (1e-2, 1e4)
 # what the resampling filter needs around a trial, s; cut off again afterwards
 _MARGIN = 1.0
 _LARGEST_TERM = 10_000
