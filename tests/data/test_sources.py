@@ -386,6 +386,21 @@ def test_a_chain_does_not_take_a_clip_of_dreamer_for_its_baseline(place: Path) -
         make_windows(subtract, open_source("dreamer", place / "dreamer", subjects=1))
 
 
+def test_a_chain_takes_the_baseline_of_dreamer_that_the_reader_kept(place: Path) -> None:
+    """0.1 s are 12.8 samples: the reader and the windows step round alike."""
+    cut = Step("windows", seconds=0.1, baseline=0.1)
+    kept = open_source("dreamer", place / "dreamer", subjects=1, baseline="keep", baseline_seconds=0.1)
+    windows = make_windows(Chain((cut, Step("subtract_baseline"))), kept)
+    raw = make_windows(WINDOWS, open_source("dreamer", place / "dreamer", subjects=1))
+    apart = open_source("dreamer", place / "dreamer", subjects=1, baseline="apart", baseline_seconds=0.1)
+    before = {recording.trial: recording.info["baseline"] for recording in apart}
+    expected = raw.X - np.stack([before[trial] for trial in raw.metadata.trial])
+    np.testing.assert_allclose(windows.X, expected, atol=1e-3)
+    whole = open_source("dreamer", place / "dreamer", subjects=1, baseline="keep")
+    with pytest.raises(ValueError, match=r"01/1/01 begins with a baseline of 0.3125 s, but windows would start at 0.1"):
+        make_windows(Chain((cut, Step("subtract_baseline"))), whole)
+
+
 def test_nan_before_a_filter_says_where_to_drop_it(tmp_path: Path) -> None:
     arrays = deap_arrays(1)
     arrays["data"][2, 5, 4000] = np.nan

@@ -11,7 +11,16 @@ sys.path.append(str(Path(__file__).parents[1] / "data"))
 sys.path.append(str(Path(__file__).parents[1] / "data" / "sets"))
 
 from edf_files import write_subject
-from set_files import write_deap, write_faced_features, write_seed, write_seed_features
+from set_files import (
+    amigos_arrays,
+    dreamer_subject,
+    write_amigos,
+    write_deap,
+    write_dreamer,
+    write_faced_features,
+    write_seed,
+    write_seed_features,
+)
 
 from trimcap.data import sets
 from trimcap.data.cache import cache_info
@@ -120,7 +129,7 @@ def test_a_set_through_a_chain_is_what_the_functions_give(deap: Path, tmp_path: 
     assert found.features.ids.tolist() == found.windows.ids.tolist()
     power = band_power(raw.take(range(60)))
     np.testing.assert_allclose(found.features.X[:60], power.X, atol=1e-6)
-    assert found.features.steps[-1].startswith("log band power")
+    assert found.features.steps[-2].startswith("log band power")
     assert found.grid.channels == found.windows.channels
     assert len(cache_info(tmp_path)) == 2
 
@@ -370,3 +379,54 @@ def test_processes_share_the_cached_windows(tmp_path: Path) -> None:
     assert {line.split()[1] for line in reads(place)} == {str(os.getpid())}
     assert len(reads(place)) == 2 * 4
     assert (tmp_path / "run" / "results.csv").is_file()
+
+
+def published(trials: list[tuple[np.ndarray, np.ndarray]], average: str) -> np.ndarray:
+    """DE(X_j) − DE(Σ_k B_k / K), or DE(X_j) − Σ_k DE(B_k) / K, from (baseline, clip) of every trial."""
+
+    def DE(second: np.ndarray) -> np.ndarray:
+        names = tuple(f"E{c}" for c in range(len(second)))
+        return differential_entropy(cut([Recording(second, 128.0, names, "s")], seconds=1)).X[0]
+
+    def seconds(signal: np.ndarray) -> list[np.ndarray]:
+        return [np.ascontiguousarray(signal[:, i : i + 128]) for i in range(0, signal.shape[1] - 127, 128)]
+
+    made = []
+    for before, clip in trials:
+        B = seconds(before)
+        base = np.mean([DE(b) for b in B], axis=0) if average == "feature" else DE(np.mean(B, axis=0))
+        made += [DE(x) - base for x in seconds(clip)]
+    return np.stack(made)
+
+
+def with_baseline(source: str, path: Path, seconds: int, average: str, **options: object):
+    import json
+
+    steps = [{"name": "windows", "seconds": 1, "baseline": seconds}, "differential_entropy"]
+    chain = [*steps, {"name": "subtract_baseline", "average": average}]
+    table = {"source": source, "path": str(path), "chain": chain, "cache": False, "options": options}
+    found = prepare(Recipe.model_validate_json(json.dumps({"name": source, "data": table})))
+    assert found.features.ids.tolist() == found.windows.ids.tolist()
+    assert set(found.windows.metadata.start) == {seconds, seconds + 1.0}
+    return found.windows.X
+
+
+@pytest.mark.parametrize("average", ["waveform", "feature"])
+def test_a_chain_with_a_baseline_gets_it_of_amigos(tmp_path: Path, average: str) -> None:
+    write_amigos(tmp_path, 1, samples=300)
+    trials = [t[:, :14].T.astype(np.float32) for t in amigos_arrays(1, 300)[0][:16]]
+    expected = published([(x[:, :640], x[:, 640:]) for x in trials], average)
+    np.testing.assert_allclose(with_baseline("amigos", tmp_path, 5, average), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize(("seconds", "average"), [(61, "waveform"), (61, "feature"), (3, "feature")])
+def test_a_chain_with_a_baseline_gets_it_of_dreamer(tmp_path: Path, seconds: int, average: str) -> None:
+    """The last seconds before the clip; files may have some samples more than 61 s."""
+    write_dreamer(tmp_path, subjects=1, samples=300, baseline=61 * 128, compress=False)
+    eeg = dreamer_subject(1, 300, 61 * 128)["EEG"]
+    trials = [tuple(eeg[key][t, 0].T.astype(np.float32) for key in ("baseline", "stimuli")) for t in range(18)]
+    expected = published([(before[:, -seconds * 128 :], clip) for before, clip in trials], average)
+    np.testing.assert_allclose(with_baseline("dreamer", tmp_path, seconds, average), expected, atol=2e-5)
+    assert np.abs(expected - published([(b[:, : seconds * 128], x) for b, x in trials], average)).max() > 1e-4
+    with pytest.raises(ValueError, match="the reader left the baseline out"):
+        with_baseline("dreamer", tmp_path, seconds, average, baseline="drop")

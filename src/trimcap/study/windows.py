@@ -28,7 +28,7 @@ _OWN_RATE = ("bids", "eegmat", "files", "fingerprint", "seed-v", "synthetic")
 #: sources that know which part of a recording to use
 _OWN_SECONDS = ("eegmat", "fingerprint", "synthetic")
 #: sources that can leave a trial's baseline where it was recorded, before the trial
-_KEEP_BASELINE = ("amigos", "deap")
+_KEEP_BASELINE = ("amigos", "deap", "dreamer")
 #: length of a Welch segment of the linear baseline, s
 _SEGMENT = 2.0
 
@@ -118,9 +118,11 @@ def _options(data: DataSection, chain: Chain) -> dict[str, Any]:
         options.setdefault("rate", data.rate)
     if data.source in _OWN_SECONDS and data.seconds is not None:
         options.setdefault("seconds", data.seconds)
-    wants_baseline = any(step.options.get("baseline") for step in chain.steps if step.name == "windows")
-    if wants_baseline and data.source in _KEEP_BASELINE:
+    seconds = next(step.options["baseline"] for step in chain.steps if step.name == "windows")
+    if seconds and data.source in _KEEP_BASELINE:
         options.setdefault("baseline", "keep")
+        if data.source == "dreamer" and options["baseline"] == "keep":
+            options.setdefault("baseline_seconds", seconds)  # of a minute, what lies next to the clip
     return options
 
 

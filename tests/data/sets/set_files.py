@@ -143,7 +143,7 @@ def write_cnt(path: Path, counts: np.ndarray, names: list[str] = CNT_62, *, rate
     return path
 
 
-def dreamer_subject(number: int, samples: int) -> dict[str, Any]:
+def dreamer_subject(number: int, samples: int, baseline: int = 40) -> dict[str, Any]:
     rng = np.random.default_rng(number)
 
     def signals(seed: int, channels: int, n: int) -> np.ndarray:
@@ -152,14 +152,16 @@ def dreamer_subject(number: int, samples: int) -> dict[str, Any]:
     def scores() -> np.ndarray:
         return rng.integers(1, 6, (18, 1)).astype("u1")
 
-    eeg = {"baseline": signals(1000 * number, 14, 40), "stimuli": signals(1000 * number + 500, 14, samples)}
+    eeg = {"baseline": signals(1000 * number, 14, baseline), "stimuli": signals(1000 * number + 500, 14, samples)}
     ecg = {"baseline": signals(0, 2, 8), "stimuli": signals(1, 2, 8)}
     scored = {"ScoreValence": scores(), "ScoreArousal": scores(), "ScoreDominance": scores()}
     return {"Age": "22", "Gender": "male", "EEG": eeg, "ECG": ecg, **scored}
 
 
-def write_dreamer(out: Path, *, subjects: int = 2, samples: int = 60, compress: bool = True, **changes: Any) -> Path:
-    content = [dreamer_subject(n + 1, samples) for n in range(subjects)]
+def write_dreamer(
+    out: Path, *, subjects: int = 2, samples: int = 60, baseline: int = 40, compress: bool = True, **changes: Any
+) -> Path:
+    content = [dreamer_subject(n + 1, samples, baseline) for n in range(subjects)]
     fields = {
         "Data": cells((1, subjects), content), "EEG_SamplingRate": 128, "ECG_SamplingRate": 256,
         "EEG_Electrodes": cells((1, 14), list(EMOTIV)), "noOfSubjects": subjects, "noOfVideoSequences": 18,

@@ -45,6 +45,52 @@ def test_dreamer_values_labels_and_order(tmp_path: Path, compress: bool) -> None
     assert find_dreamer(tmp_path).missing[0] == "03"
 
 
+def test_dreamer_baseline_is_kept_before_the_clip_or_apart(tmp_path: Path) -> None:
+    write_dreamer(tmp_path, subjects=1)
+    written = dreamer_subject(1, 60)["EEG"]
+    dropped = read_dreamer(tmp_path)
+    whole, some = (read_dreamer(tmp_path, baseline="keep", baseline_seconds=s) for s in (None, 0.25))
+    apart = read_dreamer(tmp_path, baseline="apart", baseline_seconds=0.25)
+    for t in range(18):
+        before, clip = (written[key][t, 0].T.astype(np.float32) for key in ("baseline", "stimuli"))
+        assert before.shape == (14, 40 + t)
+        np.testing.assert_array_equal(whole[t].signal, np.concatenate([before, clip], axis=1))
+        assert whole[t].info["baseline_seconds"] == (40 + t) / 128
+        np.testing.assert_array_equal(some[t].signal, np.concatenate([before[:, -32:], clip], axis=1))
+        assert some[t].info["baseline_seconds"] == 0.25
+        np.testing.assert_array_equal(apart[t].info["baseline"], before[:, -32:])
+        np.testing.assert_array_equal(apart[t].signal, clip)
+        np.testing.assert_array_equal(dropped[t].signal, clip)
+        assert apart[t].info["baseline_seconds"] == dropped[t].info["baseline_seconds"] == 0.0
+        assert "baseline" not in dropped[t].info
+
+
+def test_dreamer_baselines_that_make_no_sense(tmp_path: Path) -> None:
+    write_dreamer(tmp_path, subjects=1)
+    for options, message in (
+        ({"baseline": "kept"}, "unknown baseline 'kept'; did you mean 'keep'"),
+        ({"baseline_seconds": 3}, r"baseline_seconds=3 of a baseline that is dropped; read with baseline='keep'"),
+        ({"baseline": "keep", "baseline_seconds": 0}, "baseline_seconds is 0; it must be a number of seconds"),
+        ({"baseline": "keep", "baseline_seconds": float("nan")}, "baseline_seconds is nan"),
+        ({"baseline": "apart", "baseline_seconds": "3"}, "baseline_seconds is '3'"),
+        (
+            {"baseline": "keep", "baseline_seconds": 61},
+            r"DREAMER\.mat: subject 01: baseline 01 lasts 0.3125 s, shorter than baseline_seconds=61",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read_dreamer(tmp_path, **options)
+    flat = dreamer_subject(1, 60)
+    flat["EEG"]["baseline"][3, 0][:, 5] = 7
+    write_dreamer(tmp_path, subjects=1, Data=cells((1, 1), [flat]))
+    assert len(read_dreamer(tmp_path)) == 18
+    broken = dreamer_subject(1, 60)
+    broken["EEG"]["baseline"][4, 0] = np.zeros((40, 13))
+    write_dreamer(tmp_path, subjects=1, Data=cells((1, 1), [broken]))
+    with pytest.raises(ValueError, match="baseline 05 is an array of shape"):
+        read_dreamer(tmp_path, baseline="keep")
+
+
 def test_dreamer_streams_and_skips(tmp_path: Path) -> None:
     write_dreamer(tmp_path, subjects=3)
     groups = list(iter_dreamer(tmp_path, subjects=[3, 1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +23,8 @@ from trimcap.data.source import Source, Wanted
 RATE = 128.0
 RATINGS = ("valence", "arousal", "dominance")
 _TRIALS = 18
-Baseline = Literal["drop", "apart"]
+Baseline = Literal["drop", "keep", "apart"]
+_BASELINES = ("drop", "keep", "apart")
 
 
 def read_dreamer(
@@ -33,11 +35,13 @@ def read_dreamer(
     threshold: float = 3.0,
     side: Side = ">",
     baseline: Baseline = "drop",
+    baseline_seconds: float | None = None,
     on_bad: OnBad = "raise",
 ) -> list[Recording]:
     """Read DREAMER: 18 trials of 65 to 393 s per subject, 14 electrodes of an Emotiv EPOC, 128 Hz, µV.
 
-    The signals are raw, with an offset of about 4200 µV.
+    The signals are raw, with an offset of about 4200 µV: without a band-pass before the windows, the onset of a
+    window's own filters is most of its differential entropy.
 
     Parameters
     ----------
@@ -45,14 +49,16 @@ def read_dreamer(
     subjects : which, as "07", "7" or 7; default all that are in the file
     label : "valence", "arousal" or "dominance", rated from 1 to 5
     threshold, side : class 1 is rating `side` threshold
-    baseline : the 61 s before each clip: "drop" them, or put them "apart" into `info["baseline"]`, float32 (14, n)
+    baseline : the 61 s before each clip: "drop" them, "keep" them at the signal's start, or put them "apart" into
+        `info["baseline"]`, float32 (14, n)
+    baseline_seconds : how many s to keep of the end of that baseline, next to the clip; default all that the file has
     on_bad : what to do with a trial in which a channel is constant or not finite: "raise", "drop" or "keep"
 
     Returns
     -------
     Recordings in the order of the file; subject "01" … "23", session "1", trial "01" … "18", which is also the clip;
-    classes ("low valence", "high valence"). `info`: file, ratings (all three), rule, stimulus, and age and sex where
-    the file has them.
+    classes ("low valence", "high valence"). `info`: file, ratings (all three), rule, stimulus, baseline_seconds, and
+    age and sex where the file has them.
 
     Raises
     ------
@@ -66,8 +72,9 @@ def read_dreamer(
     low-cost off-the-shelf devices, IEEE J. Biomedical and Health Informatics 2018;22(1):98-107.
     """
     groups = iter_dreamer(
-        folder, subjects=subjects, label=label, threshold=threshold, side=side, baseline=baseline, on_bad=on_bad
-    )
+        folder, subjects=subjects, label=label, threshold=threshold, side=side, baseline=baseline,
+        baseline_seconds=baseline_seconds, on_bad=on_bad,
+    )  # fmt: skip
     return [recording for group in groups for recording in group]
 
 
@@ -79,15 +86,17 @@ def iter_dreamer(
     threshold: float = 3.0,
     side: Side = ">",
     baseline: Baseline = "drop",
+    baseline_seconds: float | None = None,
     on_bad: OnBad = "raise",
 ) -> Iterator[list[Recording]]:
     """`read_dreamer` one subject at a time, in the order of the file, which is read as a stream."""
-    split = _rule(label, threshold, side, baseline, on_bad)
+    split = _rule(label, threshold, side, on_bad)
+    rest = _rest(baseline, baseline_seconds)
     found = find_dreamer(folder)
     names = set(found.choose(subjects))
     path = next(iter(found.files.values()))[0]
     _check_facts(path)
-    return _subjects(path, names, split, baseline, on_bad)
+    return _subjects(path, names, split, rest, on_bad)
 
 
 def dreamer_source(
@@ -98,15 +107,18 @@ def dreamer_source(
     threshold: float = 3.0,
     side: Side = ">",
     baseline: Baseline = "drop",
+    baseline_seconds: float | None = None,
     on_bad: OnBad = "raise",
 ) -> Source:
     """`read_dreamer` from its one file, which is read as a stream; `subjects` may be how many of the first."""
-    _rule(label, threshold, side, baseline, on_bad)
+    _rule(label, threshold, side, on_bad)
+    _rest(baseline, baseline_seconds)
     found = find_dreamer(set_folder("dreamer", path))
     names = None if subjects is None else wanted_names(found, subjects)
     read = partial(
-        read_dreamer_file, subjects=names, label=label, threshold=threshold, side=side, baseline=baseline, on_bad=on_bad
-    )
+        read_dreamer_file, subjects=names, label=label, threshold=threshold, side=side, baseline=baseline,
+        baseline_seconds=baseline_seconds, on_bad=on_bad,
+    )  # fmt: skip
     return Source("dreamer", next(iter(found.files.values())), read, parts=1)
 
 
@@ -118,13 +130,15 @@ def read_dreamer_file(
     threshold: float,
     side: Side,
     baseline: Baseline,
+    baseline_seconds: float | None,
     on_bad: OnBad,
 ) -> Iterator[Recording]:
     """The trials of DREAMER.mat, one subject in memory at a time; `subjects` by their full names, None: all."""
-    split = _rule(label, threshold, side, baseline, on_bad)
+    split = _rule(label, threshold, side, on_bad)
+    rest = _rest(baseline, baseline_seconds)
     _check_facts(path)
     names = {f"{n:02d}" for n in range(1, cell_count(path, "DREAMER", "Data") + 1)} if subjects is None else {*subjects}
-    for group in _subjects(path, names, split, baseline, on_bad):
+    for group in _subjects(path, names, split, rest, on_bad):
         yield from group
 
 
@@ -152,30 +166,50 @@ def find_dreamer(folder: Path | str) -> Found:
     raise FileNotFoundError(f"DREAMER: no DREAMER.mat in {root}; pass the folder that holds it")
 
 
-def _rule(label: str, threshold: float, side: str, baseline: str, on_bad: str) -> Rule:
-    check_option("baseline", baseline, ("drop", "apart"))
+@dataclass(frozen=True)
+class _Rest:
+    """What becomes of a trial's baseline: all of it, or its last `samples`."""
+
+    place: Baseline
+    samples: int | None
+
+
+def _rest(baseline: Baseline, seconds: float | None) -> _Rest:
+    check_option("baseline", baseline, _BASELINES)
+    if seconds is None:
+        return _Rest(baseline, None)
+    if baseline == "drop":
+        raise ValueError(
+            f"baseline_seconds={seconds} of a baseline that is dropped; read with baseline='keep' or 'apart'"
+        )
+    if not isinstance(seconds, int | float) or not 0.5 / RATE < seconds < math.inf:
+        raise ValueError(f"baseline_seconds is {seconds!r}; it must be a number of seconds, more than 0")
+    return _Rest(baseline, round(seconds * RATE))
+
+
+def _rule(label: str, threshold: float, side: str, on_bad: str) -> Rule:
     check_on_bad(on_bad)
     return rule(label, threshold, side, known=RATINGS, lowest=1, highest=5, what="DREAMER")
 
 
-def _subjects(path: Path, names: set[str], split: Rule, baseline: Baseline, on_bad: OnBad) -> Iterator[list[Recording]]:
+def _subjects(path: Path, names: set[str], split: Rule, rest: _Rest, on_bad: OnBad) -> Iterator[list[Recording]]:
     for number, cell in enumerate(read_cells(path, "DREAMER", "Data"), start=1):
         name = f"{number:02d}"
         if name not in names:
             continue
         yield recordings(
-            _trials(cell, path, name, split, baseline),
+            _trials(cell, path, name, split, rest),
             path=path, subject=name, channels=CHANNELS, rate=RATE, classes=split.classes, on_bad=on_bad,
         )  # fmt: skip
 
 
-def _trials(cell: Any, path: Path, name: str, split: Rule, baseline: Baseline) -> Iterator[Trial]:
+def _trials(cell: Any, path: Path, name: str, split: Rule, rest: _Rest) -> Iterator[Trial]:
     where = f"{path}: subject {name}"
     eeg = cell.get("EEG") if isinstance(cell, dict) else None
     if not isinstance(eeg, dict):
         raise ValueError(f"{where} is no struct with EEG; is it the published DREAMER.mat?")
     scores = {key: require(cell, f"Score{key.title()}", (_TRIALS, 1), where).ravel() for key in RATINGS}
-    stimuli, rest = (_cells(eeg, key, where) for key in ("stimuli", "baseline"))
+    stimuli, baselines = (_cells(eeg, key, where) for key in ("stimuli", "baseline"))
     facts = {
         key: str(cell[other]) for key, other in (("age", "Age"), ("sex", "Gender")) if isinstance(cell.get(other), str)
     }
@@ -183,11 +217,28 @@ def _trials(cell: Any, path: Path, name: str, split: Rule, baseline: Baseline) -
         trial = f"{t + 1:02d}"
         values = {key: float(scores[key][t]) for key in RATINGS}
         info: dict[str, object] = {"ratings": values, "rule": str(split), "stimulus": trial, **facts}
-        info["baseline_seconds"] = 0.0  # it is never at the start of the signal
-        if baseline == "apart":
-            info["baseline"] = signal(_transposed(rest[t]), CHANNELS, f"{where}: baseline {trial}")
         label = split.apply(_whole(values[split.label], f"{where}: trial {trial}"), f"{where}: trial {trial}")
-        yield Trial(trial, _transposed(stimuli[t]), label, info=info)
+        yield _with_rest(Trial(trial, _transposed(stimuli[t]), label, info=info), baselines[t], rest, where)
+
+
+def _with_rest(trial: Trial, baseline: Any, rest: _Rest, where: str) -> Trial:
+    """The trial with its baseline (time × channels) where it is wanted."""
+    info = {**trial.info, "baseline_seconds": 0.0}
+    if rest.place == "drop":
+        return replace(trial, info=info)
+    before = signal(_transposed(baseline), CHANNELS, f"{where}: baseline {trial.name}")
+    if rest.samples is not None:
+        if before.shape[1] < rest.samples:
+            raise ValueError(
+                f"{where}: baseline {trial.name} lasts {before.shape[1] / RATE:g} s, shorter than "
+                f"baseline_seconds={rest.samples / RATE:g}; keep less"
+            )
+        before = np.ascontiguousarray(before[:, -rest.samples :])
+    if rest.place == "apart":
+        return replace(trial, info={**info, "baseline": before})
+    both = [before, signal(trial.signal, CHANNELS, f"{where}: trial {trial.name}")]
+    info["baseline_seconds"] = before.shape[1] / RATE
+    return replace(trial, signal=np.concatenate(both, axis=1), info=info)
 
 
 def _whole(rating: float, where: str) -> float:
