@@ -417,6 +417,7 @@ def test_progress_shows_files_and_subjects(place: Path, tmp_path: Path, capsys: 
     from trimcap.data.reading import read_items
 
     calls: list[tuple[str, int]] = []
+    totals: list[int] = []
 
     class Bar:
         def __enter__(self):
@@ -431,5 +432,16 @@ def test_progress_shows_files_and_subjects(place: Path, tmp_path: Path, capsys: 
         assert len(list(read_items(source.items, source.read, progress=True))) == 36
     assert [name for name, by in calls if by] == ["DREAMER.mat"]
     assert list(dict.fromkeys(name for name, by in calls if not by)) == ["DREAMER.mat 01", "DREAMER.mat 02"]
+    del calls[:]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trimcap.data.reading.bar", lambda show, total: totals.append(total) or Bar())
+        make_windows(WINDOWS, source, progress=True)
+        make_windows(WINDOWS, source, cache=tmp_path / "other", progress=True)
+        make_windows(WINDOWS, open_source("dreamer", place / "dreamer", subjects=["02"]), progress=True)
+        make_windows(WINDOWS, open_source("deap", place / "deap"), progress=True)
+    # one file holds all subjects: the bar counts them, so that there is a time left before the end
+    assert totals == [2, 2, 1, 2]
+    both = ["DREAMER.mat 02", "DREAMER.mat"]
+    assert [name for name, by in calls if by] == [*both, *both, "DREAMER.mat", "s01.dat", "s02.dat"]
     make_windows(WINDOWS, source, cache=tmp_path, progress=True)
     assert capsys.readouterr().out == ""

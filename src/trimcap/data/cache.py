@@ -58,6 +58,7 @@ def cached(
     read: Read | None = None,
     also: Sequence[Path | str] = (),
     parts: int = PARTS,
+    subjects: int | None = None,
     check: Check = "quick",
     progress: bool = False,
 ) -> Windows:
@@ -77,6 +78,7 @@ def cached(
     also : further files that the reader uses, such as a table of labels
     parts : how many last parts of a file's path the reader looks at; files are called by them, so that a folder
         whose name does not count can be moved
+    subjects : how many subjects the files hold together, if more than there are files; a bar counts them
     check : "quick": sizes, headers and rows are compared with the manifest, and a file whose size, inode and
         times of change are what they were when it was hashed is not hashed again; "full": every byte of X is
         compared and every input hashed
@@ -112,7 +114,7 @@ def cached(
         pass
     except DamagedError as error:
         warnings.warn(f"cache entry {place} is damaged: {error}; it is built again", stacklevel=2)
-    recordings = _recordings(inputs, read, progress)
+    recordings = inputs if read is None else read_items(inputs, read, progress=progress, subjects=subjects)
     facts = _facts(chain, key, sources, read)
     _build(chain, recordings, place, facts, sources, progress=progress and read is None, full=check == "full")
     _remember(Path(folder), sources)
@@ -183,10 +185,6 @@ def _remember(folder: Path, sources: Sequence[Source]) -> None:
     files = [(file, hashed) for file, hashed in hashes if file is not None and hashed is not None]
     if files:
         remember(folder, files)
-
-
-def _recordings(inputs: Sequence[Any], read: Read | None, progress: bool) -> Sequence[Recording] | Iterator[Recording]:
-    return inputs if read is None else read_items(inputs, read, progress=progress)
 
 
 def _facts(chain: Chain, key: str, sources: Sequence[Source], read: Read | None) -> dict[str, Any]:

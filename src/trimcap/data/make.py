@@ -40,10 +40,12 @@ def make_windows(
     """
     if isinstance(source, Source):
         if cache is None:
-            return chain.apply(read_items(source.items, source.read, progress=progress))
+            items = read_items(source.items, source.read, progress=progress, subjects=source.subjects)
+            return chain.apply(items)
         return cached(
-            chain, source.items, folder=cache, read=source.read, also=source.also, parts=source.parts, progress=progress
-        )
+            chain, source.items, folder=cache, read=source.read, also=source.also, parts=source.parts,
+            subjects=source.subjects, progress=progress,
+        )  # fmt: skip
     if cache is None:
         return chain.apply(source, progress=progress)
     return cached(chain, source, folder=cache, progress=progress)

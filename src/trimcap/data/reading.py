@@ -11,14 +11,21 @@ from trimcap.data.recording import Recording
 
 
 def read_items(
-    items: Sequence[Path | str], read: Callable[[Path], Iterable[Recording]], *, progress: bool = False
+    items: Sequence[Path | str],
+    read: Callable[[Path], Iterable[Recording]],
+    *,
+    progress: bool = False,
+    subjects: int | None = None,
 ) -> Iterator[Recording]:
-    """The recordings of all items; a bar counts the items and shows the time that is left."""
-    with bar(progress, len(items)) as advance:
+    """The recordings of all items; a bar counts the items, or their `subjects`, and shows the time that is left."""
+    with bar(progress, subjects or len(items)) as advance:
         for item in items:
             path = Path(item)
+            before: str | None = None
             for recording in read(path):
-                advance(f"{path.name} {recording.subject}", 0)
+                another = subjects is not None and before not in (None, recording.subject)
+                advance(f"{path.name} {recording.subject}", int(another))
+                before = recording.subject
                 yield recording
             advance(path.name)
 

@@ -30,6 +30,7 @@ class Source:
     also : further files that `read` uses, such as a table of labels; they count for caches
     parts : how many last parts of a file's path `read` looks at: 1, its name; 2, also its folder, … Caches call a file
         by them, so that a set can be moved
+    subjects : how many subjects the items hold together, if it is known and more than the items; a bar counts them
     """
 
     name: str
@@ -37,6 +38,7 @@ class Source:
     read: Callable[[Path], Iterable[Recording]]
     also: tuple[Path, ...] = ()
     parts: int = 3
+    subjects: int | None = None
 
     def __len__(self) -> int:
         return len(self.items)

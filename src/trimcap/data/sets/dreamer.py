@@ -119,7 +119,8 @@ def dreamer_source(
         read_dreamer_file, subjects=names, label=label, threshold=threshold, side=side, baseline=baseline,
         baseline_seconds=baseline_seconds, on_bad=on_bad,
     )  # fmt: skip
-    return Source("dreamer", next(iter(found.files.values())), read, parts=1)
+    count = len(found.files if names is None else names)
+    return Source("dreamer", next(iter(found.files.values())), read, parts=1, subjects=count)
 
 
 def read_dreamer_file(
