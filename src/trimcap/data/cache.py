@@ -114,7 +114,7 @@ def cached(
         pass
     except DamagedError as error:
         warnings.warn(f"cache entry {place} is damaged: {error}; it is built again", stacklevel=2)
-    recordings = inputs if read is None else read_items(inputs, read, progress=progress, subjects=subjects)
+    recordings = _recordings(inputs, read, subjects, progress)
     facts = _facts(chain, key, sources, read)
     _build(chain, recordings, place, facts, sources, progress=progress and read is None, full=check == "full")
     _remember(Path(folder), sources)
@@ -185,6 +185,12 @@ def _remember(folder: Path, sources: Sequence[Source]) -> None:
     files = [(file, hashed) for file, hashed in hashes if file is not None and hashed is not None]
     if files:
         remember(folder, files)
+
+
+def _recordings(
+    inputs: Sequence[Any], read: Read | None, subjects: int | None, progress: bool
+) -> Sequence[Recording] | Iterator[Recording]:
+    return inputs if read is None else read_items(inputs, read, progress=progress, subjects=subjects)
 
 
 def _facts(chain: Chain, key: str, sources: Sequence[Source], read: Read | None) -> dict[str, Any]:
