@@ -17,6 +17,7 @@ from trimcap.cli.evaluation import evaluate
 from trimcap.cli.inspection import cost, inspect
 from trimcap.cli.pruning import prune
 from trimcap.cli.recordings import app as data
+from trimcap.cli.sensitivity import sensitivity
 from trimcap.cli.splitting import split
 from trimcap.cli.studies import demo, report, run
 from trimcap.cli.training import train
@@ -50,7 +51,7 @@ def main(version: Version = False) -> None:  # noqa: ARG001 - its callback answe
 
 for function in (
     demo, run, train, inspect, cost, prune, quantize, export, verify, evaluate, report, split, audit, controls,
-    criteria,
+    criteria, sensitivity,
 ):  # fmt: skip
     app.command()(verb(function))
 app.add_typer(data, name="data")

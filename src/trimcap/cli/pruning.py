@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -42,6 +43,9 @@ Bits = Annotated[int, typer.Option("--bits", help="Bits that budgets and costs a
 Electrodes = Annotated[
     str | None, typer.Option("--electrodes", help="Keep these (Fp1,Fp2,…), or the best N by saliency.")
 ]
+PlanFile = Annotated[
+    Path | None, typer.Option("--plan", help="A plan.json that says what stays, such as `trimcap sensitivity` writes.")
+]
 Axes = Annotated[list[str] | None, typer.Option("--axis", metavar="NAME", help="Prune this axis only; repeat.")]
 AtLeast = Annotated[int, typer.Option("--at-least", min=1, help="Slices that every axis keeps.")]
 MultipleOf = Annotated[int, typer.Option("--multiple-of", min=1, help="Round kept counts up to a multiple of this.")]
@@ -62,37 +66,46 @@ def prune(
     macs: Macs = None,
     bits: Bits = 8,
     electrodes: Electrodes = None,
+    plan_file: PlanFile = None,
     axis: Axes = None,
     at_least: AtLeast = 1,
     multiple_of: MultipleOf = 1,
     seed: Seed = 0,
     force: outputs.Force = False,
 ) -> Answer:
-    """Remove filters, neurons or electrodes: by sparsity, to fit a budget, or by name."""
+    """Remove filters, neurons or electrodes: by sparsity, to fit a budget, by name, or as a plan says."""
     from trimcap.graph.cost import cost
     from trimcap.graph.save import save
+    from trimcap.prune.plan import Plan
     from trimcap.prune.shrink import shrink
 
     budgets = _budgets(flash, sram, macs)
-    _check_goals(sparsity, budgets, electrodes, scope, bits)
+    _check_goals(sparsity, budgets, electrodes, plan_file, scope, bits)
     original = inputs.load_network(network)
-    score, seen = _scorer(original, network, saliency, axis, option, data, subjects, seed)
-    outputs.claim(out, "network", force=force, sources=[network])
     counts = {"scope": scope, "at_least": at_least, "multiple_of": multiple_of}
-    plan = _plan(original, score, electrodes, sparsity, budgets, bits, counts)
+    saw: dict[str, list[str]] = {}
+    if plan_file is None:
+        score, seen = scorer(original, network, saliency, axis, option, data, subjects, seed)
+        saw = {"saliency": datasets.subjects_of(seen) if seen else []}
+        outputs.claim(out, "network", force=force, sources=[network])
+        plan = _plan(original, score, electrodes, sparsity, budgets, bits, counts)
+    else:
+        plan = Plan.load(plan_file)
+        saw = {stage: outputs.seen_subjects(plan_file.parent).get(stage, []) for stage in ("saliency", "sensitivity")}
+        outputs.claim(out, "network", force=force, sources=[network, plan_file.parent])
     small = shrink(original, plan)
     save(small, out)
     plan.save(out / "plan.json")
-    options = {"saliency": saliency, "sparsity": sparsity, **budgets, "electrodes": electrodes, "axes": axis, **counts}
-    options |= {"data": data, "option": option}
-    outputs.remember(out, "prune", options, source=network, saliency=datasets.subjects_of(seen) if seen else [])
+    options = {"sparsity": sparsity, **budgets, "electrodes": electrodes, "axes": axis, **counts}
+    options |= {"data": data, "option": option, "plan": plan_file, "saliency": None if plan_file else saliency}
+    outputs.remember(out, "prune", options, source=network, **saw)
     before, after = cost(original, bits=bits), cost(small, bits=bits)
     facts = {
         "out": out,
         "axes": plan.table(),
         "note": plan.note,
         "electrodes": list(small.channels),
-        "saliency": {"name": saliency, "subjects": datasets.subjects_of(seen) if seen else []},
+        "saliency": {"name": None if plan_file else saliency, "subjects": saw.get("saliency", [])},
         "before": cost_facts(before),
         "after": cost_facts(after),
     }
@@ -111,7 +124,12 @@ def _budgets(flash: str | None, sram: str | None, macs: int | None) -> dict[str,
 
 
 def _check_goals(
-    sparsity: float | None, budgets: dict[str, Any], electrodes: str | None, scope: str, bits: int
+    sparsity: float | None,
+    budgets: dict[str, Any],
+    electrodes: str | None,
+    plan_file: Path | None,
+    scope: str,
+    bits: int,
 ) -> None:
     from trimcap._errors import unknown
     from trimcap.graph.cost import BITS
@@ -120,18 +138,28 @@ def _check_goals(
         raise Misuse(f"sparsity is the fraction removed: 0 ≤ sparsity < 1, got {sparsity:g}")
     if sparsity is not None and budgets:
         raise Misuse("give --sparsity or budgets (--flash, --sram, --macs), not both")
-    if sparsity is None and not budgets and electrodes is None:
-        raise Misuse("say what to reach: --sparsity 0.5, a budget (--flash, --sram, --macs), or --electrodes")
+    goals = sparsity is not None or bool(budgets) or electrodes is not None
+    if plan_file is not None:
+        _check_plan_file(plan_file, goals)
+    elif not goals:
+        raise Misuse("say what to reach: --sparsity 0.5, a budget (--flash, --sram, --macs), --electrodes, or --plan")
     if scope not in ("axis", "global"):
         raise Misuse(unknown("scope", scope, ("axis", "global")))
     if bits not in BITS:
         raise Misuse(f"--bits {bits} is not a known width; use one of {', '.join(map(str, BITS))}")
 
 
+def _check_plan_file(path: Path, goals: bool) -> None:
+    if goals:
+        raise Misuse("--plan says already what stays; leave out --sparsity, the budgets and --electrodes")
+    if not path.is_file():
+        raise Misuse(f"no file '{path}'; `trimcap sensitivity … --target … --out FOLDER` writes FOLDER/plan.json")
+
+
 Scorer = Callable[["Network", list[str] | None], "Scores"]
 
 
-def _scorer(
+def scorer(
     network: Network,
     folder: str,
     saliency: str,

@@ -54,14 +54,20 @@ def ratios_for(found: Sensitivity, *, target: float | None = None, drop: float |
     ValueError : neither or both goals, or an impossible one.
     """
     loss = found.metric == "loss"
-    goal = _goal(found, target, drop)
+    goal = goal_of(found, target=target, drop=drop)
     return {
         name: ratio_at([p / 100 for p in c.percents], c.values, goal, lower_is_better=loss)
         for name, c in found.curves.items()
     }
 
 
-def _goal(found: Sensitivity, target: float | None, drop: float | None) -> float:
+def goal_of(found: Sensitivity, *, target: float | None = None, drop: float | None = None) -> float:
+    """The value of the metric that is to be kept: `target`, or `drop` worse than the whole network.
+
+    Raises
+    ------
+    ValueError : neither or both, or an impossible one.
+    """
     if (target is None) == (drop is None):
         raise ValueError("give target=, a value of the metric, or drop=, how much worse than the whole network")
     if drop is not None:

@@ -157,6 +157,18 @@ def sensitivity(
     return Sensitivity(measured, baseline, metric, scores.name, mode, len(data))
 
 
+def metric_of(network: Network, windows: Windows, *, metric: str = "accuracy", batch_size: int = 128) -> float:
+    """The metric of one network, as `sensitivity` measures it: what is left after a plan, say.
+
+    Raises
+    ------
+    ValueError : unknown metric, or no windows. AuditError : test windows.
+    """
+    _check(1, "one_shot", metric, None)
+    data = sample(network, windows, name=metric, batch_size=batch_size, stage="sensitivity")
+    return _measure(network, {}, data, metric, None)[0]
+
+
 def _check(steps: int, mode: str, metric: str, rescore: Rescore | None) -> None:
     if metric not in METRICS:
         raise ValueError(unknown("metric", metric, METRICS))

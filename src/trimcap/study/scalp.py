@@ -34,7 +34,7 @@ def evidence_figure(run: Gathered) -> Drawing | None:
     for axes, (title, values) in zip(figure.subplots(1, len(maps), squeeze=False)[0], maps, strict=True):
         difference = "−" in title
         limit = max(float(np.abs(values).max()), 1e-9) if difference else top
-        image = _map(
+        image = draw_map(
             axes, values, channels, (-limit if difference else 0.0, limit), "RdBu_r" if difference else "YlOrBr"
         )
         axes.set_title(title, loc="center")
@@ -61,11 +61,14 @@ def _agreement(run: Gathered, first: str, last: str) -> str:
     return f" Rank correlation of the two maps over electrodes: {spearmanr(a, b).statistic:.2f}."
 
 
-def _map(axes: Any, values: Any, channels: list[str], limits: tuple[float, float], colours: str) -> Any:
+def draw_map(
+    axes: Any, values: Any, channels: list[str], limits: tuple[float, float], colours: str, *, named: bool | None = None
+) -> Any:
+    """One scalp map, with the names of electrodes if they fit (or `named`); returns the image for a colour bar."""
     import mne
     from matplotlib.patheffects import withStroke
 
-    named = len(channels) <= _MOST_NAMES
+    named = len(channels) <= _MOST_NAMES if named is None else named
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image, _ = mne.viz.plot_topomap(
