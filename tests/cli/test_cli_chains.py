@@ -127,6 +127,8 @@ def test_the_cache_is_listed_and_cleared(call, deap, tmp_path):
     words = ("--do", "windows seconds=4", "--cache", cache)
     assert call("data", "cache", "--folder", cache).code == 2
     prepare(call, deap, tmp_path, *words, ok=True)
+    assert len(call("data", "cache", "--folder", cache, "--json", ok=True).json["entries"]) == 1
+    prepare(call, deap, tmp_path, *words, "--do", "band_power", "--force", ok=True)
     found = call("data", "cache", "--folder", cache, "--json", ok=True).json
     assert [entry["state"] for entry in found["entries"]] == ["good", "good"]
     assert sorted(entry["shape"] for entry in found["entries"]) == [[600, 32, 5], [600, 32, 512]]
@@ -157,7 +159,7 @@ def test_without_a_folder_it_is_the_users_cache(call, deap, tmp_path, monkeypatc
     assert call("data", "cache", "--json", ok=True).json["entries"] == []
     prepare(call, deap, tmp_path, "--force", ok=True)
     found = call("data", "cache", "--json", ok=True).json
-    assert (found["folder"], len(found["entries"])) == (str(tmp_path / "mine"), 2)
+    assert (found["folder"], len(found["entries"])) == (str(tmp_path / "mine"), 1)
 
 
 def test_one_session_of_seed_iv_is_not_taken_for_seed(call, tmp_path):

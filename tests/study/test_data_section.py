@@ -29,11 +29,12 @@ from trimcap.data.cut import cut
 from trimcap.data.eegmat import read_eegmat
 from trimcap.data.features import POWER_BANDS, band_power, differential_entropy, to_grid
 from trimcap.data.montage import grid
+from trimcap.data.npz import write_npz
 from trimcap.data.reading import user_cache
 from trimcap.data.recording import Recording
 from trimcap.data.scaling import z_score_per_subject
 from trimcap.data.source import Source, choose_subjects
-from trimcap.study.prepare import folds_of, prepare
+from trimcap.study.prepare import folds_of, prepare, prepare_windows
 from trimcap.study.recipe import Recipe, parse_recipe
 from trimcap.study.run import run
 
@@ -153,6 +154,51 @@ def test_with_and_without_cache_are_the_same(deap: Path, tmp_path: Path) -> None
     one, other = (prepare(recipe(DEAP, deap, cache=cache, subjects=1)) for cache in (f'"{tmp_path}"', "false"))
     assert one.facts() == other.facts()
     np.testing.assert_array_equal(one.features.X, other.features.X)
+
+
+@pytest.mark.parametrize("cache", ["false", '"CACHE"'])
+def test_windows_alone_are_made_in_one_reading(tmp_path: Path, cache: str) -> None:
+    """The band power of the linear baseline, which only studies need, would read every file again."""
+    place, cache = write_tiny(tmp_path / "data"), cache.replace("CACHE", str(tmp_path / "cache"))
+    asked = recipe(TINY, place, cache=cache, labels='"random"')
+    alone = prepare_windows(asked)
+    log = place / "read.log"
+    assert len(log.read_text().splitlines()) == 4
+    if cache != "false":
+        assert len(cache_info(tmp_path / "cache")) == 1
+    both = prepare(asked)
+    np.testing.assert_array_equal(alone.X, both.windows.X)
+    np.testing.assert_array_equal(alone.y, both.windows.y)
+    assert (alone.ids.tolist(), alone.steps) == (both.windows.ids.tolist(), both.windows.steps)
+    # twin: with the band power there are two readings more, or one if the windows were kept
+    assert len(log.read_text().splitlines()) == (12 if cache == "false" else 8)
+
+
+def test_data_prepare_reads_once(tmp_path: Path) -> None:
+    from trimcap.cli.datasets import prepared
+
+    place = write_tiny(tmp_path / "data")
+    assert len(prepared(recipe(TINY, place, cache="false"))) == 4 * 4 * 6
+    assert len((place / "read.log").read_text().splitlines()) == 4
+
+
+def test_windows_too_short_for_the_bands_of_the_baseline_are_windows(tmp_path: Path) -> None:
+    text = TINY.replace("seconds = 1", "seconds = 0.03125")
+    asked = recipe(text, write_tiny(tmp_path / "data"), cache="false")
+    assert prepare_windows(asked).shape == (3, 2)
+    with pytest.raises(ValueError, match="none of the bands of the linear baseline"):
+        prepare(asked)
+
+
+def test_stored_windows_alone(tmp_path: Path) -> None:
+    place = write_tiny(tmp_path / "data")
+    write_npz(prepare_windows(recipe(TINY, place, cache="false")), tmp_path / "w.npz")
+    text = f'name = "x"\n[data]\nsource = "npz"\npath = "{tmp_path / "w.npz"}"\n'
+    for extra in ("", 'features = "differential_entropy"\nlayout = "grid"\nnormalise = "subject"\n'):
+        asked = parse_recipe(text + extra + "bands = {alpha = [8, 14]}\n" * bool(extra))
+        alone, both = prepare_windows(asked), prepare(asked).windows
+        np.testing.assert_array_equal(alone.X, both.X)
+        assert (alone.steps, alone.unit) == (both.steps, both.unit)
 
 
 def test_where_windows_are_kept(deap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,11 +123,11 @@ def holds_windows(path: Path) -> bool:
 def prepared(recipe: Recipe) -> Windows:
     """The windows of a recipe's `[data]`."""
     from trimcap.data.sources import check_source
-    from trimcap.study.prepare import prepare
+    from trimcap.study.prepare import prepare_windows
 
     with typed():
         check_source(recipe.data.source, recipe.data.options)
-    return prepare(recipe, progress=sys.stderr.isatty()).windows
+    return prepare_windows(recipe, progress=sys.stderr.isatty())
 
 
 def _windows(text: str) -> Windows:

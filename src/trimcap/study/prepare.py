@@ -15,7 +15,7 @@ from trimcap.data.random_labels import random_labels
 from trimcap.data.windows import Windows
 from trimcap.study.folding import make_folds
 from trimcap.study.recipe import DataSection, ProtocolSection, Recipe
-from trimcap.study.windows import windows_of
+from trimcap.study.windows import windows_alone, windows_of
 
 #: bytes of windows in memory beyond which folds share them instead of copying their rows
 _LARGE = 16 * AT_ONCE
@@ -59,8 +59,18 @@ def prepare(recipe: Recipe, *, progress: bool = False) -> Prepared:
     ValueError, OSError : unknown source, bad recordings, impossible windows; see the readers.
     """
     data = recipe.data
-    windows, features, layout = windows_of(data, progress=progress)
+    windows, layout, features = windows_of(data, progress=progress)
     return Prepared(_labelled(windows, data), _labelled(features, data), layout)
+
+
+def prepare_windows(recipe: Recipe, *, progress: bool = False) -> Windows:
+    """The windows of `prepare` alone, which take one reading of the files instead of two.
+
+    Raises
+    ------
+    ValueError, OSError : as `prepare`.
+    """
+    return _labelled(windows_alone(recipe.data, progress=progress), recipe.data)
 
 
 def folds_of(prepared: Prepared, protocol: ProtocolSection) -> list[tuple[Fold, Fold]]:

@@ -33,8 +33,8 @@ _KEEP_BASELINE = ("amigos", "deap", "dreamer")
 _SEGMENT = 2.0
 
 
-def windows_of(data: DataSection, *, progress: bool = False) -> tuple[Windows, Windows, Grid | None]:
-    """Windows for networks, band power of the same windows for the linear baseline, and the electrode grid.
+def windows_of(data: DataSection, *, progress: bool = False) -> tuple[Windows, Grid | None, Windows]:
+    """Windows for networks, their electrode grid, and band power of the same windows for the linear baseline.
 
     Windows of files on disk are mapped from the cache, so that processes share them.
 
@@ -43,20 +43,26 @@ def windows_of(data: DataSection, *, progress: bool = False) -> tuple[Windows, W
     ValueError, OSError : unknown source, bad recordings, impossible windows; see the readers.
     """
     if data.source in WINDOW_SOURCES:
-        return _of_windows(data)
+        raw = _stored(data)
+        return *_of_stored(raw, data), _power_of_stored(raw, data)
     chain = chain_of(data)
     source = _opened(data, chain)
-    cache = _cache(data, source)
-    try:
-        windows = make_windows(chain, source, cache=cache, progress=progress)
-        power = make_windows(baseline_chain(chain, windows), source, cache=cache, progress=progress)
-    except OSError as error:
-        if cache is not None and data.cache is None:
-            error.add_note(
-                f"windows are cached in {cache}; name another folder by TRIMCAP_CACHE or cache, or cache=false"
-            )
-        raise
-    return windows, _same_rows(power, windows), _layout(chain, windows)
+    windows = _made(chain, source, data, progress=progress)
+    power = _made(baseline_chain(chain, windows), source, data, progress=progress)
+    return windows, _layout(chain, windows), _same_rows(power, windows)
+
+
+def windows_alone(data: DataSection, *, progress: bool = False) -> Windows:
+    """The windows for networks, for which files are read once.
+
+    Raises
+    ------
+    ValueError, OSError : as `windows_of`.
+    """
+    if data.source in WINDOW_SOURCES:
+        return _of_stored(_stored(data), data)[0]
+    chain = chain_of(data)
+    return _made(chain, _opened(data, chain), data, progress=progress)
 
 
 def chain_of(data: DataSection) -> Chain:
@@ -126,6 +132,19 @@ def _options(data: DataSection, chain: Chain) -> dict[str, Any]:
     return options
 
 
+def _made(chain: Chain, source: Source | Sequence[Recording], data: DataSection, *, progress: bool) -> Windows:
+    """Through the cache that the section names."""
+    cache = _cache(data, source)
+    try:
+        return make_windows(chain, source, cache=cache, progress=progress)
+    except OSError as error:
+        if cache is not None and data.cache is None:
+            error.add_note(
+                f"windows are cached in {cache}; name another folder by TRIMCAP_CACHE or cache, or cache=false"
+            )
+        raise
+
+
 def _cache(data: DataSection, source: Source | Sequence[Recording]) -> Path | None:
     """The folder of the cache, or None."""
     if isinstance(data.cache, str):
@@ -157,20 +176,28 @@ def _layout(chain: Chain, windows: Windows) -> Grid | None:
     return grid(windows.channels, rows=maps[-1].options["rows"], columns=maps[-1].options["columns"])
 
 
-def _of_windows(data: DataSection) -> tuple[Windows, Windows, Grid | None]:
-    raw = open_windows(data.source, data.path, subjects=data.subjects, **data.options)
-    is_raw = raw.unit == "µV"
-    features = piecewise(raw, partial(band_power, bands=_bands(raw), segment=_SEGMENT)) if is_raw else raw
+def _stored(data: DataSection) -> Windows:
+    return open_windows(data.source, data.path, subjects=data.subjects, **data.options)
+
+
+def _of_stored(raw: Windows, data: DataSection) -> tuple[Windows, Grid | None]:
+    """What networks get of windows that are stored, and its electrode grid."""
     windows = raw if data.features == "raw" else piecewise(raw, partial(_features, data=data))
-    layout = None
     if data.normalise == "subject":
-        windows, features = z_score_per_subject(windows), z_score_per_subject(features)
-    if data.layout == "grid":
-        if windows.unit == "µV":
-            raise ValueError(f'{data.path}: layout = "grid" needs features; set features = "differential_entropy"')
-        layout = grid(windows.channels)
-        windows = to_grid(windows, layout)
-    return windows, features, layout
+        windows = z_score_per_subject(windows)
+    if data.layout != "grid":
+        return windows, None
+    if windows.unit == "µV":
+        raise ValueError(f'{data.path}: layout = "grid" needs features; set features = "differential_entropy"')
+    layout = grid(windows.channels)
+    return to_grid(windows, layout), layout
+
+
+def _power_of_stored(raw: Windows, data: DataSection) -> Windows:
+    """Band power of windows that are stored, or the features that they are."""
+    is_raw = raw.unit == "µV"
+    power = piecewise(raw, partial(band_power, bands=_bands(raw), segment=_SEGMENT)) if is_raw else raw
+    return z_score_per_subject(power) if data.normalise == "subject" else power
 
 
 def _features(raw: Windows, *, data: DataSection) -> Windows:
