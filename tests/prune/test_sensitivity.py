@@ -252,6 +252,9 @@ def test_ratios_of_a_published_figure():
     )
     assert ratios_for(found, target=0.9) == {"conv_1": 0.3, "conv_7": 0.4, "conv_11": 0.9}
     assert ratios_for(found, drop=0.03) == ratios_for(found, target=0.9)
+    assert ratios_for(curves({"a": (0.87, 0.86)}), drop=0.06) == {"a": 0.1}
+    assert ratios_for(curves({"a": (0.74, 0.70)}, baseline=0.79), drop=0.05) == {"a": 0.1}
+    assert ratios_for(curves({"a": (0.5, 0.1)}), drop=1.0) == {"a": 0.2}
     loss = curves({"a": (0.5, 0.6, 0.9)}, metric="loss", baseline=0.45)
     assert ratios_for(loss, target=0.6) == {"a": 0.2}
     assert ratios_for(loss, drop=0.06) == {"a": 0.1}

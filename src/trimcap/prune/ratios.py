@@ -11,6 +11,8 @@ from trimcap.prune.plan import Plan
 from trimcap.prune.scores import Scores
 from trimcap.prune.sensitivity import Sensitivity, scored_axes
 
+_EDGE = 1e-12
+
 
 def ratio_at(
     ratios: Sequence[float], values: Sequence[float], target: float, *, lower_is_better: bool = False
@@ -73,7 +75,8 @@ def goal_of(found: Sensitivity, *, target: float | None = None, drop: float | No
     if drop is not None:
         if not drop >= 0:
             raise ValueError(f"drop is how much worse than the whole network: drop ≥ 0, got {drop}")
-        return found.baseline + drop if found.metric == "loss" else found.baseline - drop
+        # equality passes, and 0.93 − 0.06 is a rounding error above 0.87
+        return found.baseline + drop + _EDGE if found.metric == "loss" else max(found.baseline - drop - _EDGE, _EDGE)
     assert target is not None
     if found.metric != "loss" and not 0 < target <= 1:
         raise ValueError(f"a target {found.metric} is a fraction: 0 < target ≤ 1, got {target}; 90 % is 0.9")
@@ -83,14 +86,20 @@ def goal_of(found: Sensitivity, *, target: float | None = None, drop: float | No
 
 
 def plan_from(
-    network: Network, scores: Scores, ratios: Mapping[str, float], *, at_least: int = 1, multiple_of: int = 1
+    network: Network,
+    scores: Scores,
+    ratios: Mapping[str, float],
+    *,
+    at_least: int = 1,
+    at_most: Mapping[str, float] | float | None = None,
+    multiple_of: int = 1,
 ) -> Plan:
     """All axes at once by the original ranking: ⌊ratio · N⌋ slices of each, parallel pruning.
 
     Parameters
     ----------
     ratios : axis → sparsity; axes with 0 stay out of the plan
-    at_least, multiple_of : as for `keep_top`
+    at_least, at_most, multiple_of : as for `keep_top`
 
     Raises
     ------
@@ -102,7 +111,8 @@ def plan_from(
     for name, ratio in ratios.items():
         if ratio:
             own = Scores({name: scores.values[name]}, scores.name)
-            plan = plan.merged(keep_top(network, own, ratio, at_least=at_least, multiple_of=multiple_of))
+            cap = at_most.get(name) if isinstance(at_most, Mapping) else at_most
+            plan = plan.merged(keep_top(network, own, ratio, at_least=at_least, at_most=cap, multiple_of=multiple_of))
     if all(len(kept) == plan.sizes[name] for name, kept in plan.keep.items()):
         raise PlanError(
             f"nothing of {network.origin} would be removed: the ratios of {', '.join(ratios) or 'no axis'} are too "

@@ -22,7 +22,7 @@ _COLUMNS = 8
 #: more maps of one slice than this are not drawn
 _MOST_MAPS = 4
 _FFT = 1024
-_SHADES = (BLUE, GREEN, GREY, INK)
+_SHADES = {"blue": BLUE, "green": GREEN, "grey": GREY, "black": INK}
 
 
 def eeg_figure(
@@ -77,6 +77,11 @@ def _caption(scores: Scores, courses: list[Bank], maps: list[Bank], per_slice: i
     text = f"In rank order by {scores.name}, the first to go first; numbers are slices, framed: pruned."
     if courses:
         text += f" Above: filters over time, and their gain up to {to_hz:g} Hz with the frequency of its maximum."
+    if len(courses) > 1:
+        names = ", ".join(
+            f"{name} {b.layer.removesuffix('.weight')}" for name, b in zip(_SHADES, courses, strict=False)
+        )
+        text += f" Layers: {names}; the frequency is that of the first."
     if maps:
         text += " Heads: spatial filters, every one on its own scale, red positive and blue negative."
         if any(np.bincount(b.slices).max() > per_slice for b in maps):
@@ -120,7 +125,7 @@ def _slice(
 def _course(axes: Axes, filters: list[Values], rate: float) -> None:
     top = max(float(np.abs(f).max()) for f in filters) or 1.0
     axes.axhline(0, color=GREY, linewidth=0.6)
-    for colour, values in zip(_SHADES, filters, strict=False):
+    for colour, values in zip(_SHADES.values(), filters, strict=False):
         times = 1000 * np.arange(values.shape[1]) / rate
         axes.plot(times, values.T / top, color=colour, linewidth=0.9)
         axes.set_xlim(0, max(axes.get_xlim()[1] if colour != BLUE else 0, times[-1]))
@@ -129,7 +134,7 @@ def _course(axes: Axes, filters: list[Values], rate: float) -> None:
 
 
 def _spectrum(axes: Axes, filters: list[Values], rate: float, to_hz: float) -> None:
-    for colour, values in zip(_SHADES, filters, strict=False):
+    for colour, values in zip(_SHADES.values(), filters, strict=False):
         gain = np.abs(np.fft.rfft(values, _FFT, axis=1))
         hz = np.fft.rfftfreq(_FFT, 1 / rate)
         gain = gain[:, hz <= to_hz] / max(float(gain[:, hz <= to_hz].max()), 1e-300)
