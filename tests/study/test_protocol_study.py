@@ -9,7 +9,7 @@ import pytest
 
 from trimcap.data.protocols import split
 from trimcap.data.split_file import write_splits
-from trimcap.study import choosing, stages
+from trimcap.study import choosing, training
 from trimcap.study.choices import combinations, with_choice
 from trimcap.study.folding import make_folds
 from trimcap.study.prepare import prepare
@@ -111,14 +111,14 @@ def test_the_report_of_a_calibrated_run(calibrated):
 def test_calibrating_on_a_test_window_fails_the_audit(tmp_path, monkeypatch):
     from trimcap._errors import AuditError
 
-    original = stages._fit
+    original = training.train
 
     def peeking(task, name, model, options, stage, **rest):
         if stage == "calibrate":
             rest["on"] = (task.fold.test._subset.windows(), None)
         return original(task, name, model, options, stage, **rest)
 
-    monkeypatch.setattr(stages, "_fit", peeking)
+    monkeypatch.setattr(training, "train", peeking)
     with pytest.raises(AuditError, match=r"stage 'calibrate' saw 24 of 24 test windows"):
         run(parse_recipe(TINY), tmp_path / "r", only=[(0, 0)])
 
@@ -139,7 +139,7 @@ def test_calibrating_on_a_test_window_fails_the_audit(tmp_path, monkeypatch):
     ],
 )
 def test_bad_recipes_are_named_before_training(tmp_path, monkeypatch, old, new, words):
-    monkeypatch.setattr(stages, "_fit", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained"))
     assert old in TINY
     with pytest.raises(ValueError, match=words):
         run(parse_recipe(TINY.replace(old, new)), tmp_path / "r")

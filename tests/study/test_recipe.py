@@ -73,7 +73,8 @@ def test_unknown_key_names_the_nearest():
     message = complain(DEMO.replace("epochs = 5", "epoch = 5"))
     assert message == (
         "demo.toml: [train] unknown key 'epoch'; did you mean 'epochs'? "
-        "Known: batch_size, class_weights, epochs, learning_rate, monitor, optimizer, patience, schedule, weight_decay"
+        "Known: batch_size, class_weights, epochs, learning_rate, loss, monitor, optimizer, patience, "
+        "schedule, weight_decay"
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from trimcap._errors import AuditError, VerifyError
-from trimcap.study import stages, trial
+from trimcap.study import stages, training, trial
 from trimcap.study.recipe import parse_recipe
 from trimcap.study.run import Job, run, run_job
 
@@ -206,13 +206,13 @@ DENSE = TINY[: TINY.index("[[steps]]")].replace("epochs = 3", "epochs = 1")
 
 
 def test_a_stage_that_sees_test_windows_fails_the_run(tmp_path, monkeypatch):
-    original = stages._fit
+    original = training.train
 
     def peeking(task, name, *rest, **options):
         task.fold.test.open("sensitivity", "a look")
         return original(task, name, *rest, **options)
 
-    monkeypatch.setattr(stages, "_fit", peeking)
+    monkeypatch.setattr(training, "train", peeking)
     with pytest.raises(AuditError, match=r"audit failed in 2 trials(.|\n)*'sensitivity' \(a look\) saw 24 of 24 test"):
         run(parse_recipe(DENSE), tmp_path / "r")
     # the numbers are there to be looked at, and say so
@@ -265,14 +265,14 @@ def test_c_that_differs_on_a_test_window_is_named(tmp_path, monkeypatch, finishe
     ],
 )
 def test_bad_values_are_named_before_training(tmp_path, monkeypatch, old, new, words):
-    monkeypatch.setattr(stages, "_fit", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained"))
     assert old in TINY
     with pytest.raises(ValueError, match=words):
         run(parse_recipe(TINY.replace(old, new)), tmp_path / "r")
 
 
 def test_errors_name_trial_and_stage(tmp_path, monkeypatch):
-    monkeypatch.setattr(stages, "_fit", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(training, "train", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError) as caught:
         run(parse_recipe(DENSE), tmp_path / "r")
     assert caught.value.__notes__ == ["in fold 0, seed 0 (fold 1 of 2), stage 'dense'"]

@@ -84,3 +84,11 @@ def test_a_loss_by_import_path_is_the_function(eegnet, make_windows):
 def test_ranges(options):
     with pytest.raises(ValueError, match=r"temperature must be above 0 and weight in \[0, 1\]"):
         distillation(nn.Linear(1, 1), **options)
+
+
+def test_slimming_by_name_takes_its_penalty_in_brackets():
+    assert loss_function("slimming").keywords == {"penalty": 1e-4}
+    assert loss_function("slimming(2e-3)").keywords == {"penalty": 2e-3}
+    for text in ("slimming()", "slimming(much)", "sliming"):
+        with pytest.raises(ValueError, match="did you mean 'slimming'"):
+            loss_function(text)

@@ -137,7 +137,7 @@ def independent_masks(network: Network, sparsity: float, *, rounding: str = "rou
     plan = lfp_plan(network, sparsity, rounding=rounding)
     small = resize(network, plan)
     changed = {name: tensor.clone() for name, tensor in network.tensors.items()}
-    chosen = {axis: _choices(network, axis, len(kept)) for axis, kept in plan.keep.items()}
+    chosen = {axis: _choices(network, axis, list(kept)) for axis, kept in plan.keep.items()}
     for name in network.tensors:
         for position, dim in enumerate(network.axes.tensor_dims[name]):
             rows = torch.ones(network.shape_of(name)[position], dtype=torch.bool)
@@ -149,20 +149,25 @@ def independent_masks(network: Network, sparsity: float, *, rounding: str = "rou
     return small.with_tensors(changed)
 
 
-def _choices(network: Network, axis: str, n: int) -> dict[str, list[int]]:
-    """Name of a tensor → the channels that its rows keep; "" is for whoever reads the axis."""
+def _choices(network: Network, axis: str, together: list[int]) -> dict[str, list[int]]:
+    """Name of a tensor → the channels that its rows keep; "" is for whoever reads the axis.
+
+    Layers with one row per channel choose by themselves; all others keep what was chosen `together`.
+    """
     found: dict[str, list[int]] = {}
+    n, every = len(together), torch.arange(network.axes[axis].size)
     makers = [tensor for tensor, position in makers_of(network, network.axes[axis]) if position == 0]
     for node in network.nodes:
         if node.kind == "batch_norm" and isinstance(node.arg(1), Ref):
             labels = network.axes.labels(network.axes.dims(node.args[1].name)[0], axis)
-            if bool((labels >= 0).all()):
+            if torch.equal(labels, every):
                 kept = _largest(network.tensors[node.args[1].name].abs(), n)
                 found |= {ref.name: kept for ref in node.args[1:5] if isinstance(ref, Ref)} | {"": kept}
-        elif node.kind.startswith("conv") and node.args[1].name in makers:
+        elif node.kind.startswith("conv") and node.args[1].name in makers and node.shape[1] == len(every):
             kept = _largest(network.tensors[node.args[1].name].abs().flatten(1).sum(1), n)
             found |= dict.fromkeys(_own(node), kept)
             found.setdefault("", kept)
+    found.setdefault("", together)
     return found
 
 

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from trimcap._errors import unknown
 from trimcap.study.complaint import complaint
-from trimcap.study.recipe import Recipe, Training
+from trimcap.study.recipe import Recipe
+from trimcap.study.steps import Training
 
 
 def combinations(recipe: Recipe) -> tuple[dict[str, Any], ...]:

@@ -9,20 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from trimcap.study.complaint import complaint
-
-Positive = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Bytes = int | str
-
-
-class Section(BaseModel):
-    """A table of the recipe: immutable, refuses keys it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+from trimcap.study.section import Positive, Section
+from trimcap.study.steps import Step, Training, check_order, later_keys
 
 #: keys that a chain replaces → the same as a step of it
 _AS_STEP = {
@@ -68,7 +59,7 @@ class DataSection(Section):
     """
 
     source: str = "eegmat"
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     path: str | None = None
     subjects: Positive | tuple[str, ...] | None = None
     chain: tuple[str | dict[str, Any], ...] | None = None
@@ -141,8 +132,8 @@ class ProtocolSection(Section):
     name: str = "k_fold_subjects"
     folds: Annotated[int, Field(ge=2)] | None = None
     valid: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    seed: int = 0
-    options: dict[str, Any] = {}
+    seed: Annotated[int, Field(ge=0)] = 0
+    options: dict[str, Any] = Field(default_factory=dict)
     file: str | None = None
     inner: Annotated[int, Field(ge=2)] | None = None
 
@@ -152,7 +143,11 @@ class ProtocolSection(Section):
             if key in self.options:
                 raise ValueError(f"options: write {own} = {self.options[key]!r} in [protocol], not in its options")
         fields = type(self).model_fields
-        twice = [key for key in ("name", "folds", "seed", "options") if getattr(self, key) != fields[key].default]
+        twice = [
+            key
+            for key in ("name", "folds", "seed", "options")
+            if getattr(self, key) != fields[key].get_default(call_default_factory=True)
+        ]
         if self.file is not None and twice:
             raise ValueError(f"file = {self.file!r} says how windows are split; remove {', '.join(twice)}, or the file")
         return self
@@ -162,114 +157,7 @@ class ModelSection(Section):
     """`[model]`: a network of `trimcap.models` by name, or "package.module:function", and its keyword arguments."""
 
     name: str = "eegnet"
-    options: dict[str, Any] = {}
-
-
-class Training(Section):
-    """Options of `fit`, see there; without `patience` all epochs run, and validation chooses the best of them."""
-
-    epochs: Positive = 100
-    batch_size: Positive = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    optimizer: str = "adam"
-    schedule: str | None = None
-    class_weights: Literal["balanced"] | None = None
-    patience: Positive | None = None
-    monitor: Literal["loss", "accuracy", "balanced_accuracy"] = "loss"
-
-
-class Rewrite(Section):
-    """Exact rewrites, chosen by the cost model."""
-
-    kind: Literal["rewrite"]
-
-
-class Prune(Section):
-    """Saliency, plan, shrink: by `sparsity`, by budgets, or by a number of `electrodes`."""
-
-    kind: Literal["prune"]
-    saliency: str = "l1"
-    options: dict[str, Any] = {}
-    sparsity: Fraction | None = None
-    scope: Literal["axis", "global"] = "axis"
-    flash: Bytes | None = None
-    sram: Bytes | None = None
-    macs: Positive | None = None
-    electrodes: Positive | None = None
-    at_least: Positive = 1
-    multiple_of: Positive = 1
-
-    @model_validator(mode="after")
-    def _one_goal(self) -> Prune:
-        goals = [
-            self.sparsity is not None,
-            any(v is not None for v in (self.flash, self.sram, self.macs)),
-            self.electrodes is not None,
-        ]
-        if sum(goals) != 1:
-            raise ValueError(
-                "give exactly one goal: sparsity, budgets (flash, sram, macs), or electrodes; "
-                f"{'none was' if not any(goals) else 'several were'} given"
-            )
-        return self
-
-
-class Recover(Training):
-    """Fine-tuning: training that goes on from the weights that the steps before left."""
-
-    kind: Literal["recover"]
-    epochs: Positive = 30
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
-
-
-class Calibrate(Section):
-    """Fine-tuning on the few labelled trials of a new subject that the protocol few_shot sets aside.
-
-    Nothing is left to validate on: all epochs run, and the last weights are kept.
-    """
-
-    kind: Literal["calibrate"]
-    epochs: Positive = 30
-    batch_size: Positive = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    optimizer: str = "adam"
-    schedule: str | None = None
-    class_weights: Literal["balanced"] | None = None
-
-
-class Quantize(Section):
-    """Integers; `ranges` of activations come from `windows` training windows, drawn with the trial's seed, and after
-    a step "calibrate" from the new subject's calibration windows too.
-    """
-
-    kind: Literal["quantize"]
-    bits: Literal[8] = 8
-    ranges: Literal["minmax", "percentile", "mse"] = "mse"
-    windows: Positive = 256
-
-
-class Export(Section):
-    """A folder with C99 sources, manifest and `golden` windows, taken evenly from the validation windows."""
-
-    kind: Literal["export"]
-    format: Literal["c"] = "c"
-    golden: Positive = 16
-
-
-class Verify(Section):
-    """Build the artifact for the host (with `sanitize` once more under sanitizers, with `arm` for emulated Cortex-M),
-    replay `windows` windows, compare operation by operation.
-    """
-
-    kind: Literal["verify"]
-    windows: Positive = 64
-    sanitize: bool = True
-    arm: bool = False
-
-
-Step = Annotated[Rewrite | Prune | Recover | Calibrate | Quantize | Export | Verify, Field(discriminator="kind")]
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class ReportSection(Section):
@@ -303,7 +191,7 @@ class Recipe(Section):
     protocol: ProtocolSection = ProtocolSection()
     model: ModelSection = ModelSection()
     train: Training = Training()
-    choose: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = {}
+    choose: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
     steps: tuple[Step, ...] = ()
     report: ReportSection = ReportSection()
 
@@ -315,7 +203,7 @@ class Recipe(Section):
         if not isinstance(twin, bool) and (alone := [seed for seed in twin if seed not in self.seeds]):
             raise ValueError(f"[report] leaky_twin: seeds {alone} are not among the recipe's seeds {list(self.seeds)}")
         kinds: list[str] = [step.kind for step in self.steps]
-        _check_order(kinds)
+        check_order(kinds)
         if "calibrate" in kinds and not _may_calibrate(self.protocol):
             raise ValueError(
                 f"steps: 'calibrate' needs calibration trials, which the protocol {self.protocol.name!r} does not set "
@@ -338,6 +226,9 @@ class Recipe(Section):
                 del content["data"][key]
         if not self.choose:
             del content["choose"]
+        for kind, table in (("train", content["train"]), *((step["kind"], step) for step in content["steps"])):
+            for key in later_keys(kind, table):
+                del table[key]
         for key in ("options", "file", "inner"):  # as before there were these
             if not content["protocol"][key]:
                 del content["protocol"][key]
@@ -373,24 +264,6 @@ def parse_recipe(text: str, *, where: str = "recipe") -> Recipe:
         raise ValueError(complaint(error, Recipe, where)) from error
 
 
-_AFTER_INTEGERS = ("rewrite", "prune", "recover", "calibrate", "quantize")
-
-
 def _may_calibrate(protocol: ProtocolSection) -> bool:
     """Split files and functions of one's own may set trials aside; whether they do is seen when they are read."""
     return protocol.name == "few_shot" or ":" in protocol.name or protocol.file is not None
-
-
-def _check_order(kinds: list[str]) -> None:
-    forbidden = (
-        ("calibrate", ("prune", "recover", "calibrate")),  # they would train on the other subjects again
-        ("quantize", _AFTER_INTEGERS),
-        ("export", (*_AFTER_INTEGERS, "export")),
-    )
-    for later, earlier in forbidden:
-        if later in kinds:
-            wrong = [kind for kind in kinds[kinds.index(later) + 1 :] if kind in earlier]
-            if wrong:
-                raise ValueError(f"steps: {wrong[0]!r} cannot follow {later!r}; move it before, or remove it")
-    if "verify" in kinds and "export" not in kinds[: kinds.index("verify")]:
-        raise ValueError("steps: 'verify' needs an 'export' before it")

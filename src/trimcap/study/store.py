@@ -259,7 +259,7 @@ def _read_csv(path: Path, types: Mapping[str, type]) -> pd.DataFrame:
 _NUMBERS = (
     "accuracy", "balanced_accuracy", "f1", "kappa", "auroc", "valid_accuracy", "valid_balanced_accuracy", "valid_f1",
     "valid_kappa", "valid_auroc", "parameters", "macs", "flash", "sram", "sparsity_requested", "sparsity_achieved",
-    "verified_windows", "seconds",
+    "nonzero", "compressed", "budget_epochs", "budget_macs", "verified_windows", "seconds",
 )  # fmt: skip
 
 

@@ -31,7 +31,10 @@ Logits = NDArray[np.float32]
 _CLASSIFIERS: dict[str, Callable[[Fold], Probabilities]] = {LINEAR: linear_baseline, NEIGHBOURS: nearest_neighbours}
 #: windows that the C or the interpreter is given at once
 _WINDOWS = 1024
-_COPIED = ("parameters", "macs", "flash", "sram", "sparsity_requested", "sparsity_achieved")
+_COPIED = (
+    "parameters", "macs", "flash", "sram", "sparsity_requested", "sparsity_achieved", "nonzero", "compressed",
+    "budget_epochs", "budget_macs",
+)  # fmt: skip
 
 
 def run_trial(recipe: Recipe, prepared: Prepared, *, fold: int, seed: int, folder: TrialFolder) -> dict[str, Any]:

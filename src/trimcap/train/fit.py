@@ -96,8 +96,9 @@ def fit(
         `make(parameters, lr=…, weight_decay=…)`
     schedule : factor on the learning rate at every step: None, "cosine" (to 0), "step" (×0.1 at 1/2 and at 3/4), or
         a function of the share of the training that is done
-    loss : "cross_entropy", "package.module:function", or a function `(model, x, y) -> scalar Tensor`
-    class_weights : None, "balanced" (n / (k·n_c)), or one weight per class; for cross-entropy
+    loss : "cross_entropy", "slimming" (with ℓ1 on batch-norm scales, see `trimcap.train.slimming`),
+        "package.module:function", or a function `(model, x, y) -> scalar Tensor`
+    class_weights : None, "balanced" (n / (k·n_c)), or one weight per class; for losses that take `weights`
     seed : of shuffling and of everything random in the network
     patience : stop after so many epochs without a better `monitor`; None trains all epochs
     monitor : "loss" (cross-entropy on `valid`, whatever the training loss is), "accuracy" or "balanced_accuracy"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -67,14 +68,25 @@ def _distilled(
 LOSSES: dict[str, Loss] = {"cross_entropy": cross_entropy}
 
 
+def _called(text: str) -> Loss:
+    """A loss by name; "slimming" takes its penalty in brackets."""
+    from trimcap.train.slimming import slimming
+
+    found = re.fullmatch(r"slimming\(([-+.\de]+)\)", text)
+    if found is None:
+        return named("loss", text, {**LOSSES, "slimming": slimming()})  # type: ignore[no-any-return]
+    return slimming(float(found[1]))
+
+
 def loss_function(loss: str | Loss, weights: Tensor | None = None) -> Loss:
-    """The loss called `loss` (a key of `LOSSES` or "package.module:function"), with class weights if given.
+    """The loss called `loss` (a key of `LOSSES`, "slimming", "slimming(λ)" or "package.module:function"), with class
+    weights if given.
 
     Raises
     ------
     ValueError : unknown name, or class weights with a loss that does not take `weights`.
     """
-    function: Loss = named("loss", loss, LOSSES) if isinstance(loss, str) else loss
+    function: Loss = _called(loss) if isinstance(loss, str) else loss
     if weights is None:
         return function
     if "weights" not in inspect.signature(function).parameters:
