@@ -12,7 +12,7 @@ from trimcap.prune import compact as module
 from trimcap.prune.compact import compact, difference
 from trimcap.prune.constants import constants
 from trimcap.prune.keep import keep_top
-from trimcap.prune.plan import make_plan
+from trimcap.prune.plan import Plan, make_plan
 from trimcap.prune.saliency import random
 from trimcap.prune.shrink import shrink
 from trimcap.prune.soft import scales_off, silent_plan, zeroed
@@ -193,6 +193,8 @@ def test_what_a_plan_drops_and_the_network_needs_is_told():
     found = compact(network, only=make_plan(network, {"1": range(10)}))
     assert found.network is network
     assert found.left["1"].startswith("slices [10, 11] stay: they are not constant for 3 (conv2d)")
+    with pytest.raises(PlanError, match="unknown axis '9'"):
+        compact(network, only=Plan({"9": (0,)}, {"9": 2}))
     _, plan, off = half_off("GRU")
     assert "rnn" in compact(off, only=plan).left["conv"]
 

@@ -13,8 +13,10 @@ from trimcap.graph.save import load
 from trimcap.prune.compact import difference
 from trimcap.prune.keep import removed_count
 from trimcap.prune.soft import silent_plan
+from trimcap.study.gathered import gather
 from trimcap.study.recipe import parse_recipe
 from trimcap.study.run import run
+from trimcap.study.tables import cost_table
 from trimcap.train.masks import Masks
 
 HEAD = TINY[: TINY.index("[[steps]]")].replace("seeds = [0]", "seeds = [3]")
@@ -51,6 +53,9 @@ def test_masks_survive_recovery_and_are_stored_and_counted(tmp_path):
     rows = {row["stage"]: row for row in trial.read("trial")["rows"]}
     assert rows["masked"]["nonzero"] == facts(trial, "masked")["nonzero"]
     assert rows["dense"]["nonzero"] is None
+    note = cost_table(gather(trial.path.parent.parent)).note
+    assert f"masked: {facts(trial, 'masked')['nonzero']:,} weights are not zero" in note
+    assert "A device sees the dense network" in note
     moved = [
         n
         for n in masks.kept
@@ -95,7 +100,8 @@ def test_soft_pruning_ends_with_the_function_that_was_trained(tmp_path, borders)
     )
     trial = finished(tmp_path, steps)
     found, small, dense = facts(trial, "soft-pruned"), network(trial, "soft-pruned"), network(trial, "dense")
-    assert found["sparsity_achieved"] == pytest.approx(0.5, abs=0.15)
+    assert found["sparsity_achieved"] == 0.5
+    assert [epochs for epochs, _ in found["trainings"]] == [1, 1]
     assert found["budget_macs"] == (3 + 2) * cost(dense).macs
     if borders == "keep":
         assert small.n_parameters == dense.n_parameters
@@ -104,6 +110,11 @@ def test_soft_pruning_ends_with_the_function_that_was_trained(tmp_path, borders)
         assert found["compaction_error"] <= 1e-6
         assert found["trained_parameters"] == dense.n_parameters
         assert small.n_parameters < dense.n_parameters or found["left"]
+
+
+def test_soft_pruning_with_a_period_ends_pruned_whatever_epoch_was_best(tmp_path):
+    steps = '[[steps]]\nkind = "soft"\nsparsity = 0.5\naxes = "conv"\nepochs = 3\nperiod = 2\nbatch_size = 8\n'
+    assert facts(finished(tmp_path, steps), "soft-pruned")["sparsity_achieved"] == 0.5
 
 
 def test_slimming_and_a_threshold_over_all_scales(tmp_path):
@@ -222,6 +233,7 @@ def test_a_stopped_trial_goes_on_with_its_masks(tmp_path, monkeypatch):
             "is a slip of LFP, not of SFP",
         ),
         ('[[steps]]\nkind = "soft"\nsparsity = 1.0', "less than 1"),
+        ('[[steps]]\nkind = "soft"\nsparsity = 0.5\ngradual = true\nepochs = 1', "gradual needs two periods"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_trained(steps, says):

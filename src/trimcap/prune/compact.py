@@ -65,7 +65,7 @@ def compact(
     ----------
     network : the network; not changed
     axes : names; default: all hidden prunable axes
-    only : a plan; of its axes only slices that it drops are removed, even if others are constant
+    only : a plan; only slices that it drops are removed, even if others are constant
     borders : where what constants add differs from position to position, as it does at the borders of zero padding,
         "carry" (exact) leaves the fewest constant slices that the others are multiples or sums of (behind padding:
         one), and gives them the weights of all: w ← w + Σ_j (c_j/c)·w_j;
@@ -80,7 +80,7 @@ def compact(
     Raises
     ------
     ValueError : unknown way with borders.
-    PlanError : unknown or frozen axis; the result differs, and nothing is returned.
+    PlanError : unknown or frozen axis, or a plan of another network; the result differs, and nothing is returned.
     """
     if borders not in BORDERS:
         raise ValueError(unknown("way with borders", borders, BORDERS))
@@ -117,7 +117,12 @@ def compact(
 
 
 def _chosen(network: Network, axes: Iterable[str] | None, only: Plan | None) -> list[str]:
-    names = [a.name for a in network.axes.hidden] if axes is None else [prunable_axis(network, a).name for a in axes]
+    """Names of axes: given, those of the plan, or all hidden ones."""
+    if only is not None:
+        make_plan(network, only.keep)  # of this network, and of axes that can be pruned
+    if axes is None:
+        return [axis.name for axis in network.axes.hidden] if only is None else list(only.keep)
+    names = [prunable_axis(network, name).name for name in axes]
     return names if only is None else [name for name in names if name in only.keep]
 
 

@@ -14,7 +14,7 @@ from trimcap.prune.plan import Plan
 from trimcap.prune.saliency import Scores, find_saliency, score
 from trimcap.prune.schedule import gradual, rounds_of
 from trimcap.prune.shrink import shrink
-from trimcap.prune.soft import scales_off, silent_plan, soft_pruning
+from trimcap.prune.soft import scales_off, silent_plan, soft_pruning, zeroed
 from trimcap.prune.unstructured import mask_weights
 from trimcap.study import steps as s
 from trimcap.study.by_sensitivity import plan_by_sensitivity
@@ -117,13 +117,27 @@ def soft(task: Task, name: str, step: s.Soft, state: State) -> Made:
     """Training with the lowest slices zeroed after every epoch; then they are removed, their constants kept."""
     network = state.network
     axes = _axes(network, step)
-    ramp = partial(gradual, sparsity=step.sparsity, start=0, end=max(1, step.epochs // 2))
-    hook = soft_pruning(
-        network, ramp if step.gradual else step.sparsity, saliency=_saliency(task, step), axes=axes,
-        period=step.period, at_least=step.at_least, at_most=step.at_most,
+    hook = partial(
+        soft_pruning, network, saliency=_saliency(task, step), axes=axes, period=step.period, at_least=step.at_least,
+        at_most=step.at_most,
     )  # fmt: skip
-    trained, facts = tuned(task, name, step, network, "recovery", epoch_hooks=[hook])
-    facts |= spending(task, name, [spent_on(trained, facts)])
+    trained, own, spent = network, step, list[Spent]()
+    if step.gradual:
+        # no epoch of the ramp may be the best one: it has not the sparsity that was asked for
+        half = step.epochs // 2
+        ramp = hook(sparsity=partial(gradual, sparsity=step.sparsity, start=0, end=half))
+        first = step.model_copy(update={"epochs": half, "patience": None})
+        trained, made = tuned(task, name, first, network, "recovery", on=(task.train, None), part="ramp",
+                              epoch_hooks=[ramp])  # fmt: skip
+        spent.append(spent_on(trained, made))
+        own = step.model_copy(update={"epochs": step.epochs - half})
+    trained, facts = tuned(task, name, own, trained, "recovery", epoch_hooks=[hook(sparsity=step.sparsity)])
+    facts |= spending(task, name, [*spent, spent_on(trained, facts)])
+    if step.period > 1:  # the best epoch may be one after which nothing was zeroed
+        scores = _saliency(task, step)(trained, axes=axes)
+        trained = zeroed(
+            trained, keep_top(trained, scores, step.sparsity, at_least=step.at_least, at_most=step.at_most)
+        )
     silent = silent_plan(trained, axes)
     facts |= {**_sparsity(silent, step.sparsity), "trained_parameters": trained.n_parameters}
     if step.borders == "keep":

@@ -132,7 +132,8 @@ class Soft(Training):
     Parameters
     ----------
     sparsity, saliency, options, axes, at_least, at_most : as for "prune"
-    gradual : reach the sparsity by the cubic schedule, over the first half of the epochs
+    period : in epochs; if it is not 1, the lowest slices are zeroed once more at the end
+    gradual : reach the sparsity by the cubic schedule, in the first half of the epochs; the best is one of the others
     borders : see `trimcap.prune.compact.compact`; "keep" leaves the zeroed slices in the network
     """
 
@@ -146,6 +147,14 @@ class Soft(Training):
     at_most: Cap | dict[str, Cap] | None = None
     gradual: bool = False
     borders: Literal["carry", "map", "interior", "keep"] = "carry"
+
+    @model_validator(mode="after")
+    def _two_halves(self) -> Soft:
+        if self.gradual and self.epochs < 2 * self.period:
+            raise ValueError(
+                f"gradual needs two periods, but there are {self.epochs} epochs; give more, or leave it out"
+            )
+        return self
 
 
 class ReEstimate(Section):

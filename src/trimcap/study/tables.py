@@ -70,7 +70,7 @@ def cost_table(run: Gathered) -> Table:
         tuple(rows),
         note="1 MAC = 2 FLOPs; KiB = 1024 B. Flash counts constants, SRAM the arena of the memory plan; both are the "
         "mean over folds and seeds. Float stages count 4 bytes per value, int8 stages 1. The row of C is of the file "
-        "itself: its constants, and its working memory with scratch, input and output.",
+        "itself: its constants, and its working memory with scratch, input and output." + _stored(run),
     )
 
 
@@ -205,6 +205,19 @@ def _source(name: str) -> list[tuple[str, str]]:
 
     facts = pinned()
     return [("source of data", f"{facts['source']}; {facts['licence']}. {'; '.join(facts['attribution'])}")]
+
+
+def _stored(run: Gathered) -> str:
+    """What single removed weights are worth, if there are some."""
+    if "compressed" not in run.results:
+        return ""
+    means = run.results.groupby("stage", sort=False)[["nonzero", "compressed"]].mean().dropna()
+    lines = [
+        f" {stage}: {row.nonzero:,.0f} weights are not zero, compressed (bitmap or CSR) {size(row.compressed)}."
+        for stage, row in means.iterrows()
+    ]
+    seen = " A device sees the dense network of the table: the exported code has no sparse kernel."
+    return "".join(lines) + seen if lines else ""
 
 
 def _sparsity(run: Gathered, stage: str) -> str:
