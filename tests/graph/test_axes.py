@@ -41,16 +41,20 @@ def test_residual_stream_is_one_axis():
     assert {"c.0.weight", "short.weight"} <= {t for t, d in axes["c.0"].members if d == 0}
 
 
-def test_attention_freezes_what_softmax_and_norm_mix():
+def test_attention_has_its_stream_heads_and_features_free():
     axes = axes_of("attention head")
-    assert {a.name for a in axes.hidden} >= {"ffn.0"}
-    assert "normalised over by norm" in axes["embed"].frozen
+    assert {(a.name, a.size) for a in axes.hidden} == {("embed", 16), ("qkv.2", 2), ("qkv.3", 8), ("ffn.0", 24)}
+    assert "cut by" in axes["qkv"].frozen  # queries, keys and values
 
 
-def test_recurrent_input_is_free_and_state_is_frozen():
-    axes = axes_of("GRU")
-    assert {a.name for a in axes.prunable} == {"electrodes", "conv"}
-    assert any("hidden state of rnn" in a.frozen for a in axes.values())
+@pytest.mark.parametrize("name", ["GRU", "LSTM"])
+def test_recurrent_units_are_rows_of_every_gate_and_columns_of_the_state(name):
+    axes = axes_of(name)
+    units = next(a for a in axes.hidden if a.size == 7)
+    assert {a.size for a in axes.prunable} == {8, 12, 7}
+    assert {("rnn.weight_hh_l0", 0), ("rnn.weight_hh_l0", 1), ("rnn.bias_ih_l1", 0)} <= set(units.members)
+    assert ("head.weight", 1) in units.members
+    assert any("gates of rnn" in a.frozen for a in axes.values())
 
 
 def test_grouped_convolution_has_group_and_channel_axes():
@@ -65,10 +69,10 @@ def test_operation_without_a_rule_freezes_with_its_name():
             self.conv, self.head = nn.Conv1d(4, 6, 3), nn.Linear(6, 2)
 
         def forward(self, x):
-            return self.head(torch.cumprod(self.conv(x), 1).mean(-1))
+            return self.head(torch.cdist(self.conv(x), self.conv(x)).mean(-1))
 
     axes = trace(Odd(), torch.randn(2, 4, 16)).axes
-    assert "operation 'cumprod' is not understood" in axes["conv"].frozen
+    assert "operation 'cdist' is not understood" in axes["conv"].frozen
     assert [a.name for a in axes.prunable] == ["electrodes"]
 
 

@@ -240,3 +240,83 @@ def test_stopped_gradients_stay_stopped():
     torch.testing.assert_close(module.tensor("conv.weight").grad, model.conv.weight.grad)
     assert "conv" in [axis.name for axis in network.axes.prunable]
     assert lower(network).ops
+
+
+class Limited(nn.Conv2d):
+    """A convolution that renormalises its own weight whenever it runs (the idiom of several EEG libraries)."""
+
+    def __init__(self, *args, max_norm=1.0, flag=True, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.max_norm, self.flag = max_norm, flag
+
+    def forward(self, x):
+        if self.flag:
+            self.weight.data = torch.renorm(self.weight.data, p=2, dim=0, maxnorm=self.max_norm)
+        return super().forward(x)
+
+
+def test_a_layer_that_limits_its_own_weight_becomes_plain_with_a_rule():
+    model = nn.Sequential(
+        nn.Unflatten(1, (1, 4)), Limited(1, 6, (4, 3), max_norm=0.5), nn.Flatten(), nn.Linear(6 * 14, 2)
+    )
+    model[1].weight.data *= 10
+    before = model[1].weight.detach().clone()
+    x = torch.randn(2, 4, 16)
+    network = trace(model, x)
+    assert isinstance(model[1], Limited)
+    assert torch.equal(model[1].weight, before)
+    assert [(c.tensor, c.kind, c.dim, c.value) for c in network.constraints] == [("1.weight", "max_norm", 0, 0.5)]
+    assert network.tensors["1.weight"].flatten(1).norm(dim=1).max() <= 0.5 + 1e-6
+    assert (network(x) - model.eval()(x)).abs().max() < 1e-6
+
+
+def test_a_layer_with_a_bound_that_it_does_not_use_stays():
+    model = nn.Sequential(
+        nn.Unflatten(1, (1, 4)), Limited(1, 6, (4, 3), flag=False), nn.Flatten(), nn.Linear(6 * 14, 2)
+    )
+    assert trace(model, torch.randn(2, 4, 16)).constraints == ()
+
+
+def test_pieces_on_the_batch_are_followed():
+    """torch.export can't prove that splitting three batches laid together is right for all sizes; two graphs can."""
+
+    class Pieces(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(4, 2)
+
+        def forward(self, x):
+            parts = torch.cat([x, x + 1, x + 2], 0).mean(-1)
+            return self.head(torch.stack(parts.split(x.shape[0], 0), 1).mean(1))
+
+    network = trace(Pieces(), torch.randn(2, 4, 16))
+    assert network(torch.randn(7, 4, 16)).shape == (7, 2)
+
+
+def test_values_assigned_into_part_of_a_tensor_are_followed():
+    class Assigned(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.head = nn.BatchNorm1d(4), nn.Linear(4, 2)
+
+        def forward(self, x):
+            y = torch.zeros_like(x)
+            y[..., 3:5] = x[..., 6:8]
+            return self.head(self.norm(x + y).mean(-1))
+
+    network = trace(Assigned(), torch.randn(2, 4, 16))
+    assert any("assigns into parts" in note for note in network.notes)
+    assert {n.kind for n in network.nodes} >= {"batch_norm", "slice_scatter"}
+
+
+def test_numbers_without_a_type_stay_whole():
+    class Places(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.head = nn.Embedding(16, 4), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.head((x.transpose(1, 2) + self.table(torch.arange(x.shape[-1]))).mean(1))
+
+    network = trace(Places(), torch.randn(2, 4, 16))
+    assert network.module().double()(torch.randn(3, 4, 16, dtype=torch.float64)).dtype == torch.float64

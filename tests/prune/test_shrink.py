@@ -83,6 +83,28 @@ def test_a_wrong_index_is_caught(monkeypatch):
             shrink(network, plan)
 
 
+def test_a_wrong_index_is_caught_in_a_network_whose_output_is_always_the_same(monkeypatch):
+    """All units of the last layer but one are off, so that no wrong slice could show in the output."""
+    network = network_of("residual")
+    dead = {n: t - 100.0 if n.startswith("c.1.bias") else t for n, t in network.tensors.items()}
+    network = network.with_tensors(dead)
+    x = torch.randn(3, *network.input_shape)
+    assert (network(x) - network(x[:1])).abs().max() == 0
+    plan = random_plan(network, 0.5, seed=1)
+    shrink(network, plan)
+    right = Axes.index
+
+    def rolled(self, dim, keep):
+        rows = right(self, dim, keep)
+        wrong = any(dim is dims[1] for name, dims in self.tensor_dims.items() if name == "b.0.weight")
+        return rows.roll(1) if wrong else rows
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Axes, "index", rolled)
+        with pytest.raises(PlanError, match="differs from its masked twin"):
+            shrink(network, plan)
+
+
 def test_pruned_network_is_pruned_again():
     network = network_of("depth multiplier 2")
     once = shrink(network, random_plan(network, 0.3, seed=1))

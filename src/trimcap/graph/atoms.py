@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from math import prod
 
 
@@ -37,7 +38,7 @@ Dim = tuple[Atom, ...]
 
 def fresh(size: int, frozen: str = "") -> Dim:
     """A new dimension of its own; size 1 has no atom."""
-    return () if size == 1 else (Atom(size, frozen),)
+    return () if size == 1 else (Atom(size, frozen or ("" if size else "it is empty")),)
 
 
 def flat(dim: Dim) -> Dim:
@@ -124,22 +125,79 @@ def regroup(dims: Sequence[Dim], sizes: Sequence[int], why: str) -> list[Dim] | 
     return result
 
 
+def cut(dim: Dim, sizes: Sequence[int], why: str) -> list[Dim] | None:
+    """The dimension as consecutive pieces of the given sizes; its outermost atom becomes their concatenation.
+
+    Returns None (after freezing the dimension) where a piece would end inside one slice of the outermost atom.
+    """
+    if len(sizes) == 1:
+        return [dim]
+    atoms = flat(dim)
+    inner = size_of(atoms[1:])
+    if atoms and all(size % inner == 0 for size in sizes):
+        pieces = _cut_atom(atoms[0], [size // inner for size in sizes], why)
+        if pieces is not None:
+            return [(*piece, *atoms[1:]) for piece in pieces]
+    freeze(atoms, why)
+    return None
+
+
+def _cut_atom(atom: Atom, sizes: Sequence[int], why: str) -> list[Dim] | None:
+    """Pieces of one atom: new ones, or those it has, cut further where they don't end in the same places."""
+    if not atom.parts:
+        atom.parts = tuple(fresh(size, atom.frozen) for size in sizes)
+        return list(atom.parts)
+    have = list(atom.parts)
+    pieces: list[Dim] = []
+    for size in sizes:
+        taken: list[Dim] = []
+        missing = size
+        while missing:
+            part = have.pop(0)
+            if size_of(part) > missing:
+                halves = cut(part, [missing, size_of(part) - missing], why)
+                if halves is None:
+                    return None
+                part = halves[0]
+                have.insert(0, halves[1])
+            taken.append(part)
+            missing -= size_of(part)
+        pieces.append(concatenate(taken))
+    return pieces
+
+
 def _split(atom: Atom, outer: int, why: str) -> None:
     """Write an atom as a product of `outer` and the rest."""
     if atom.parts:
-        freeze((atom,), why)
-    atom.factors = (Atom(outer, atom.frozen), Atom(atom.size // outer, atom.frozen))
+        _split_parts(atom, atom.size // outer, why)
+    if atom.factors is None:
+        freeze((atom,), why if atom.parts else "")
+        atom.factors = (Atom(outer, atom.frozen), Atom(atom.size // outer, atom.frozen))
+
+
+def _split_parts(atom: Atom, inner: int, why: str) -> None:
+    """Write a concatenation as a product: each part must be one too, and what is inside must be the same in all."""
+    sizes = [size_of(part) for part in atom.parts]
+    if all(size % inner == 0 for size in sizes):
+        pairs = [regroup([part], [size // inner, inner], why) for part, size in zip(atom.parts, sizes, strict=True)]
+        found = [pair for pair in pairs if pair is not None]
+        if len(found) == len(pairs):
+            for _, other in found[1:]:
+                unify(found[0][1], other, why)
+            atom.factors = (*concatenate([outer for outer, _ in found]), *found[0][1])
+    elif len(set(sizes)) == 1 and inner % sizes[0] == 0:
+        together = inner // sizes[0]
+        first = atom.parts[:together]
+        for number, part in enumerate(atom.parts[together:]):
+            unify(first[number % together], part, why)
+        atom.factors = (*concatenate([()] * (atom.size // inner)), *concatenate(first))
 
 
 def _merge(a: Atom, b: Atom, why: str) -> None:
     if a is b:
         return
     if a.parts and b.parts:
-        if [size_of(p) for p in a.parts] == [size_of(p) for p in b.parts]:
-            for p, q in zip(a.parts, b.parts, strict=True):
-                unify(p, q, why)
-        else:
-            freeze((a, b), "two concatenations with parts of different sizes meet")
+        _merge_parts(a, b, why)
     if b.parts and not a.parts:
         a, b = b, a
     frozen = a.frozen or b.frozen
@@ -148,3 +206,15 @@ def _merge(a: Atom, b: Atom, why: str) -> None:
     if frozen:
         a.frozen = ""
         freeze((a,), frozen)
+
+
+def _merge_parts(a: Atom, b: Atom, why: str) -> None:
+    """Cut both where either is cut, and unify the pieces."""
+    ends = sorted({*accumulate(map(size_of, a.parts)), *accumulate(map(size_of, b.parts))})
+    sizes = [end - start for start, end in pairwise([0, *ends])]
+    left, right = _cut_atom(a, sizes, why), _cut_atom(b, sizes, why)
+    if left is None or right is None:
+        freeze((a, b), "two concatenations meet whose parts can't be cut in the same places")
+        return
+    for x, y in zip(left, right, strict=True):
+        unify(x, y, why)

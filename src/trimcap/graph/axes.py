@@ -156,7 +156,7 @@ def _collect(network: Network, walk: Walk) -> Axes:
     inputs: dict[Atom, str] = {}
     for name in network.inputs:
         for dim, label in zip(walk.dims[name][1:], network.dimensions, strict=True):
-            for number, atom in enumerate(flat(dim)):
+            for number, atom in enumerate(_leaves(dim)):
                 inputs.setdefault(atom, label if number == 0 else f"{label}.{number}")
     names = _names(network, walk, inputs)
     axes = [

@@ -17,6 +17,7 @@ from trimcap.graph.network import Network, Node, Ref, map_refs
 _RESHAPES = {"view", "reshape", "_unsafe_view", "flatten", "unflatten", "unsqueeze", "squeeze"}
 _IDENTITIES = {"contiguous", "clone", "alias", "lift_fresh_copy", "_to_copy"}
 _CASTS = {"to", "type_as", "_to_copy"}
+CREATED = {"zeros", "ones", "full", "empty", "arange", "eye", "linspace", "scalar_tensor", "hann_window"}
 _DROPPED_KWARGS = {"device", "pin_memory", "layout", "memory_format"}
 
 
@@ -51,6 +52,12 @@ def _node(node: fx.Node, names: Mapping[str, str]) -> Node:
         same = value.dtype == node.all_input_nodes[0].meta["val"].dtype
         dtype = {} if same else {"dtype": str(value.dtype).removeprefix("torch.")}
         return replace(result, op="aten._to_copy.default", args=args[:1], kwargs=dtype)
+    if result.kind == "_native_batch_norm_legit_no_training":  # three results, of which evaluation has one
+        args = (*args[:5], False, *args[5:], True)
+        return replace(result, op="aten.batch_norm.default", args=args, shape=result.shape[0])
+    if result.kind in CREATED and isinstance(value, torch.Tensor):
+        # numbers without a type are float here and counts there; the network runs in other precisions too
+        return replace(result, kwargs={**kwargs, "dtype": str(value.dtype).removeprefix("torch.")})
     if result.kind in _RESHAPES and isinstance(value, torch.Tensor):
         sizes = _sizes(value)
         if sizes is not None:
@@ -133,6 +140,9 @@ def simplify(network: Network) -> Network:
 
 
 def _does_nothing(node: Node, network: Network) -> bool:
+    if node.kind == "getitem":  # of the only result of an operation
+        source = network.node[node.inputs[0]]
+        return source.kind == "batch_norm"
     if node.kind in _IDENTITIES:
         return "dtype" not in node.kwargs and len(node.args) < 2
     if node.kind == "detach":  # of a result it stops gradients, which training must keep

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,8 @@ from trimcap.graph.network import Constraint
 
 #: what libraries call the bound of a max-norm parametrization
 _BOUND_NAMES = ("max_value", "max_norm", "max_norm_val", "maxnorm", "c")
+#: layers of which others are made that renormalise their own weight
+_PLAIN: tuple[Any, ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
 @torch.no_grad()
@@ -31,6 +34,9 @@ def bake(model: nn.Module) -> tuple[tuple[str, ...], tuple[Constraint, ...]]:
         if isinstance(module, NetworkModule):  # traced before; its weight norm is a parametrization, its max-norm not
             bounds = (rule for rule in module.network.constraints if rule.kind == "max_norm")
             rules += [replace(rule, tensor=f"{path}.{rule.tensor}" if path else rule.tensor) for rule in bounds]
+        limit = _limits_itself(path, module)
+        if limit is not None:
+            rules.append(limit)
         if parametrize.is_parametrized(module):
             for leaf, stack in _unwrap(module).items():
                 tensor = f"{path}.{leaf}" if path else leaf
@@ -63,6 +69,35 @@ def _unwrap(module: nn.Module) -> dict[str, list[nn.Module]]:
         trained = any(p.requires_grad for p in found[leaf].parameters())
         module.register_parameter(leaf, nn.Parameter(value, requires_grad=trained))
     return {leaf: [m for m in stack.children() if m is not None] for leaf, stack in found.items()}
+
+
+def _limits_itself(path: str, module: nn.Module) -> Constraint | None:
+    """The rule of a layer that renormalises its own weight in every forward; it becomes the plain layer, in place.
+
+    An idiom of EEG networks: `self.weight.data = torch.renorm(self.weight.data, 2, 0, self.max_norm)`. Recognised by
+    its bound and by what a copy of the layer does to weights beyond it, and to its input.
+    """
+    plain = next((cls for cls in _PLAIN if isinstance(module, cls) and type(module) is not cls), None)
+    bound = _bound(module) if plain is not None else None
+    if plain is None or bound is None or not bound > 0 or parametrize.is_parametrized(module):
+        return None
+    twin: Any = copy.deepcopy(module)
+    generator = torch.Generator().manual_seed(0)
+    probe = torch.randn(twin.weight.shape, generator=generator) * bound
+    kernel = [size * 8 for size in twin.weight.shape[2:]]
+    x = torch.randn(1, twin.weight.shape[1] * getattr(twin, "groups", 1), *kernel, generator=generator)
+    twin.weight.data = probe.clone()
+    try:
+        got = twin(x)
+    except Exception:  # a forward of another kind
+        return None
+    for dim in range(probe.ndim):
+        limited = torch.renorm(probe, p=2, dim=dim, maxnorm=bound)
+        if _same(twin.weight.data, limited) and _same(got, plain.forward(twin, x)):
+            module.weight.data = torch.renorm(module.weight.data, p=2, dim=dim, maxnorm=bound)  # type: ignore
+            module.__class__ = plain
+            return Constraint(f"{path}.weight" if path else "weight", "max_norm", dim=dim, value=bound)
+    return None
 
 
 def _rule(tensor: str, parametrization: Any, value: Tensor) -> Constraint | None:

@@ -1,11 +1,11 @@
-"""Rules for layers with weights: convolution, linear, normalisation, recurrent."""
+"""Rules for layers with weights: convolution, linear, normalisation."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from trimcap.graph.atoms import Dim, freeze, fresh, unify
-from trimcap.graph.network import Node, Ref, refs
+from trimcap.graph.atoms import Dim, freeze, fresh, size_of, unify
+from trimcap.graph.network import Node, Ref
 from trimcap.graph.walk import Dims, Walk, not_understood, per_dimension
 
 
@@ -48,6 +48,25 @@ def _tie_channels(channels: Dim, weight: Dims, shape_w: tuple[int, ...], groups:
     unify(weight[0], group + fresh(shape_w[0] // groups), why)
 
 
+def transposed_convolution(walk: Walk, node: Node) -> Any:
+    """Rows of the weight read the channels of x; its columns, in groups, make channels."""
+    x, weight, bias = walk.of(node.args[0]), walk.of(node.args[1]), node.arg(2)
+    shape_x, shape_w = walk.shape(node.args[0]), walk.shape(node.args[1])
+    if len(shape_x) != len(shape_w):
+        return not_understood(walk, node)
+    group = fresh(int(node.arg(6, 1) or 1))
+    unify(x[1], weight[0], f"inputs of {node.where}")
+    unify(weight[0], (*group, *fresh(shape_w[0] // size_of(group))), f"groups of {node.where}")
+    channels = (*group, *weight[1])
+    if bias is not None:
+        unify(walk.of(bias)[0], channels, f"bias of {node.where}")
+    why = f"convolved over by {node.where}"
+    for i in range(2, len(shape_w)):
+        freeze(x[i], why)
+        freeze(weight[i], f"kernel of {node.where}")
+    return (x[0], channels, *(fresh(size, why) for size in node.shape[2:]))
+
+
 def linear(walk: Walk, node: Node) -> Dims:
     """Y = x Wᵀ + b on the last dimension."""
     x, weight = walk.of(node.args[0]), walk.of(node.args[1])
@@ -70,56 +89,24 @@ def per_channel(walk: Walk, node: Node) -> Dims:
 
 
 def layer_norm(walk: Walk, node: Node) -> Dims:
-    """Mean and variance over the last dimensions mix them."""
+    """Mean and variance run over the features that are left."""
     x = walk.of(node.args[0])
     last = x[-len(node.args[1]) :]
-    for dim in last:
-        freeze(dim, f"normalised over by {node.where}")
-    for ref in node.args[2:4]:
-        if ref is not None:
+    for ref in node.args[2 : 3 if node.kind == "rms_norm" else 4]:
+        if isinstance(ref, Ref):
             for dim, own in zip(last, walk.of(ref), strict=True):
                 unify(dim, own, f"parameters of {node.where}")
     return x
 
 
 def group_norm(walk: Walk, node: Node) -> Dims:
-    """Statistics over groups of channels and all positions mix them."""
-    x = walk.of(node.args[0])
-    for dim in x[1:]:
+    """Statistics run over the channels of a group that are left, and over all positions."""
+    x, groups = walk.of(node.args[0]), node.args[1]
+    for dim in x[2:]:
         freeze(dim, f"normalised over by {node.where}")
+    channels = walk.shape(node.args[0])[1]
+    unify(x[1], (*fresh(groups), *fresh(channels // groups)), f"groups of {node.where}")
     for ref in node.args[2:4]:
-        if ref is not None:
+        if isinstance(ref, Ref):
             unify(walk.of(ref)[0], x[1], f"parameters of {node.where}")
     return x
-
-
-def recurrent(walk: Walk, node: Node) -> Any:
-    """GRU, LSTM, RNN: the input features are free, the hidden state is one."""
-    lstm = node.kind == "lstm"
-    x, weights = walk.of(node.args[0]), node.args[2]
-    if len(walk.shape(node.args[0])) != 3 or not isinstance(weights, tuple):
-        return not_understood(walk, node)
-    why = f"hidden state of {node.where}"
-    has_biases, layers, bidirectional, batch_first = node.args[3], node.args[4], node.args[7], node.args[8]
-    per_direction = 4 if has_biases else 2
-    directions = 2 if bidirectional else 1
-    if len(weights) != per_direction * directions * layers:
-        return not_understood(walk, node)
-    first = [weights[d * per_direction] for d in range(directions)]
-    for ref in refs(weights):
-        dims = walk.of(ref)
-        for position, dim in enumerate(dims):
-            if not (ref in first and position == 1):
-                freeze(dim, why)
-    for ref in first:
-        unify(walk.of(ref)[1], x[-1], f"inputs of {node.where}")
-    for ref in refs(node.args[1]):
-        for dim in walk.of(ref):
-            freeze(dim, why)
-        unify(x[0 if batch_first else 1], walk.of(ref)[1], f"first state of {node.where}")
-    time = 1 if batch_first else 0
-    freeze(x[time], f"time steps of {node.where}")
-    shapes = node.shape
-    out = tuple(x[i] if i != 2 else fresh(shapes[0][2], why) for i in range(3))
-    states = tuple(tuple(fresh(s, why) for s in shape) for shape in shapes[1 : 3 if lstm else 2])
-    return (out, *states)

@@ -1,17 +1,24 @@
-"""Rules for operations that join tensors or mix positions: sums, pools, reductions, softmax, cat, products."""
+"""Rules for operations that join tensors or mix positions: sums, pools, reductions, softmax, transforms.
+
+What runs over an axis (a mean, a norm, a softmax) runs over the slices that are left once some are removed: they are
+absent, not zero. The masked twin computes the same over the whole axis with a mask.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from trimcap.graph.atoms import Dim, concatenate, freeze, fresh, unify
-from trimcap.graph.network import Node, Ref
+from trimcap.graph.atoms import Dim, freeze, fresh, unify
+from trimcap.graph.network import Node, Ref, refs
 from trimcap.graph.walk import Dims, Walk, not_understood, per_dimension
+
+#: reductions that are defined over the slices that are left
+OVER_WHAT_IS_LEFT = ("mean", "sum", "amax", "amin", "logsumexp", "linalg_vector_norm")
 
 
 def broadcast(walk: Walk, node: Node) -> Dims:
     """add, mul, …, and functions of each element: dimensions that are not broadcast must agree."""
-    operands = [a for a in (*node.args, *node.kwargs.values()) if isinstance(a, Ref)]
+    operands = list(refs((node.args, tuple(node.kwargs.values()))))
     tensors, shapes = [walk.of(a) for a in operands], [walk.shape(a) for a in operands]
     rank = len(node.shape)
     out: list[Dim] = []
@@ -23,10 +30,12 @@ def broadcast(walk: Walk, node: Node) -> Dims:
     return tuple(out)
 
 
-def pool(walk: Walk, node: Node) -> Dims:
+def pool(walk: Walk, node: Node) -> Any:
     """Pooling mixes the positions it runs over; channels pass."""
     x = walk.of(node.args[0])
-    n = int(node.kind[-2])  # of "avg_pool2d"; a kernel of one number stands for all dimensions
+    n = int(node.kind[node.kind.index("d") - 1] if "with" in node.kind else node.kind[-2])
+    shape = node.shape[0] if isinstance(node.shape[0], tuple) else node.shape
+    # a kernel of one number stands for all dimensions
     kernel = per_dimension(node.args[1], n, 1)
     stride = per_dimension(node.arg(2) or node.args[1], n, 1)
     out = list(x)
@@ -34,8 +43,9 @@ def pool(walk: Walk, node: Node) -> Dims:
         if kernel[i] != 1 or stride[i] != 1:
             why = f"pooled over by {node.where}"
             freeze(x[i], why)
-            out[i] = fresh(node.shape[i], why)
-    return tuple(out)
+            out[i] = fresh(shape[i], why)
+    result = tuple(out)
+    return (result, result) if isinstance(node.shape[0], tuple) else result
 
 
 def adaptive_pool(walk: Walk, node: Node) -> Any:
@@ -52,6 +62,15 @@ def adaptive_pool(walk: Walk, node: Node) -> Any:
     return (result, result) if isinstance(node.shape[0], tuple) else result
 
 
+def resample(walk: Walk, node: Node) -> Dims:
+    """Interpolation changes the positions; windows and channels pass."""
+    x = walk.of(node.args[0])
+    why = f"resampled by {node.where}"
+    for dim in x[2:]:
+        freeze(dim, why)
+    return (*x[:2], *(fresh(s, why) for s in node.shape[2:]))
+
+
 def pad(walk: Walk, node: Node) -> Dims:
     """Padding a dimension changes where things are."""
     x = walk.of(node.args[0])
@@ -65,72 +84,78 @@ def pad(walk: Walk, node: Node) -> Dims:
     return tuple(out)
 
 
-def reduction(walk: Walk, node: Node) -> Dims:
-    """mean, sum, max, … over dimensions mix them."""
-    x, rank = walk.of(node.args[0]), len(walk.of(node.args[0]))
-    over = node.arg(1)
+def reduced(node: Node, rank: int) -> set[int]:
+    """The dimensions that a reduction runs over."""
+    over = node.arg(2 if node.kind == "linalg_vector_norm" else 1)
+    over = node.kwargs.get("dim", over)
     if over is None or over == ():
-        which = set(range(rank))
-    else:
-        which = {d % rank for d in (over if isinstance(over, tuple) else (over,))}
-    keep = bool(node.kwargs.get("keepdim", node.arg(2, False)))
-    for i in which:
-        freeze(x[i], f"{node.kind} over it at {node.where}")
-    return tuple(() if i in which else dim for i, dim in enumerate(x) if keep or i not in which)
+        return set(range(rank))
+    return {d % rank for d in (over if isinstance(over, tuple) else (over,))}
 
 
-def variance(walk: Walk, node: Node) -> Dims:
-    """var, std: like a reduction, with `keepdim` as a keyword."""
+def reduction(walk: Walk, node: Node) -> Any:
+    """mean, sum, max, …: over the slices that are left, or over none less where the order or the number counts."""
     x = walk.of(node.args[0])
-    over = node.arg(1)
-    which = set(range(len(x))) if over is None else {d % len(x) for d in over}
-    for i in which:
-        freeze(x[i], f"{node.kind} over it at {node.where}")
-    keep = len(node.shape) == len(x)
-    return tuple(() if i in which else dim for i, dim in enumerate(x) if keep or i not in which)
+    if node.kind in ("max", "min", "any", "all", "prod", "argmax", "argmin") and len(node.args) < 2:
+        which = set(range(len(x)))
+    else:
+        which = reduced(node, len(x))
+    if node.kind not in OVER_WHAT_IS_LEFT or not _counts_slices(node):
+        for i in which:
+            freeze(x[i], f"{node.kind} over it at {node.where}")
+    several = bool(node.shape) and isinstance(node.shape[0], tuple)
+    keep = len(node.shape[0] if several else node.shape) == len(x)
+    result = tuple(() if i in which else dim for i, dim in enumerate(x) if keep or i not in which)
+    return (result, result) if several else result
+
+
+def _counts_slices(node: Node) -> bool:
+    """A norm must have a power; the others are always what they are."""
+    return node.kind != "linalg_vector_norm" or float(node.arg(1, 2)) in (1.0, 2.0)
 
 
 def softmax(walk: Walk, node: Node) -> Dims:
-    """Every output along the dimension depends on every input."""
+    """Every output along the dimension depends on every input that is left."""
+    return walk.of(node.args[0])
+
+
+def cumulated(walk: Walk, node: Node) -> Dims:
+    """Running sums: places along the dimension count."""
     x = walk.of(node.args[0])
-    freeze(x[node.args[1]], f"mixed by {node.where}")
+    freeze(x[node.args[1]], f"summed along by {node.where}")
     return x
 
 
-def cat(walk: Walk, node: Node) -> Dims:
-    """Concatenation adds dimensions along one and unifies the others."""
-    tensors = [walk.of(ref) for ref in node.args[0]]
-    along = node.arg(1, 0) % len(tensors[0])
-    out: list[Dim] = []
-    for i, first in enumerate(tensors[0]):
-        if i == along:
-            out.append(concatenate([t[i] for t in tensors]))
-        else:
-            for other in tensors[1:]:
-                unify(first, other[i], f"operands of {node.where}")
-            out.append(first)
-    return tuple(out)
+def ordered(walk: Walk, node: Node) -> Any:
+    """sort, topk: what comes out in which place depends on every slice."""
+    x = list(walk.of(node.args[0]))
+    position = 2 if node.kind == "topk" else 1
+    along = int(node.kwargs.get("dim", node.arg(position, -1)))
+    why = f"ordered by {node.where}"
+    freeze(x[along], why)
+    x[along] = fresh(node.shape[0][along], why)
+    return (tuple(x), tuple(x))
 
 
-def matmul(walk: Walk, node: Node) -> Any:
-    """Matrix product: the contracted dimension is mixed; the outer ones pass."""
-    x, y = walk.of(node.args[0]), walk.of(node.args[1])
-    if len(x) != len(y) or len(x) < 2:
+def fourier(walk: Walk, node: Node) -> Any:
+    """Transforms along one dimension mix its positions; all others pass."""
+    x = list(walk.of(node.args[0]))
+    along = node.kwargs.get("dim", node.arg(2, -1))
+    if not isinstance(along, int):
         return not_understood(walk, node)
-    freeze(x[-1], f"contracted by {node.where}")
-    freeze(y[-2], f"contracted by {node.where}")
-    outer: list[Dim] = []
-    for a, b in zip(x[:-2], y[:-2], strict=True):
-        if a and b:
-            unify(a, b, f"operands of {node.where}")
-        outer.append(a or b)  # one of them may be broadcast
-    return (*outer, x[-2], y[-1])
+    why = f"transformed by {node.where}"
+    freeze(x[along], why)
+    x[along] = fresh(node.shape[along], why)
+    return tuple(x)
 
 
-def attention(walk: Walk, node: Node) -> Dims:
-    """Scaled dot-product attention: time is mixed by softmax, query and key features are contracted."""
-    q, k, v = (walk.of(a) for a in node.args[:3])
-    why = f"mixed by attention at {node.where}"
-    for dim in (q[-1], k[-1], q[-2], k[-2], v[-2], *q[:-2], *k[:-2], *v[:-2]):
-        freeze(dim, why)
-    return (*q[:-1], v[-1])
+def stft(walk: Walk, node: Node) -> Any:
+    """Short-time Fourier transform of the last dimension: frequencies and frames take its place."""
+    x = walk.of(node.args[0])
+    why = f"transformed by {node.where}"
+    freeze(x[-1], why)
+    for ref in node.args[1:]:
+        if isinstance(ref, Ref):
+            for dim in walk.of(ref):
+                freeze(dim, why)
+    return (*x[:-1], *(fresh(s, why) for s in node.shape[len(x) - 1 :]))

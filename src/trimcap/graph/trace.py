@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from trimcap._errors import TraceError
+from trimcap.graph.batches import merge
 from trimcap.graph.canonical import nodes_of, simplify
 from trimcap.graph.constraints import bake
 from trimcap.graph.module import NetworkModule
@@ -54,15 +55,80 @@ def trace(
     """
     example, channels = _example(example, channels)
     if isinstance(model, NetworkModule):
-        known = model.extract()
-        return replace(known, channels=channels or known.channels, dimensions=dimensions or known.dimensions)
+        own = model.extract()
+        return replace(own, channels=channels or own.channels, dimensions=dimensions or own.dimensions)
     twin = copy.deepcopy(model).cpu().eval()
     notes, constraints = bake(twin)
-    program = _export(twin, example, type(model).__name__)
-    parts = _network(program, example, twin, dimensions)
-    network = simplify(Network(**parts, constraints=constraints, channels=channels, origin=_origin(model), notes=notes))
-    _check_same(network, twin, example, tolerance)
-    return network
+    known = {"constraints": constraints, "channels": channels, "origin": _origin(model)}
+    return _written(twin, example, dimensions, tolerance, {**known, "notes": notes})
+
+
+def _written(
+    model: nn.Module, example: Tensor, dimensions: tuple[str, ...] | None, tolerance: float, known: dict[str, Any]
+) -> Network:
+    """The network by the first way of writing it down that computes the same as the model.
+
+    Raises
+    ------
+    TraceError : of the first way, with the layer that fails
+    """
+    first: Exception | None = None
+    for way in (_any_batch, _without_assignments, _by_bytecode, _two_batches):
+        # assignments into views are lost by the first way, which then differs; the others mend failures
+        if first is not None and isinstance(first, _DifferentError) != (way is _without_assignments):
+            continue
+        try:
+            # an export may leave the model changed
+            parts, more = way(copy.deepcopy(model), example)
+            notes = (*known["notes"], *more)
+            network = simplify(
+                Network(**parts, dimensions=_dimensions(example, dimensions), **{**known, "notes": notes})
+            )
+            _check_same(network, model, example, tolerance)
+        except (TraceError, _ExportError) as error:
+            first = first or error
+        else:
+            return network
+    assert first is not None
+    raise _explained(first, model, example) if isinstance(first, _ExportError) else first
+
+
+class _DifferentError(TraceError):
+    """The graph computes something else than the model."""
+
+
+class _ExportError(Exception):
+    """torch can't write the model down this way."""
+
+
+Written = tuple[dict[str, Any], tuple[str, ...]]
+
+
+def _any_batch(model: nn.Module, example: Tensor) -> Written:
+    """As torch writes a model down for batches of any size."""
+    return _network(_export(model, example, dynamic=True), model, example), ()
+
+
+def _without_assignments(model: nn.Module, example: Tensor) -> Written:
+    """Assignments into parts of a tensor as operations with a result."""
+    program = _export(model, example, dynamic=True)
+    with _quiet():
+        program = program.run_decompositions({})
+    note = "the model assigns into parts of tensors; written down without its dropout, which training lacks now"
+    return _network(program, model, example), (note,)
+
+
+def _by_bytecode(model: nn.Module, example: Tensor) -> Written:
+    """As torch reads the model's bytecode: follows constants that the other way loses."""
+    return _network(_export(model, example, dynamic=True, strict=True), model, example), ()
+
+
+def _two_batches(model: nn.Module, example: Tensor) -> Written:
+    """From graphs for two and for three windows."""
+    parts = _network(_export(model, example, dynamic=False), model, example)
+    more = torch.cat([example, example[:1]])
+    other = _network(_export(model, more, dynamic=False), model, more)
+    return {**parts, "nodes": merge(parts["nodes"], other["nodes"], next(iter(parts["inputs"])))}, ()
 
 
 def _origin(model: nn.Module) -> str:
@@ -95,21 +161,28 @@ def _quiet() -> Iterator[None]:
         logging.disable(level)
 
 
-def _export(model: nn.Module, example: Tensor, name: str) -> ExportedProgram:
+def _export(model: nn.Module, example: Tensor, *, dynamic: bool, strict: bool = False) -> ExportedProgram:
+    shapes = ({0: Dim("n")},) if dynamic else None
     try:
         with _quiet():
-            return torch.export.export(model, (example,), dynamic_shapes=({0: Dim("n")},))
+            return torch.export.export(model, (example,), dynamic_shapes=shapes, strict=strict)
     except Exception as error:
-        where, runs = _failing_layer(model, example)
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
-        advice = (
-            "Remove control flow that depends on values or on the batch size from that layer, or replace the layer."
-            if runs
-            else "The model does not run on this example either: is its shape what the model was built for?"
-        )
-        raise TraceError(
-            f"cannot trace {name} at {where} (example {tuple(example.shape)}): {reason}. {advice}"
-        ) from error
+        raise _ExportError(_first_line(error)) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
+
+
+def _explained(error: Exception, model: nn.Module, example: Tensor) -> TraceError:
+    where, runs = _failing_layer(model, example)
+    advice = (
+        "Remove control flow that depends on values or on the batch size from that layer, or replace the layer."
+        if runs
+        else "The model does not run on this example either: is its shape what the model was built for?"
+    )
+    name = type(model).__name__
+    return TraceError(f"cannot trace {name} at {where} (example {tuple(example.shape)}): {error}. {advice}")
 
 
 def _failing_layer(model: nn.Module, example: Tensor) -> tuple[str, bool]:
@@ -147,9 +220,7 @@ def _exports(layer: nn.Module, args: tuple[Any, ...], n: int) -> bool:
     return True
 
 
-def _network(
-    program: ExportedProgram, example: Tensor, model: nn.Module, dimensions: tuple[str, ...] | None
-) -> dict[str, Any]:
+def _network(program: ExportedProgram, model: nn.Module, example: Tensor) -> dict[str, Any]:
     signature = program.graph_signature
     names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     names.update(signature.inputs_to_lifted_tensor_constants)
@@ -168,18 +239,21 @@ def _network(
             f"the model returns {len(outputs)} tensors ({', '.join(outputs)}); trimcap needs one, the logits. "
             "Wrap the model so that it returns only them."
         )
-    shape = tuple(example.shape[1:])
-    names_of = dimensions or INPUT_DIMENSIONS.get(len(shape), tuple(f"dimension {i}" for i in range(len(shape))))
-    if len(names_of) != len(shape):
-        raise ValueError(f"dimensions {names_of} do not fit a window of shape {shape}")
     return {
         "nodes": nodes,
         "tensors": tensors,
         "trainable": trainable,
-        "inputs": dict.fromkeys(inputs, shape),
+        "inputs": dict.fromkeys(inputs, tuple(example.shape[1:])),
         "output": outputs[0],
-        "dimensions": tuple(names_of),
     }
+
+
+def _dimensions(example: Tensor, names: tuple[str, ...] | None) -> tuple[str, ...]:
+    shape = tuple(example.shape[1:])
+    names = names or INPUT_DIMENSIONS.get(len(shape), tuple(f"dimension {i}" for i in range(len(shape))))
+    if len(names) != len(shape):
+        raise ValueError(f"dimensions {names} do not fit a window of shape {shape}")
+    return tuple(names)
 
 
 @torch.no_grad()
@@ -190,7 +264,7 @@ def _check_same(network: Network, model: nn.Module, example: Tensor, tolerance: 
         want, got = model(x), network(x)
         error = (want - got).abs().max().item() / max(want.abs().max().item(), 1e-12)
         if not error <= tolerance:
-            raise TraceError(
+            raise _DifferentError(
                 f"the traced graph of {network.origin} differs from the model by {error:.2g} (relative) on a "
                 f"batch of {n}; is something random, stateful or dependent on the batch size in evaluation mode?"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trimcap.graph.atoms import Dim, freeze, fresh
@@ -14,9 +14,9 @@ Dims = tuple[Dim, ...]
 class Walk:
     """The state of one walk over a network: dimensions by tensor or node name."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, dims: Mapping[str, Any] | None = None) -> None:
         self.network = network
-        self.dims: dict[str, Any] = {}
+        self.dims: dict[str, Any] = dict(dims or {})
 
     def of(self, ref: Any) -> Dims:
         """Dimensions of an argument."""
