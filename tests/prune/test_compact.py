@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 import torch
 from torch import nn
@@ -22,8 +24,13 @@ from zoo import ZOO, build
 STAY = {"attention head": {"embed", "qkv.3"}, "GRU": {"conv", "rnn.2"}, "LSTM": {"conv", "rnn.2"}}
 
 
+@cache
+def traced(name):
+    return trace(*build(name))
+
+
 def half_off(name, sparsity=0.5, seed=0):
-    network = trace(*build(name))
+    network = traced(name)
     plan = keep_top(network, random(network, seed=seed), sparsity)
     return network, plan, zeroed(network, plan)
 
