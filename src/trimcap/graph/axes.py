@@ -17,7 +17,7 @@ from torch import Tensor
 
 from trimcap._errors import unknown
 from trimcap.graph.atoms import Atom, Dim, flat, freeze, fresh, size_of
-from trimcap.graph.network import Network
+from trimcap.graph.network import INPUT_DIMENSIONS, Network
 from trimcap.graph.rules import follow
 from trimcap.graph.walk import Walk
 
@@ -136,14 +136,23 @@ def analyse(network: Network) -> Axes:
         walk.dims[name] = tuple(fresh(s) for s in network.shape_of(name))
     for name, shape in network.inputs.items():
         walk.dims[name] = ((), *(fresh(s) for s in shape))
-        for dim, label in zip(walk.dims[name][1:], network.dimensions, strict=True):
-            if label not in ("electrodes", "bands", "features"):
+        for dim, label in zip(walk.dims[name][1:], _labels(network, name), strict=True):
+            if label.rpartition(".")[2] not in ("electrodes", "bands", "features"):
                 freeze(dim, f"{label} of the input")
     for node in network.nodes:
         walk.dims[node.name] = follow(walk, node)
     for dim in walk.dims[network.output]:
         freeze(dim, "output of the network")
     return _collect(network, walk)
+
+
+def _labels(network: Network, name: str) -> tuple[str, ...]:
+    """Names of the dimensions of an input; those of inputs after the first begin with the input's own."""
+    shape = network.inputs[name]
+    if name == next(iter(network.inputs)):
+        return network.dimensions
+    known = INPUT_DIMENSIONS.get(len(shape), tuple(f"dimension {i}" for i in range(len(shape))))
+    return tuple(f"{name}.{label}" for label in known)
 
 
 def _collect(network: Network, walk: Walk) -> Axes:
@@ -155,7 +164,7 @@ def _collect(network: Network, walk: Walk) -> Axes:
                 members.setdefault(atom, []).append((name, position))
     inputs: dict[Atom, str] = {}
     for name in network.inputs:
-        for dim, label in zip(walk.dims[name][1:], network.dimensions, strict=True):
+        for dim, label in zip(walk.dims[name][1:], _labels(network, name), strict=True):
             for number, atom in enumerate(_leaves(dim)):
                 inputs.setdefault(atom, label if number == 0 else f"{label}.{number}")
     names = _names(network, walk, inputs)

@@ -85,9 +85,9 @@ class NetworkModule(nn.Module):
         value: Tensor = getattr(owner, leaf)
         return value
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits, shape (n, n_classes)."""
-        return self.run(x)[self.network.output]  # type: ignore[no-any-return]
+    def forward(self, *x: Tensor) -> Tensor:
+        """Logits, shape (n, n_classes), from one tensor for each input."""
+        return self.run(*x)[self.network.output]  # type: ignore[no-any-return]
 
     def run(self, *inputs: Tensor, keep: bool = False) -> dict[str, Any]:
         """Execute all nodes; with `keep` every intermediate result is returned, else only what is alive."""
@@ -122,7 +122,7 @@ class NetworkModule(nn.Module):
 
 @torch.no_grad()
 def _give_direction(owner: nn.Module, leaf: str) -> None:
-    """A slice of zeros has magnitude 0 and no direction, and 0/0 is no number: it gets one, so that it can be trained."""
+    """A slice of zeros has magnitude 0 and no direction, and 0/0 is no number: it gets one, so that it can train."""
     parts: Any = owner.parametrizations
     parts[leaf].original1.masked_fill_(parts[leaf].original0 == 0, 1.0)
 

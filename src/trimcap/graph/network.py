@@ -171,10 +171,10 @@ class Network:
                 raise ValueError(f"tensor '{name}' has shape {tuple(tensor.shape)}, got {got}")
         return replace(self, tensors={n: tensors[n].detach().clone() for n in self.tensors})
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Run in evaluation mode without gradients."""
+    def __call__(self, *x: Tensor) -> Tensor:
+        """Run in evaluation mode without gradients, on one tensor for each input."""
         with torch.no_grad():
-            result: Tensor = replace(self, constraints=()).module()(x)
+            result: Tensor = replace(self, constraints=()).module()(*x)
         return result
 
     def __repr__(self) -> str:

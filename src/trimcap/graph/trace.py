@@ -39,8 +39,9 @@ def trace(
 
     Parameters
     ----------
-    model : any module with one tensor input and one tensor output; traced in evaluation mode
-    example : float array or tensor (n, *window shape) with n ≥ 1, or `Windows`
+    model : any module with one tensor output; traced in evaluation mode
+    example : float array or tensor (n, *window shape) with n ≥ 1, or `Windows`; a tuple of arrays for a model that
+        takes several, of which the first is the window and the others may be features of it
     channels : electrode names of the input's first dimension
     dimensions : names of the input's dimensions; by default by their number, (electrodes, times) for two
     tolerance : largest difference to the model on random input, relative to the largest output
@@ -53,18 +54,18 @@ def trace(
     ------
     TraceError : the model has data-dependent control flow, a fixed batch size, or differs; names the layer.
     """
-    example, channels = _example(example, channels)
+    examples, channels = _examples(example, channels)
     if isinstance(model, NetworkModule):
         own = model.extract()
         return replace(own, channels=channels or own.channels, dimensions=dimensions or own.dimensions)
     twin = copy.deepcopy(model).cpu().eval()
     notes, constraints = bake(twin)
     known = {"constraints": constraints, "channels": channels, "origin": _origin(model)}
-    return _written(twin, example, dimensions, tolerance, {**known, "notes": notes})
+    return _written(twin, examples, dimensions, tolerance, {**known, "notes": notes})
 
 
 def _written(
-    model: nn.Module, example: Tensor, dimensions: tuple[str, ...] | None, tolerance: float, known: dict[str, Any]
+    model: nn.Module, examples: Examples, dimensions: tuple[str, ...] | None, tolerance: float, known: dict[str, Any]
 ) -> Network:
     """The network by the first way of writing it down that computes the same as the model.
 
@@ -79,18 +80,18 @@ def _written(
             continue
         try:
             # an export may leave the model changed
-            parts, more = way(copy.deepcopy(model), example)
+            parts, more = way(copy.deepcopy(model), examples)
             notes = (*known["notes"], *more)
             network = simplify(
-                Network(**parts, dimensions=_dimensions(example, dimensions), **{**known, "notes": notes})
+                Network(**parts, dimensions=_dimensions(examples[0], dimensions), **{**known, "notes": notes})
             )
-            _check_same(network, model, example, tolerance)
+            _check_same(network, model, examples, tolerance)
         except (TraceError, _ExportError) as error:
             first = first or error
         else:
             return network
     assert first is not None
-    raise _explained(first, model, example) if isinstance(first, _ExportError) else first
+    raise _explained(first, model, examples) if isinstance(first, _ExportError) else first
 
 
 class _DifferentError(TraceError):
@@ -101,32 +102,34 @@ class _ExportError(Exception):
     """torch can't write the model down this way."""
 
 
+#: two windows of every input of a model
+Examples = tuple[Tensor, ...]
 Written = tuple[dict[str, Any], tuple[str, ...]]
 
 
-def _any_batch(model: nn.Module, example: Tensor) -> Written:
+def _any_batch(model: nn.Module, examples: Examples) -> Written:
     """As torch writes a model down for batches of any size."""
-    return _network(_export(model, example, dynamic=True), model, example), ()
+    return _network(_export(model, examples, dynamic=True), model, examples), ()
 
 
-def _without_assignments(model: nn.Module, example: Tensor) -> Written:
+def _without_assignments(model: nn.Module, examples: Examples) -> Written:
     """Assignments into parts of a tensor as operations with a result."""
-    program = _export(model, example, dynamic=True)
+    program = _export(model, examples, dynamic=True)
     with _quiet():
         program = program.run_decompositions({})
     note = "the model assigns into parts of tensors; written down without its dropout, which training lacks now"
-    return _network(program, model, example), (note,)
+    return _network(program, model, examples), (note,)
 
 
-def _by_bytecode(model: nn.Module, example: Tensor) -> Written:
+def _by_bytecode(model: nn.Module, examples: Examples) -> Written:
     """As torch reads the model's bytecode: follows constants that the other way loses."""
-    return _network(_export(model, example, dynamic=True, strict=True), model, example), ()
+    return _network(_export(model, examples, dynamic=True, strict=True), model, examples), ()
 
 
-def _two_batches(model: nn.Module, example: Tensor) -> Written:
+def _two_batches(model: nn.Module, examples: Examples) -> Written:
     """From graphs for two and for three windows."""
-    parts = _network(_export(model, example, dynamic=False), model, example)
-    more = torch.cat([example, example[:1]])
+    parts = _network(_export(model, examples, dynamic=False), model, examples)
+    more = tuple(torch.cat([x, x[:1]]) for x in examples)
     other = _network(_export(model, more, dynamic=False), model, more)
     return {**parts, "nodes": merge(parts["nodes"], other["nodes"], next(iter(parts["inputs"])))}, ()
 
@@ -134,6 +137,16 @@ def _two_batches(model: nn.Module, example: Tensor) -> Written:
 def _origin(model: nn.Module) -> str:
     cls = type(model)
     return cls.__name__ if cls.__module__ == "__main__" else f"{cls.__module__}.{cls.__name__}"
+
+
+def _examples(example: Any, channels: tuple[str, ...]) -> tuple[Examples, tuple[str, ...]]:
+    """Two windows of every input, and the electrode names if the example knows them."""
+    if isinstance(example, tuple):
+        if not example:
+            raise ValueError("the example is an empty tuple; expected one array for each input of the model")
+        return tuple(_example(one, channels)[0] for one in example), channels
+    tensor, channels = _example(example, channels)
+    return (tensor,), channels
 
 
 def _example(example: Any, channels: tuple[str, ...]) -> tuple[Tensor, tuple[str, ...]]:
@@ -161,11 +174,12 @@ def _quiet() -> Iterator[None]:
         logging.disable(level)
 
 
-def _export(model: nn.Module, example: Tensor, *, dynamic: bool, strict: bool = False) -> ExportedProgram:
-    shapes = ({0: Dim("n")},) if dynamic else None
+def _export(model: nn.Module, examples: Examples, *, dynamic: bool, strict: bool = False) -> ExportedProgram:
+    batch = Dim("n")
+    shapes = tuple({0: batch} for _ in examples) if dynamic else None
     try:
         with _quiet():
-            return torch.export.export(model, (example,), dynamic_shapes=shapes, strict=strict)
+            return torch.export.export(model, examples, dynamic_shapes=shapes, strict=strict)
     except Exception as error:
         raise _ExportError(_first_line(error)) from error
 
@@ -174,18 +188,19 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
 
 
-def _explained(error: Exception, model: nn.Module, example: Tensor) -> TraceError:
-    where, runs = _failing_layer(model, example)
+def _explained(error: Exception, model: nn.Module, examples: Examples) -> TraceError:
+    where, runs = _failing_layer(model, examples)
     advice = (
         "Remove control flow that depends on values or on the batch size from that layer, or replace the layer."
         if runs
         else "The model does not run on this example either: is its shape what the model was built for?"
     )
     name = type(model).__name__
-    return TraceError(f"cannot trace {name} at {where} (example {tuple(example.shape)}): {error}. {advice}")
+    shapes = ", ".join(str(tuple(x.shape)) for x in examples)
+    return TraceError(f"cannot trace {name} at {where} (example {shapes}): {error}. {advice}")
 
 
-def _failing_layer(model: nn.Module, example: Tensor) -> tuple[str, bool]:
+def _failing_layer(model: nn.Module, examples: Examples) -> tuple[str, bool]:
     """The innermost layer whose own forward can't be exported, or that raises; and whether the model runs at all."""
     inputs: dict[str, tuple[Any, ...]] = {}
     hooks = []
@@ -194,13 +209,13 @@ def _failing_layer(model: nn.Module, example: Tensor) -> tuple[str, bool]:
             hooks.append(module.register_forward_pre_hook(lambda _, a, p=path: _note(inputs, p, a)))
     try:
         with torch.no_grad():
-            model(example)
+            model(*examples)
     except Exception:  # the model itself fails on this input: the last module entered is the place
         return f"layer '{list(inputs)[-1]}'" if inputs else "its forward", False
     finally:
         for hook in hooks:
             hook.remove()
-    alone = [p for p, args in inputs.items() if not _exports(model.get_submodule(p), args, len(example))]
+    alone = [p for p, args in inputs.items() if not _exports(model.get_submodule(p), args, len(examples[0]))]
     return f"layer '{max(alone, key=len)}'" if alone else "its own forward (no single layer fails alone)", True
 
 
@@ -220,7 +235,7 @@ def _exports(layer: nn.Module, args: tuple[Any, ...], n: int) -> bool:
     return True
 
 
-def _network(program: ExportedProgram, model: nn.Module, example: Tensor) -> dict[str, Any]:
+def _network(program: ExportedProgram, model: nn.Module, examples: Examples) -> dict[str, Any]:
     signature = program.graph_signature
     names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     names.update(signature.inputs_to_lifted_tensor_constants)
@@ -243,7 +258,7 @@ def _network(program: ExportedProgram, model: nn.Module, example: Tensor) -> dic
         "nodes": nodes,
         "tensors": tensors,
         "trainable": trainable,
-        "inputs": dict.fromkeys(inputs, tuple(example.shape[1:])),
+        "inputs": {name: tuple(x.shape[1:]) for name, x in zip(inputs, examples, strict=True)},
         "output": outputs[0],
     }
 
@@ -257,11 +272,11 @@ def _dimensions(example: Tensor, names: tuple[str, ...] | None) -> tuple[str, ..
 
 
 @torch.no_grad()
-def _check_same(network: Network, model: nn.Module, example: Tensor, tolerance: float) -> None:
+def _check_same(network: Network, model: nn.Module, examples: Examples, tolerance: float) -> None:
     generator = torch.Generator().manual_seed(0)
     for n in (1, 3):
-        x = torch.randn(n, *example.shape[1:], generator=generator) * (example.std() + 1e-6) + example.mean()
-        want, got = model(x), network(x)
+        x = [torch.randn(n, *e.shape[1:], generator=generator) * (e.std() + 1e-6) + e.mean() for e in examples]
+        want, got = model(*x), network(*x)
         error = (want - got).abs().max().item() / max(want.abs().max().item(), 1e-12)
         if not error <= tolerance:
             raise _DifferentError(

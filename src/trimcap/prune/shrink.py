@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -68,16 +69,11 @@ def twin_error(network: Network, small: Network, plan: Plan, *, seed: int = 0, n
 
     Evaluated in float64 on standard normal input, so that rounding does not hide a wrong slice.
     """
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(n, *network.input_shape, generator=generator, dtype=torch.float64)
-    inputs = x
-    name = next(iter(network.inputs))
-    for position, dim in enumerate(network.axes.tensor_dims[name]):
-        if position:
-            inputs = inputs.index_select(position, network.axes.index(dim, plan.keep))
-    want = _float64(silence(network, plan), x)
+    windows = _windows(network, seed, n)
+    kept = [_of_kept(network, name, x, plan) for name, x in zip(network.inputs, windows, strict=True)]
+    want = _float64(silence(network, plan), windows)
     try:
-        got = _float64(small, inputs)
+        got = _float64(small, kept)
     except (RuntimeError, IndexError, ValueError) as error:
         raise PlanError(
             f"the pruned {network.origin} does not run ({str(error).splitlines()[0]}); nothing was returned"
@@ -94,8 +90,7 @@ def twin_error(network: Network, small: Network, plan: Plan, *, seed: int = 0, n
 @torch.no_grad()
 def _is_dead(network: Network) -> bool:
     """Whether all windows give the same output: the last activation is 0 for all, or weights are."""
-    generator = torch.Generator().manual_seed(1)
-    y = _float64(network, torch.randn(3, *network.input_shape, generator=generator, dtype=torch.float64))
+    y = _float64(network, _windows(network, 1, 3))
     return bool((y - y[:1]).abs().max() <= 1e-12 * y.abs().max().clamp_min(1e-30))
 
 
@@ -115,9 +110,23 @@ def _enlivened(network: Network) -> Network:
     return network
 
 
-def _float64(network: Network, x: Tensor) -> Tensor:
+def _windows(network: Network, seed: int, n: int) -> list[Tensor]:
+    """Standard normal numbers for every input."""
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(n, *s, generator=generator, dtype=torch.float64) for s in network.inputs.values()]
+
+
+def _of_kept(network: Network, name: str, x: Tensor, plan: Plan) -> Tensor:
+    """An input without the electrodes, bands or features that the plan drops."""
+    for position, dim in enumerate(network.axes.tensor_dims[name]):
+        if position:
+            x = x.index_select(position, network.axes.index(dim, plan.keep))
+    return x
+
+
+def _float64(network: Network, x: Sequence[Tensor]) -> Tensor:
     # without constraints: a weight-normalised module would round its weights once more
-    result: Tensor = replace(network, constraints=()).module().double()(x)
+    result: Tensor = replace(network, constraints=()).module().double()(*x)
     return result
 
 
