@@ -85,9 +85,9 @@ class NetworkModule(nn.Module):
         value: Tensor = getattr(owner, leaf)
         return value
 
-    def forward(self, *x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *more: Tensor) -> Tensor:
         """Logits, shape (n, n_classes), from one tensor for each input."""
-        return self.run(*x)[self.network.output]  # type: ignore[no-any-return]
+        return self.run(x, *more)[self.network.output]  # type: ignore[no-any-return]
 
     def run(self, *inputs: Tensor, keep: bool = False) -> dict[str, Any]:
         """Execute all nodes; with `keep` every intermediate result is returned, else only what is alive."""
