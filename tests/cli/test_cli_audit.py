@@ -156,3 +156,15 @@ def test_wrong_command(call, windows, place, command, fragment):
     assert (ended.code, ended.out) == (2, "")
     assert fragment in " ".join(ended.err.split())
     assert "Traceback" not in ended.err
+
+
+def test_a_split_file_is_not_replaced_by_accident(call, world, tmp_path):
+    out = tmp_path / "s.json"
+    words = ("split", world / "w.npz", "--protocol", "leave_one_subject_out", "--out", out)
+    call(*words, ok=True)
+    before = out.read_bytes()
+    other = call("split", world / "w.npz", "--protocol", "leaky_windows", "--out", out)
+    assert other.code == 2
+    assert "--force" in other.err
+    assert out.read_bytes() == before
+    call(*words, "--force", ok=True)

@@ -445,3 +445,11 @@ def test_progress_shows_files_and_subjects(place: Path, tmp_path: Path, capsys: 
     assert [name for name, by in calls if by] == [*both, *both, "DREAMER.mat", "s01.dat", "s02.dat"]
     make_windows(WINDOWS, source, cache=tmp_path, progress=True)
     assert capsys.readouterr().out == ""
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
+    from set_files import write_dasps
+
+    write_dasps(tmp_path / "sets", 1)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(open_source("dasps", "~/sets")) == 1

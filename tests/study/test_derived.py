@@ -91,3 +91,9 @@ def test_electrodes_without_a_known_name_get_one():
     many = tuple(f"E{i}" for i in range(20))
     with pytest.raises(ValueError, match=r"places of the 20 electrodes.*E0, E1, E2, … are unknown|E0, E1, E2"):
         with_fingerprint(RECIPE, replace(own, channels=many), seed=0)
+
+
+def test_another_protocol_has_nothing_to_calibrate_on():
+    recipe = parse_recipe('name = "few"\n[protocol]\nname = "few_shot"\n[[steps]]\nkind = "calibrate"\nepochs = 1\n')
+    assert [step.kind for step in derive(recipe, data={"labels": "random"}).steps] == ["calibrate"]
+    assert derive(recipe, protocol="leaky_windows").steps == ()

@@ -26,11 +26,12 @@ Option = Annotated[
     list[str] | None,
     typer.Option("--option", help="Further options of the protocol, e.g. shots=3, order=random, stimulus=trial."),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 
 
 def split(
     data: Data, protocol: Protocol, out: Out, folds: Folds = None, valid: Valid = 0.2, seed: Seed = 0,
-    option: Option = None,
+    option: Option = None, force: Force = False,
 ) -> Answer:  # fmt: skip
     """Write the folds of a protocol as a file with hashes; use it as a recipe's protocol.file, check it with audit."""
     from trimcap.data.protocols import check_options
@@ -42,6 +43,8 @@ def split(
         options["n_folds"] = folds
     if out.is_dir():
         raise Misuse(f"'{out}' is a folder; give --out a file, e.g. {out / 'splits.json'}")
+    if out.exists() and not force:  # a recipe may name it, and would go on with other folds without a word
+        raise Misuse(f"'{out}' exists; choose another --out, or pass --force to replace it")
     with typed():
         check_options(protocol, options)
     made = fold_by(datasets.read(data), protocol, **options)

@@ -82,7 +82,7 @@ def open_source(
         raise ValueError(f"{name} holds windows, not recordings; use open_windows({name!r}, …)")
     function = _found(name)
     check_options(name, function, options)
-    place = None if path is None else Path(path)
+    place = None if path is None else Path(path).expanduser()
     if name in SOURCES:
         return _kept(function(place, subjects=subjects, **options), name)
     return _foreign(function, place, subjects, options, name)
@@ -104,7 +104,7 @@ def open_windows(name: str, path: Path | str | None = None, *, subjects: Wanted 
         raise ValueError(unknown("source of windows", name, WINDOW_SOURCES))
     function = imported(WINDOW_SOURCES[name])
     check_options(name, function, options)
-    windows: Windows = function(None if path is None else Path(path), subjects=subjects, **options)
+    windows: Windows = function(None if path is None else Path(path).expanduser(), subjects=subjects, **options)
     return windows
 
 

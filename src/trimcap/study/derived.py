@@ -45,6 +45,8 @@ def derive(
         changed["protocol"] = {**own, "name": protocol, "folds": folds}
         if protocol in LEAKY:
             changed["protocol"]["inner"], changed["choose"] = None, {}
+        if protocol != recipe.protocol.name:  # the other protocol sets nothing aside to calibrate on
+            changed["steps"] = [step for step in changed["steps"] if step["kind"] != "calibrate"]
     elif folds is not None:
         changed["protocol"]["folds"] = folds
     if seeds is not None:
