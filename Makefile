@@ -6,15 +6,18 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-all check bench clean
+.PHONY: demo test test-all test-long check bench clean
 demo: $(VENV)/.installed
 	$(BIN)/trimcap demo
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q -n auto -m "not slow"
+	$(BIN)/python -m pytest -q -n auto -m "not slow and not long"
 
 test-all: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto -m "not long"
+
+test-long: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -n auto -m long
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from coverage_rows import RANKS, Row, row, worse
 KNOWN = json.loads((Path(__file__).parents[2] / "docs" / "coverage.json").read_text())
 
 
-@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in NETWORKS])
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.long) for n in NETWORKS])
 @pytest.mark.filterwarnings("ignore")
 def test_no_row_gets_worse(name):
     new = row(name)

@@ -101,7 +101,7 @@ def test_killed_at_random_moments(tmp_path):
     killed(tmp_path, 2, seed=1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_at_many_random_moments(tmp_path):
     killed(tmp_path, 60, seed=2)
 
@@ -146,7 +146,7 @@ def test_killed_before_some_changes_of_the_file_system(tmp_path):
     assert killed_before_each_step(tmp_path, [2, 6]) is None
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_before_every_change_of_the_file_system(tmp_path):
     last = killed_before_each_step(tmp_path, range(1, 60))
     assert last is not None
@@ -480,7 +480,7 @@ def test_any_damage_is_told_and_built_again(tmp_path):
     damaged_anywhere(tmp_path, 6, seed=1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_much_damage_is_told_and_built_again(tmp_path):
     damaged_anywhere(tmp_path, 150, seed=2)
 

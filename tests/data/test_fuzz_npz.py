@@ -31,7 +31,7 @@ def outcome(path: Path) -> object:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("n", [150, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [150, pytest.param(3000, marks=pytest.mark.long)])
 def test_damage_is_noticed(tmp_path: Path, packed: bool, n: int) -> None:
     rng = random.Random(n)
     path = write_npz(windows(), tmp_path / "w.npz")

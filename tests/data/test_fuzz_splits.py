@@ -39,7 +39,7 @@ def folds_of(read: Any) -> Any:
     return [(fold.train.ids.tolist(), fold.valid.ids.tolist(), fold.name) for fold in read]
 
 
-@pytest.mark.parametrize("n", [60, pytest.param(1500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [60, pytest.param(1500, marks=pytest.mark.long)])
 def test_a_damaged_split_file_is_refused(tmp_path: Path, n: int) -> None:
     path = write_splits(split(WINDOWS, "leave_one_subject_out", seed=3), tmp_path / "s.json")
     whole, right = path.read_bytes(), folds_of(read_splits(path, WINDOWS))
@@ -128,7 +128,7 @@ def test_torcheeg_tables_that_are_none(tmp_path: Path, what: str) -> None:
     assert outcome(lambda: read_split(tmp_path), "test_fold_0.csv") is None
 
 
-@pytest.mark.parametrize("n", [40, pytest.param(800, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [40, pytest.param(800, marks=pytest.mark.long)])
 def test_flipped_tables_are_read_or_refused(tmp_path: Path, n: int) -> None:
     rng = random.Random(n)
     (tmp_path / "train_fold_0.csv").write_text(TABLE)

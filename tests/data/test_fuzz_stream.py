@@ -89,7 +89,7 @@ def test_random_chains_stream(before, windows, reject, features, sizes, seed):
     drawn(before, windows, reject, features, sizes, seed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=1500, deadline=None, derandomize=True)
 @given(BEFORE, WINDOWS, REJECT, FEATURES, SIZES, st.integers(0, 99))
 def test_many_random_chains_stream(before, windows, reject, features, sizes, seed):

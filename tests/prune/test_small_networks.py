@@ -37,7 +37,7 @@ def test_the_axes_that_can_go(name):
     assert sorted(a.size for a in network_of(name).axes.hidden) == SMALL[name][1]
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 @pytest.mark.parametrize("name", SMALL)
 def test_exact_with_several_weights_and_plans(name, seed):
     network = network_of(name, seed)
@@ -76,7 +76,7 @@ WITHOUT_EFFECT = {
 QUICK = ("transformer layer", "LSTM, two layers", "three groups", "pieces", "grouped transposed convolution")
 
 
-@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in SMALL])
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.long) for n in SMALL])
 def test_a_wrong_index_of_any_weight_is_seen(name, monkeypatch):
     """Slices of one tensor dimension taken in another order, one after the other: never the twin."""
     network = network_of(name)

@@ -81,13 +81,13 @@ def test_a_flipped_bit_is_refused_or_changes_nothing_but_a_number(tmp_path: Path
     flip(name, tmp_path, SETS[name].flips // 2, seed=2)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", SETS)
 def test_cut_off_in_many_places(tmp_path: Path, name: str) -> None:
     cut_off(SETS[name], tmp_path, SETS[name].cuts * 4, seed=3)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", SETS)
 def test_flipped_in_many_places(tmp_path: Path, name: str) -> None:
     flip(name, tmp_path, SETS[name].flips * 10, seed=4)

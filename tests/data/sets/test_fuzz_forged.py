@@ -140,7 +140,7 @@ def test_the_gadgets_are_some(tmp_path: Path) -> None:
 # ---- files that ask for all memory
 
 
-@pytest.mark.parametrize("heavy", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("heavy", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_bombs_are_refused_at_once_and_without_memory(tmp_path: Path, heavy: bool) -> None:
     names = bombs.write_all(tmp_path, heavy=heavy)
     (tmp_path / "names.json").write_text(json.dumps(names))
