@@ -85,13 +85,13 @@ def flat(network, *, axes=None):
 def test_the_ledger_and_limits(network):
     ledger, seen = Ledger(), []
     found = compare(
-        network, OWN, VALID, saliencies=["l1", "snip", "test_compare:flat"], axes=["3"], n_windows=6, ledger=ledger,
+        network, OWN, VALID, saliencies=["l1", "snip", "test_compare_saliencies:flat"], axes=["3"], n_windows=6, ledger=ledger,
         sparsities=(0.25,), progress=seen.append,
     )  # fmt: skip
     assert [(e.note, len(e.ids)) for e in ledger.entries] == [("oracle", 6), ("snip", 6)]
-    assert seen == ["oracle", "l1", "snip", "test_compare:flat"]
+    assert seen == ["oracle", "l1", "snip", "test_compare_saliencies:flat"]
     assert found.windows == (6, 6)
-    assert np.isnan(cell(found, "test_compare:flat", "3"))  # no ranks in equal scores
+    assert np.isnan(cell(found, "test_compare_saliencies:flat", "3"))  # no ranks in equal scores
     with pytest.raises(AuditError, match="would see 16 test windows"):
         compare(network, OWN, Sealed(VALID, ledger), saliencies=["l1"])
 
