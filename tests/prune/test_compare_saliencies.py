@@ -85,8 +85,8 @@ def flat(network, *, axes=None):
 def test_the_ledger_and_limits(network):
     ledger, seen = Ledger(), []
     found = compare(
-        network, OWN, VALID, saliencies=["l1", "snip", "test_compare_saliencies:flat"], axes=["3"], n_windows=6, ledger=ledger,
-        sparsities=(0.25,), progress=seen.append,
+        network, OWN, VALID, saliencies=["l1", "snip", "test_compare_saliencies:flat"], axes=["3"], n_windows=6,
+        ledger=ledger, sparsities=(0.25,), progress=seen.append,
     )  # fmt: skip
     assert [(e.note, len(e.ids)) for e in ledger.entries] == [("oracle", 6), ("snip", 6)]
     assert seen == ["oracle", "l1", "snip", "test_compare_saliencies:flat"]
