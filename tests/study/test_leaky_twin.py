@@ -210,7 +210,9 @@ def test_no_run_no_twin(tmp_path):
 def test_random_labels_are_named_in_the_caveats(tmp_path):
     recipe = parse_recipe(TEXT.replace("[data]", '[data]\nlabels = "random"'))
     run(recipe, tmp_path / "r", only=[(0, 0)])
-    assert "RANDOM labels: every trial has a label that means nothing" in report(tmp_path / "r").read_text()
+    page = report(tmp_path / "r").read_text()
+    assert "RANDOM labels: every trial has a label that means nothing" in page
+    assert "RANDOM LABELS, a control: " in page  # in the first sentence, not only among the caveats
 
 
 def test_recorded_labels_are_not(both):

@@ -14,7 +14,15 @@ from trimcap.study.tables import leak_label
 
 
 def headline(run: Gathered, compared: Mapping[str, Paired]) -> str:
-    """The whole result in one sentence."""
+    """The whole result in one sentence; under random labels it says first that it is none."""
+    return ("RANDOM LABELS, a control: " if _random(run) else "") + _headline(run, compared)
+
+
+def _random(run: Gathered) -> bool:
+    return any(step.startswith("RANDOM labels") for step in run.header["data"]["steps"])
+
+
+def _headline(run: Gathered, compared: Mapping[str, Paired]) -> str:
     if not {"dense", run.final} <= set(run.networks) or run.final == "dense":
         return f"{run.final} network: {_accuracy(run, run.final)}. Nothing was compressed."
     cost, pair = run.cost, compared.get(run.final)
@@ -86,7 +94,7 @@ def caveats(run: Gathered) -> tuple[str, ...]:
     data, found = run.header["data"], []
     if run.leaky:
         found.append("LEAKY: windows of one trial are in train and test; the scores measure memory of trials.")
-    if any(step.startswith("RANDOM labels") for step in data["steps"]):
+    if _random(run):
         found.append(
             "RANDOM labels: every trial has a label that means nothing. These numbers are a control: an honest "
             "protocol scores chance, and whatever is above it leaks."
