@@ -84,7 +84,8 @@ def test_a_split_is_written_audited_and_used(call, windows, place):
     assert (facts["unit"], facts["leaky"], len(facts["folds"])) == ("subject", False, 3)
     assert facts["folds"][0]["calibration"] == 16
     shown = call("audit", "s.json", "--data", "w.npz", ok=True).out
-    assert "6 of 6 folds" in shown
+    assert "3 of 3 folds keep every subject on one side" in shown
+    assert "3 of 3 folds keep all trials on one side" in shown  # calibration sets, whose subject is tested too
     assert "S00, calibration" in shown
     call("split", "w.npz", "--protocol", "leaky_windows", "--folds", 2, "--out", "t.json", ok=True)
     ended = call("audit", "t.json", "--data", "w.npz", "--json")

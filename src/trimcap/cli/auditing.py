@@ -51,10 +51,14 @@ def audit(split: Split, data: Data = None, unit: Unit = None, stimulus: Stimulus
     facts = {"split": split, "unit": units[0], "folds": [_facts(found) for found in audits], "leaking": leaking}
     rows = [(a.name, a.n_train, a.n_test, "passed" if a.passed else "LEAKS", _text(a)) for a in audits]
     shown = table(("fold", "train", "test", "verdict", "findings"), rows)
-    kept = f"every {units[0]}" if units == ["subject"] else f"all {plural(units[0])}"
-    count = f"{len(audits) - len(leaking)} of {len(audits)} folds keep {kept} on one side and share no window"
+    counts = []
+    for name in units:  # the calibration sets of a split promise less than its folds
+        own = [found for found in audits if found.unit == name]
+        kept = f"every {name}" if name == "subject" else f"all {plural(name)}"
+        passed = sum(found.passed for found in own)
+        counts.append(f"{passed} of {len(own)} folds keep {kept} on one side and share no window")
     failed = f"{len(leaking)} of {len(audits)} folds leak: {', '.join(leaking)}" if leaking else ""
-    return Answer(facts, [shown, count], failed)
+    return Answer(facts, [shown, *counts], failed)
 
 
 def _folds(split: Path, data: str | None, stimulus: str | None) -> Sequence[SplitRows]:
