@@ -1,6 +1,8 @@
 """Make EEG networks small enough for the headset, and prove they still work.
 
-Names are imported when they are first used, so that `import trimcap` is quick and loads neither torch nor MNE.
+Names are imported when they are first used, so that `import trimcap` is quick and loads neither torch nor MNE. What a
+script goes through is here by its own name; every part of the package is here too, with all that it has:
+`trimcap.prune.fpgm`, `trimcap.train.equal_flops`, `trimcap.data.read_labels`.
 """
 
 from __future__ import annotations
@@ -33,18 +35,27 @@ _HOME = {
         ),
         "trimcap.models",
     ),
-    **dict.fromkeys(("evaluate", "fit", "per_subject", "predict", "probabilities"), "trimcap.train"),
+    **dict.fromkeys(
+        (
+            "Masks", "attention_transfer", "distillation", "evaluate", "fit", "per_subject", "predict",
+            "probabilities", "re_estimate_batch_norm", "slimming",
+        ),
+        "trimcap.train",
+    ),
     "Network": "trimcap.graph.network",
     "trace": "trimcap.graph.trace",
     "cost": "trimcap.graph.cost",
     "rewrite": "trimcap.graph.rewrite",
     "load": "trimcap.graph.save",
     "save": "trimcap.graph.save",
-    "Plan": "trimcap.prune.plan",
-    "make_plan": "trimcap.prune.plan",
-    **dict.fromkeys(("Scores", "d_score", "l1", "l2", "random"), "trimcap.prune.saliency"),
-    **dict.fromkeys(("keep_electrodes", "keep_top", "keep_within"), "trimcap.prune.keep"),
-    "shrink": "trimcap.prune.shrink",
+    **dict.fromkeys(
+        (
+            "Plan", "SALIENCIES", "Scores", "Sensitivity", "axes_of", "compact", "d_score", "keep_electrodes",
+            "keep_top", "keep_within", "l1", "l2", "make_plan", "mask_weights", "oracle", "plan_from", "random",
+            "ratios_for", "score", "sensitivity", "shrink", "soft_pruning",
+        ),
+        "trimcap.prune",
+    ),
     "lower": "trimcap.program.lower",
     "interpret": "trimcap.program.interpret",
     "quantize_network": "trimcap.quantize.network",
@@ -55,10 +66,15 @@ _HOME = {
     "report": "trimcap.study.report",
 }  # fmt: skip
 
-__all__ = ["__version__", *sorted(_HOME)]
+#: parts of the package that are there by their own name
+_PARTS = ("data", "models", "prune", "reproduce", "runtime", "train")
+
+__all__ = ["__version__", *sorted((*_HOME, *_PARTS))]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PARTS:
+        return import_module(f"trimcap.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'trimcap' has no attribute {name!r}")
     module, _, attribute = _HOME[name].partition(":")
@@ -68,4 +84,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})
+    return sorted({*globals(), *_HOME, *_PARTS})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 
 import pytest
 import torch
@@ -10,7 +11,6 @@ from torch import nn
 
 from trimcap._errors import PlanError
 from trimcap.graph.trace import trace
-from trimcap.prune import compact as module
 from trimcap.prune.compact import compact, difference
 from trimcap.prune.constants import constants
 from trimcap.prune.keep import keep_top
@@ -213,7 +213,7 @@ def test_silent_plan_finds_what_was_zeroed():
 
 def test_a_wrong_fold_is_refused(monkeypatch):
     _, plan, off = half_off("grid")
-    monkeypatch.setattr(module, "folded", lambda network, *_, **__: network)
+    monkeypatch.setattr(import_module("trimcap.prune.compact"), "folded", lambda network, *_, **__: network)
     with pytest.raises(PlanError, match=r"compacting changed .* nothing was returned"):
         compact(off, only=plan)
     with pytest.raises(ValueError, match="did you mean 'map'"):

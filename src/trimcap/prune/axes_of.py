@@ -16,7 +16,12 @@ def axes_of(network: Network, layers: str) -> list[str]:
 
     Parameters
     ----------
+    network : traced network
     layers : "conv", "linear", "recurrent" or "batch_norm"
+
+    Returns
+    -------
+    list of names, in the order of `network.axes`; empty if the network has none
 
     Raises
     ------

@@ -41,6 +41,16 @@ def hrank(
 
     Maps of three dimensions count as the matrices of their last two.
 
+    Parameters
+    ----------
+    network : traced network
+    axes : names; default: all hidden prunable ones
+    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
+
+    Returns
+    -------
+    Scores : axis → float64 (n_slices,), higher = keep
+
     Raises
     ------
     PlanError : the maps of an axis have a single row or column, as behind every spatial convolution of an EEG network:
@@ -89,6 +99,16 @@ def chip(
 
     ‖·‖_* is the sum of singular values. Low = made up of the other maps = goes first. Works on maps of any shape.
 
+    Parameters
+    ----------
+    network : traced network
+    axes : names; default: all hidden prunable ones
+    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
+
+    Returns
+    -------
+    Scores : axis → float64 (n_slices,), higher = keep
+
     Source: Sui et al. (2021), "CHIP: Channel independence-based pruning for compact neural networks", NeurIPS, §3
     (channel independence).
     Needs: windows.
@@ -136,6 +156,16 @@ def apoz(
 ) -> Scores:
     """1 − APoZ, the share of activations that are not zero. The paper prunes the highest APoZ; the sign is turned here.
 
+    Parameters
+    ----------
+    network : traced network
+    axes : names; default: all hidden prunable ones
+    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
+
+    Returns
+    -------
+    Scores : axis → float64 (n_slices,), higher = keep
+
     Raises
     ------
     PlanError : no activation of an axis is ever exactly zero, as after ELU: then it says nothing.
@@ -167,6 +197,16 @@ def activation_mean(
 ) -> Scores:
     """Mean |a| over windows and positions. Published for ReLU, where a ≥ 0; EEG networks have signed activations.
 
+    Parameters
+    ----------
+    network : traced network
+    axes : names; default: all hidden prunable ones
+    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
+
+    Returns
+    -------
+    Scores : axis → float64 (n_slices,), higher = keep
+
     Source: Molchanov et al. (2017), "Pruning convolutional neural networks for resource efficient inference", ICLR,
     §2.2 (mean activation).
     Needs: windows.
@@ -190,6 +230,16 @@ def activation_std(
     ledger: Ledger | None = None,
 ) -> Scores:
     """√(mean a² − (mean a)²) over windows and positions: a slice that never changes can be a constant.
+
+    Parameters
+    ----------
+    network : traced network
+    axes : names; default: all hidden prunable ones
+    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
+
+    Returns
+    -------
+    Scores : axis → float64 (n_slices,), higher = keep
 
     Source: Molchanov et al. (2017), "Pruning convolutional neural networks for resource efficient inference", ICLR,
     §2.2 (standard deviation of the activation).
@@ -223,6 +273,16 @@ def wanda(
 
     The structured sum of the published score of single weights. Where a kernel covers a dimension (electrodes) its
     positions have norms of their own, where it is moved along one (time) they share one.
+
+    Parameters
+    ----------
+    network : traced network
+    axes : names; default: all hidden prunable ones
+    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
+
+    Returns
+    -------
+    Scores : axis → float64 (n_slices,), higher = keep
 
     Raises
     ------

@@ -41,8 +41,14 @@ def synflow(
 
     Parameters
     ----------
+    network : traced network
+    axes : names; default: all hidden prunable ones
     rounds : of the exponential schedule
     sparsity : of slices, at the end of it
+
+    Returns
+    -------
+    Scores : axis → float64 (n_slices,), higher = keep
 
     Raises
     ------

@@ -50,9 +50,16 @@ def taylor(
 
     Parameters
     ----------
+    network : traced network
+    axes : names; default: all hidden prunable ones
     of : "gates", the derivative by a factor on the slice wherever it is read (after batch norm and activation; any
         axis, also depth multipliers and electrodes), or "weights", the products over all weights that make it
     form : "square", "abs" for |Σ g·w|, or "sum_abs" for Σ|g·w| (of gates the same)
+    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
+
+    Returns
+    -------
+    Scores : axis → float64 (n_slices,), higher = keep
 
     Source: Molchanov et al. (2019), "Importance estimation for neural network pruning", CVPR, eq. 8–9 and §3.3 (gates).
     Needs: windows.
@@ -144,7 +151,14 @@ def fisher(
 
     Parameters
     ----------
+    network : traced network
+    axes : names; default: all hidden prunable ones
     of : "gates" or "weights", as for `taylor`
+    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
+
+    Returns
+    -------
+    Scores : axis → float64 (n_slices,), higher = keep
 
     Source: Theis et al. (2018), "Faster gaze prediction with dense networks and Fisher pruning", arXiv:1801.05787,
     §2 (gates); LeCun et al. (1990), "Optimal brain damage", NIPS, §2 (weights).
@@ -211,6 +225,16 @@ def snip(
     Summed over the weights that make a slice and divided by the sum over all axes asked for. Published for weights at
     initialisation.
 
+    Parameters
+    ----------
+    network : traced network
+    axes : names; default: all hidden prunable ones
+    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
+
+    Returns
+    -------
+    Scores : axis → float64 (n_slices,), higher = keep
+
     Source: Lee et al. (2019), "SNIP: Single-shot network pruning based on connection sensitivity", ICLR, §4.
     Needs: windows.
     """
@@ -253,7 +277,14 @@ def grasp(
 
     Parameters
     ----------
+    network : traced network
+    axes : names; default: all hidden prunable ones
     temperature : logits are divided by it, as published
+    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
+
+    Returns
+    -------
+    Scores : axis → float64 (n_slices,), higher = keep
 
     Source: Wang et al. (2020), "Picking winning tickets before training by preserving gradient flow", ICLR, eq. 8 and
     algorithm 2.

@@ -152,7 +152,18 @@ def _without(
 
 @torch.no_grad()
 def difference(network: Network, other: Network, *, seed: int = 0, n: int = 3) -> float:
-    """Largest difference of two networks, relative to the first one's largest output, in float64 on normal input."""
+    """Largest difference of two networks, relative to the first one's largest output, in float64 on normal input.
+
+    Parameters
+    ----------
+    network, other : traced networks with the same input
+    seed : of the input
+    n : windows
+
+    Returns
+    -------
+    float, relative
+    """
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(n, *network.input_shape, generator=generator, dtype=torch.float64)
     results: list[Any] = [replace(each, constraints=()).module().double()(x) for each in (network, other)]

@@ -75,6 +75,7 @@ def compare(
 
     Parameters
     ----------
+    network : traced network; not changed
     windows : of the training set, for saliencies that look at data
     valid : of the validation set, for the oracle and the accuracies
     saliencies : names; default all of `SALIENCIES`
@@ -84,6 +85,12 @@ def compare(
     n_windows : at most so many for every saliency and the oracle; accuracies are measured on all of `valid`
     seed : of drawing windows and of the random saliency
     progress : called with the name of each saliency before it runs
+    sparsities : fractions removed at which accuracy is measured
+    ledger : where to record that windows were seen
+
+    Returns
+    -------
+    Comparison : tables of correlations, and of seconds and accuracies
 
     Raises
     ------

@@ -93,8 +93,13 @@ def storage(network: Network, *, bits: int = 32, layers: Iterable[str] = ("conv"
 
     Parameters
     ----------
+    network : traced network
     bits : of a value, 32 or 8; zeros are exact zeros of the float network
     layers : kinds of layers whose weights are counted, see `trimcap.prune.unstructured.LAYERS`
+
+    Returns
+    -------
+    Storage : bytes per tensor, and their sums
 
     Raises
     ------
@@ -116,17 +121,49 @@ def _row(name: str, shape: Shape, nonzero: int, bits: int) -> TensorStorage:
 
 
 def dense_bytes(shape: Shape, bits: int) -> int:
-    """⌈n·b/8⌉"""
+    """⌈n·b/8⌉
+
+    Parameters
+    ----------
+    shape : of the weight
+    bits : of a value, 32 or 8
+
+    Returns
+    -------
+    bytes
+    """
     return -(-prod(shape) * bits // 8)
 
 
 def bitmap_bytes(shape: Shape, nonzero: int, bits: int) -> int:
-    """⌈n/8⌉ + ⌈z·b/8⌉"""
+    """⌈n/8⌉ + ⌈z·b/8⌉
+
+    Parameters
+    ----------
+    shape : of the weight
+    nonzero : weights that are not zero
+    bits : of a value, 32 or 8
+
+    Returns
+    -------
+    bytes
+    """
     return -(-prod(shape) // 8) + -(-nonzero * bits // 8)
 
 
 def csr_bytes(shape: Shape, nonzero: int, bits: int, *, index: int | None = None) -> int:
     """⌈z·b/8⌉ + z·i/8 + (rows + 1)·p/8; `index` sets i.
+
+    Parameters
+    ----------
+    shape : of the weight; dimension 0 is rows, the others are columns
+    nonzero : weights that are not zero
+    bits : of a value, 32 or 8
+    index : bits of a column index, 8, 16 or 32; default: the fewest
+
+    Returns
+    -------
+    bytes
 
     Raises
     ------
@@ -138,18 +175,47 @@ def csr_bytes(shape: Shape, nonzero: int, bits: int, *, index: int | None = None
 
 
 def width_for(largest: int) -> int:
-    """The fewest bits of `WIDTHS` that hold 0 … `largest`."""
+    """The fewest bits of `WIDTHS` that hold 0 … `largest`.
+
+    Parameters
+    ----------
+    largest : number to be held
+
+    Returns
+    -------
+    8, 16 or 32
+    """
     return next(bits for bits in WIDTHS if largest < 2**bits)
 
 
 def encode_bitmap(weight: NDArray[Any]) -> bytes:
-    """Bits of the non-zero weights, most significant first, then their values. float32 or int8."""
+    """Bits of the non-zero weights, most significant first, then their values. float32 or int8.
+
+    Parameters
+    ----------
+    weight : float32 or int8, any shape
+
+    Returns
+    -------
+    bytes, `bitmap_bytes` of them
+    """
     flat = _typed(weight).ravel()
     return bytes(np.packbits(flat != 0).tobytes() + flat[flat != 0].tobytes())
 
 
 def decode_bitmap(content: bytes, shape: Shape, bits: int) -> NDArray[Any]:
-    """What `encode_bitmap` was given."""
+    """What `encode_bitmap` was given.
+
+    Parameters
+    ----------
+    content : of `encode_bitmap`
+    shape : of the weight
+    bits : of a value, 32 or 8
+
+    Returns
+    -------
+    float32 or int8, of that shape
+    """
     n = prod(shape)
     head = -(-n // 8)
     stays = np.unpackbits(np.frombuffer(content[:head], np.uint8), count=n).astype(np.bool_)
@@ -160,6 +226,15 @@ def decode_bitmap(content: bytes, shape: Shape, bits: int) -> NDArray[Any]:
 
 def encode_csr(weight: NDArray[Any], *, index: int | None = None) -> bytes:
     """Row pointers, column indices, values of the non-zero weights. float32 or int8; `index` sets the bits of a column.
+
+    Parameters
+    ----------
+    weight : float32 or int8, any shape
+    index : bits of a column index, 8, 16 or 32; default: the fewest
+
+    Returns
+    -------
+    bytes, `csr_bytes` of them
 
     Raises
     ------
@@ -177,7 +252,20 @@ def encode_csr(weight: NDArray[Any], *, index: int | None = None) -> bytes:
 
 
 def decode_csr(content: bytes, shape: Shape, nonzero: int, bits: int, *, index: int | None = None) -> NDArray[Any]:
-    """What `encode_csr` was given, which had `nonzero` weights that are not zero."""
+    """What `encode_csr` was given, which had `nonzero` weights that are not zero.
+
+    Parameters
+    ----------
+    content : of `encode_csr`
+    shape : of the weight; dimension 0 is rows, the others are columns
+    nonzero : weights that are not zero
+    bits : of a value, 32 or 8
+    index : as for `encode_csr`
+
+    Returns
+    -------
+    float32 or int8, of that shape
+    """
     rows, columns = _matrix(shape)
     kinds = (_INDICES[width_for(nonzero)], _INDICES[_index(columns, index)], _value(bits))
     parts, start = [], 0

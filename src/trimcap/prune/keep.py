@@ -38,12 +38,19 @@ def keep_top(
 
     Parameters
     ----------
+    network : traced network, that the scores are of
+    scores : one per slice of the axes that are to be pruned, higher = keep
     sparsity : fraction removed, 0 ≤ s < 1
+    scope : "axis", "global" or "threshold"
     at_least : slices that every axis keeps
     at_most : largest sparsity of an axis: one for all, or by name of the axis
     multiple_of : kept counts are rounded up to a multiple of it, where the axis is long enough
     of : axis → number of slices that sparsities are fractions of, for plans in several rounds; default: those it has.
         Axes that have come down to one slice are no axes any more, and are counted so
+
+    Returns
+    -------
+    Plan : for `shrink`
 
     Raises
     ------
@@ -92,7 +99,17 @@ def _check_counts(at_least: int, multiple_of: int) -> None:
 
 
 def removed_count(sparsity: float, n: int) -> int:
-    """⌊sparsity · n⌋, safe against products such as 0.29 · 100 = 28.999…"""
+    """⌊sparsity · n⌋, safe against products such as 0.29 · 100 = 28.999…
+
+    Parameters
+    ----------
+    sparsity : fraction removed
+    n : slices or weights that there are
+
+    Returns
+    -------
+    whole number of those that go
+    """
     return floor(round(sparsity * n, 9))
 
 
@@ -158,12 +175,18 @@ def keep_within(
 
     Parameters
     ----------
+    network : traced network, that the scores are of
+    scores : one per slice of the axes that are to be pruned, higher = keep
     flash, sram : bytes, or text such as "64 KiB"
     macs : multiply–accumulates for one window
     bits : precision the costs are counted at
     measure : function from a network to its cost; by default `trimcap.graph.cost.cost`, whose SRAM lacks the scratch of
         C kernels. `trimcap.export.deployed.deployed_cost` counts what the exported C really needs
     scope, at_least, at_most, multiple_of : as for `keep_top`
+
+    Returns
+    -------
+    Plan : for `shrink`
 
     Raises
     ------
@@ -220,7 +243,16 @@ _UNITS = {"": 1, "b": 1, "kib": 1024, "mib": 1024**2, "kb": 1000, "mb": 1000**2}
 
 
 def size(text: int | str | None) -> int | None:
-    """Bytes from a number or from text: "64 KiB" = 65,536; "64 kB" = 64,000."""
+    """Bytes from a number or from text: "64 KiB" = 65,536; "64 kB" = 64,000.
+
+    Parameters
+    ----------
+    text : bytes, or a number with a unit: B, KiB, MiB (1024), kB, MB (1000); None stays None
+
+    Returns
+    -------
+    bytes
+    """
     if text is None or isinstance(text, int):
         return text
     number = text.strip().rstrip("BbiIkKmM ").strip()
@@ -236,8 +268,13 @@ def keep_electrodes(network: Network, names: Sequence[str] | int, *, scores: Sco
 
     Parameters
     ----------
+    network : traced network
     names : electrode names of the network's input, or how many to keep
     scores : of the axis "electrodes"; needed when `names` is a number
+
+    Returns
+    -------
+    Plan : for `shrink`; windows for the smaller network are `windows.pick(small.channels)`
 
     Raises
     ------

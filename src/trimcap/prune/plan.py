@@ -95,6 +95,16 @@ def make_plan(
 ) -> Plan:
     """A checked plan from explicit lists of kept slices.
 
+    Parameters
+    ----------
+    network : traced network
+    keep : axis → indices that stay, in any order
+    requested, note : for reports, see `Plan`
+
+    Returns
+    -------
+    Plan
+
     Raises
     ------
     PlanError : unknown or frozen axis, no slice kept, an index out of range
@@ -113,7 +123,17 @@ def make_plan(
 
 
 def prunable_axis(network: Network, name: str) -> Axis:
-    """The axis of that name, if slices of it may be removed."""
+    """The axis of that name, if slices of it may be removed.
+
+    Parameters
+    ----------
+    network : traced network
+    name : of an axis
+
+    Returns
+    -------
+    Axis
+    """
     if name not in network.axes.axes:
         raise PlanError(unknown("axis", name, network.axes))
     axis = network.axes[name]

@@ -26,7 +26,12 @@ def ratio_at(
     ----------
     ratios : sparsity of each step, ascending
     values : metric at each step
+    target : the worst value that passes, in the metric's unit
     lower_is_better : the metric is a loss
+
+    Returns
+    -------
+    one of `ratios`, or 0
 
     Source: Park et al. (2023), "D-Score", arXiv:2308.04470. (The released code loses a last step that is equal.)
     """
@@ -44,6 +49,7 @@ def ratios_for(found: Sensitivity, *, target: float | None = None, drop: float |
 
     Parameters
     ----------
+    found : what `sensitivity` measured
     target : of the metric that was measured: the least accuracy, or the largest loss
     drop : instead: how much worse than the whole network, ≥ 0
 
@@ -65,6 +71,16 @@ def ratios_for(found: Sensitivity, *, target: float | None = None, drop: float |
 
 def goal_of(found: Sensitivity, *, target: float | None = None, drop: float | None = None) -> float:
     """The value of the metric that is to be kept: `target`, or `drop` worse than the whole network.
+
+    Parameters
+    ----------
+    found : what `sensitivity` measured
+    target : a value of its metric
+    drop : instead, ≥ 0
+
+    Returns
+    -------
+    float, in the unit of the metric
 
     Raises
     ------
@@ -98,8 +114,14 @@ def plan_from(
 
     Parameters
     ----------
+    network : traced network, that the scores are of
+    scores : the ranking, that of the sensitivity analysis
     ratios : axis → sparsity; axes with 0 stay out of the plan
     at_least, at_most, multiple_of : as for `keep_top`
+
+    Returns
+    -------
+    Plan : for `shrink`
 
     Raises
     ------

@@ -25,7 +25,17 @@ _SIZES = {
 
 
 def resize(network: Network, plan: Plan) -> Network:
-    """The network without the dropped slices, unchecked: for counting costs. Use `shrink` for anything else."""
+    """The network without the dropped slices, unchecked: for counting costs. Use `shrink` for anything else.
+
+    Parameters
+    ----------
+    network : traced network; not changed
+    plan : for this network
+
+    Returns
+    -------
+    Network : smaller
+    """
     axes = network.axes
     tensors = {name: _select(axes, name, tensor, plan.keep) for name, tensor in network.tensors.items()}
     tensors.update(_renumbered(network, tensors, plan.keep))

@@ -55,7 +55,16 @@ SALIENCIES: dict[str, Saliency] = {f.__name__: f for group in _BY_GROUP.values()
 
 @dataclass(frozen=True)
 class Description:
-    """What a saliency is, from its documentation: formula, source, what it looks at and what it needs."""
+    """What a saliency is, from its documentation: formula, source, what it looks at and what it needs.
+
+    Parameters
+    ----------
+    name : key of `SALIENCIES`
+    group : what it looks at: weights, gradients, flow, activations, loss, or nothing (control)
+    formula : one line
+    source : author, year, title, place
+    needs : what a network or a call must have, "" for nothing
+    """
 
     name: str
     group: str
@@ -65,7 +74,12 @@ class Description:
 
 
 def describe() -> list[Description]:
-    """One row per saliency of `SALIENCIES`."""
+    """One row per saliency of `SALIENCIES`.
+
+    Returns
+    -------
+    list of Description, in the order of `SALIENCIES`
+    """
     rows = []
     for group, functions in _BY_GROUP.items():
         for function in functions:
@@ -82,6 +96,15 @@ def _field(text: str, name: str) -> str:
 
 def find_saliency(saliency: str | Saliency, options: Mapping[str, Any] | None = None) -> Saliency:
     """The function called `saliency`, after a look at the options it is to be given.
+
+    Parameters
+    ----------
+    saliency : a key of `SALIENCIES`, "package.module:function", or a function
+    options : keyword arguments that it is to be given
+
+    Returns
+    -------
+    the function
 
     Raises
     ------
@@ -102,7 +125,16 @@ def _title(saliency: str | Saliency) -> str:
 
 
 def needs_windows(saliency: str | Saliency) -> bool:
-    """Whether a saliency looks at data."""
+    """Whether a saliency looks at data.
+
+    Parameters
+    ----------
+    saliency : a key of `SALIENCIES`, "package.module:function", or a function
+
+    Returns
+    -------
+    bool
+    """
     return "windows" in inspect.signature(find_saliency(saliency)).parameters
 
 
@@ -120,9 +152,19 @@ def score(
 
     Parameters
     ----------
+    network : traced network; not changed
     saliency : a key of `SALIENCIES`, "package.module:function", or a function `(network, *, axes=None, …) -> Scores`
-    windows : of the training or validation set, for a saliency that looks at data
-    options : further keyword arguments of the saliency
+    windows : of the training or validation set, for a saliency that looks at data; a sealed test set is refused
+    axes : names; default: all hidden prunable ones
+    seed : of drawing windows, and of the random saliency
+    ledger : where to record that the windows were seen, as "saliency"
+    options : further keyword arguments of the saliency; those that look at data take `n_windows`, at most so many
+        windows, drawn with `seed` (None for all), and `batch_size`, windows at once, which decides the result only
+        where a mean over batches is squared (`taylor`)
+
+    Returns
+    -------
+    Scores : axis → float64 (n_slices,), higher = keep
 
     Raises
     ------

@@ -51,8 +51,18 @@ def sample(
 
     Parameters
     ----------
+    network : that looks at them
+    windows : of the training or validation set
+    name : of the saliency, for messages and the ledger
+    ledger : where to record it
     stage : of the ledger: "saliency", or "sensitivity" for the analysis of a ranking by `name`
     n_windows : at most so many, drawn without replacement with `seed`; None for all
+    batch_size : windows at once
+    seed : of drawing them
+
+    Returns
+    -------
+    Sample
 
     Raises
     ------

@@ -23,6 +23,10 @@ def rounds_of(sparsity: float, rounds: int, *, spacing: str = "geometric", initi
     spacing : one of `SPACINGS`
     initial : s₀, before the first round
 
+    Returns
+    -------
+    `rounds` fractions, ascending
+
     Raises
     ------
     ValueError : impossible sparsities, no round, unknown spacing.

@@ -127,6 +127,7 @@ def sensitivity(
 
     Parameters
     ----------
+    network : traced network; not changed
     scores : of the axes; the lowest go first, among equals the lower index
     windows : of the validation set, never of the test set
     axes : names; default all that `scores` has
@@ -136,6 +137,12 @@ def sensitivity(
     rescore : a saliency such as `l1`, called as `rescore(smaller_network, axes=[name])`
     metric : "accuracy", "balanced_accuracy" (mean recall of the classes that occur) or "loss" (mean cross-entropy)
     progress : called with the windows done and their number
+    batch_size : windows at once
+    ledger : where to record that the windows were seen, as "sensitivity"
+
+    Returns
+    -------
+    Sensitivity : a curve per axis, fractions (or nat for the loss)
 
     Raises
     ------
@@ -159,6 +166,17 @@ def sensitivity(
 
 def metric_of(network: Network, windows: Windows, *, metric: str = "accuracy", batch_size: int = 128) -> float:
     """The metric of one network, as `sensitivity` measures it: what is left after a plan, say.
+
+    Parameters
+    ----------
+    network : traced network
+    windows : of the validation set
+    metric : "accuracy", "balanced_accuracy" or "loss"
+    batch_size : windows at once
+
+    Returns
+    -------
+    float : a fraction, or nat for the loss
 
     Raises
     ------
@@ -184,7 +202,18 @@ def _check(steps: int, mode: str, metric: str, rescore: Rescore | None) -> None:
 
 
 def scored_axes(network: Network, scores: Scores, axes: Iterable[str] | None) -> list[Axis]:
-    """The named axes, or all that have scores, after a look whether the scores are theirs."""
+    """The named axes, or all that have scores, after a look whether the scores are theirs.
+
+    Parameters
+    ----------
+    network : traced network
+    scores : of its axes
+    axes : names; default: all that `scores` has
+
+    Returns
+    -------
+    list of Axis
+    """
     names = list(scores.values) if axes is None else list(axes)
     missing = [name for name in names if name not in scores.values]
     found = [prunable_axis(network, name) for name in names]

@@ -28,6 +28,10 @@ def shrink(network: Network, plan: Plan, *, tolerance: float = 1e-9) -> Network:
     plan : for this network
     tolerance : largest difference to the twin relative to its largest output
 
+    Returns
+    -------
+    Network : smaller; `module()` trains it, `save` stores it
+
     Raises
     ------
     PlanError : the plan removes nothing, belongs to another network, or the twin disagrees
@@ -68,6 +72,18 @@ def twin_error(network: Network, small: Network, plan: Plan, *, seed: int = 0, n
     """Largest difference of the pruned network to the masked twin, relative to the twin's largest output.
 
     Evaluated in float64 on standard normal input, so that rounding does not hide a wrong slice.
+
+    Parameters
+    ----------
+    network : the whole network
+    small : what was made of it
+    plan : by which
+    seed : of the input
+    n : windows
+
+    Returns
+    -------
+    float, relative
     """
     windows = _windows(network, seed, n)
     kept = [_of_kept(network, name, x, plan) for name, x in zip(network.inputs, windows, strict=True)]

@@ -22,7 +22,17 @@ from trimcap.train.epoch import Hook
 
 
 def rows_that_make(network: Network, plan: Plan) -> dict[str, Tensor]:
-    """Weight name → which of its rows (dimension 0) make slices that the plan drops, bool."""
+    """Weight name → which of its rows (dimension 0) make slices that the plan drops, bool.
+
+    Parameters
+    ----------
+    network : traced network
+    plan : for this network
+
+    Returns
+    -------
+    weight name → bool (n_rows,)
+    """
     rows: dict[str, Tensor] = {}
     for name, kept in plan.keep.items():
         axis = network.axes[name]
@@ -37,7 +47,17 @@ def rows_that_make(network: Network, plan: Plan) -> dict[str, Tensor]:
 
 
 def zeroed(network: Network, plan: Plan) -> Network:
-    """The network in which the weights that make dropped slices are zero; biases and batch norm stay."""
+    """The network in which the weights that make dropped slices are zero; biases and batch norm stay.
+
+    Parameters
+    ----------
+    network : traced network; not changed
+    plan : for this network
+
+    Returns
+    -------
+    Network : of the same shape
+    """
     need_network(network, "zeroed")
     changed = dict(network.tensors)
     for name, rows in rows_that_make(network, plan).items():
@@ -51,6 +71,15 @@ def scales_off(network: Network, plan: Plan) -> Network:
 
     A slice of which γ is zero is a constant: `compact` removes it and gives β to whatever reads it. Slices of axes
     without batch norm are left alone.
+
+    Parameters
+    ----------
+    network : traced network; not changed
+    plan : for this network
+
+    Returns
+    -------
+    Network : of the same shape
     """
     need_network(network, "scales_off")
     changed = dict(network.tensors)
@@ -88,6 +117,10 @@ def soft_pruning(
     axes : names; default: all hidden prunable axes
     period, at_least, at_most : epochs between two prunings; limits as for `keep_top`
 
+    Returns
+    -------
+    Hook : `hook(model, epoch, step)`; it changes the model in place, as hooks of `fit` do
+
     Raises
     ------
     ValueError : a period below 1; while training: an impossible sparsity.
@@ -118,7 +151,13 @@ def soft_pruning(
 
 @torch.no_grad()
 def zero_rows(model: NetworkModule, rows: Mapping[str, Tensor]) -> None:
-    """Set rows of weights to zero, in place; of a weight-normalised tensor its magnitude."""
+    """Set rows of weights to zero, in place; of a weight-normalised tensor its magnitude.
+
+    Parameters
+    ----------
+    model : `network.module()`, changed in place
+    rows : weight name → bool (n_rows,), as `rows_that_make` gives them
+    """
     parameters = dict(model.named_parameters())
     for name, chosen in rows.items():
         owner, _, leaf = name.rpartition(".")
@@ -128,7 +167,17 @@ def zero_rows(model: NetworkModule, rows: Mapping[str, Tensor]) -> None:
 
 
 def silent_plan(network: Network, axes: Iterable[str] | None = None) -> Plan:
-    """The plan that drops slices of which all weights that make them are zero."""
+    """The plan that drops slices of which all weights that make them are zero.
+
+    Parameters
+    ----------
+    network : traced network
+    axes : names; default: all hidden prunable ones
+
+    Returns
+    -------
+    Plan : it may keep no slice of an axis; `compact(…, only=plan)` leaves one
+    """
     keep, sizes = {}, {}
     chosen = network.axes.hidden if axes is None else [network.axes[name] for name in axes]
     for axis in chosen:

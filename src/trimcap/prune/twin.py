@@ -31,6 +31,15 @@ def silence(network: Network, plan: Plan) -> Network:
     and states of recurrent layers, contracted dimensions of products. What runs over an axis (a mean, a layer norm,
     a softmax) runs over the slices that are kept (`absent`). A weight that the network computes is multiplied by a
     mask where it is read.
+
+    Parameters
+    ----------
+    network : traced network; not changed
+    plan : for this network
+
+    Returns
+    -------
+    Network : of the same shape and size
     """
     tensors = {name: tensor.clone() for name, tensor in network.tensors.items()}
     nodes: list[Node] = []
@@ -78,7 +87,16 @@ def _mask(network: Network, name: str, positions: Iterable[int], plan: Plan) -> 
 
 
 def readers(node: Node) -> list[Reader]:
-    """What an operation reads by summing over it: weights where it has some, else its input."""
+    """What an operation reads by summing over it: weights where it has some, else its input.
+
+    Parameters
+    ----------
+    node : one operation
+
+    Returns
+    -------
+    list of (name, function from its rank to its dimensions)
+    """
     if node.kind in ("conv1d", "conv2d", "conv3d", "linear"):
         return [(node.args[1].name, lambda rank: range(1, rank))]
     if node.kind.startswith("conv_transpose"):

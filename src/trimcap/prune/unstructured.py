@@ -28,7 +28,16 @@ LAYERS: dict[str, tuple[str, ...]] = {
 
 
 def magnitude(weight: Flat) -> Flat:
-    """|w|. Source: Han et al. (2015), "Learning both weights and connections", NeurIPS, §3."""
+    """|w|. Source: Han et al. (2015), "Learning both weights and connections", NeurIPS, §3.
+
+    Parameters
+    ----------
+    weight : of one tensor, float64
+
+    Returns
+    -------
+    float64, of the same shape, higher = stays
+    """
     return np.abs(weight)
 
 
@@ -92,6 +101,15 @@ def mask_weights(
 
 def weights_of(network: Network, layers: Iterable[str] = ("conv", "linear")) -> list[str]:
     """Names of the weights of some kinds of layers, in the order in which they run.
+
+    Parameters
+    ----------
+    network : traced network
+    layers : keys of `LAYERS`: "conv", "linear", "recurrent"
+
+    Returns
+    -------
+    list of names of tensors
 
     Raises
     ------

@@ -4,3 +4,32 @@ The core of the package knows only what is right. These functions emulate what w
 so that printed numbers can be reproduced and the effect of every slip can be measured. Only recipes and studies use
 them. Sources are the released programs and the tables of the papers that each function names.
 """
+
+from trimcap.reproduce.counting import Counted, published_counts
+from trimcap.reproduce.features import entropy_of_deviation
+from trimcap.reproduce.structured import (
+    drop_biases,
+    forget_shifts,
+    independent_masks,
+    lfp_plan,
+    nsfp_plan,
+    width,
+)
+from trimcap.reproduce.unstructured import frozen_zeros, three_of_six, umwp_masks, zeroed_count, zeroed_filters
+
+__all__ = [
+    "Counted",
+    "drop_biases",
+    "entropy_of_deviation",
+    "forget_shifts",
+    "frozen_zeros",
+    "independent_masks",
+    "lfp_plan",
+    "nsfp_plan",
+    "published_counts",
+    "three_of_six",
+    "umwp_masks",
+    "width",
+    "zeroed_count",
+    "zeroed_filters",
+]

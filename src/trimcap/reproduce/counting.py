@@ -33,6 +33,14 @@ def published_counts(network: Network) -> Counted:
 
     Nothing of this is what a device sees: a masked network is stored and computed as a dense one.
 
+    Parameters
+    ----------
+    network : traced network, pruned or with zeros
+
+    Returns
+    -------
+    Counted : numbers of one row of a table
+
     Source: Rao and Zhong (2023), "EEG model compression by network pruning for emotion recognition", IJCNN; the rule
     that reproduces its tables.
     """

@@ -19,6 +19,10 @@ def entropy_of_deviation(windows: Windows) -> Windows:
     ----------
     windows : of `trimcap.data.differential_entropy`
 
+    Returns
+    -------
+    Windows : of the same shape, float32, in bit
+
     Raises
     ------
     ValueError : windows of another unit.

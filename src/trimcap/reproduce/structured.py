@@ -29,6 +29,16 @@ def width(n: int, sparsity: float, *, rounding: str = "floor") -> int:
     The printed costs of CCNN and FBCCNN are those of "floor", of TSCeption those of "round"; the released scripts
     round. The core removes ⌊p·n⌋, so that it keeps up to one filter more.
 
+    Parameters
+    ----------
+    n : filters that there are
+    sparsity : p, fraction removed, 0 ≤ p < 1
+    rounding : "floor" or "round"
+
+    Returns
+    -------
+    filters that stay
+
     Source: Rao and Zhong (2023), IJCNN, table of LFP; their release, `l1normNN` scripts.
     """
     if rounding not in _ROUNDINGS:
@@ -40,6 +50,16 @@ def lfp_plan(network: Network, sparsity: float, *, rounding: str = "floor") -> P
     """LFP with the published widths: the filters of largest ℓ1 norm of every convolution; linear layers stay.
 
     Coupled convolutions get one mask; for the published slip see `independent_masks`.
+
+    Parameters
+    ----------
+    network : traced network
+    sparsity : p, fraction removed, 0 ≤ p < 1
+    rounding : of the widths, "floor" or "round", see `width`
+
+    Returns
+    -------
+    Plan : for `shrink`
 
     Source: Rao and Zhong (2023), IJCNN, table of LFP.
     """
@@ -62,7 +82,13 @@ def nsfp_plan(network: Network, sparsity: float, *, guard: bool = True) -> Plan:
 
     Parameters
     ----------
+    network : traced network with batch norm, trained with `slimming`
+    sparsity : p, fraction removed, 0 ≤ p < 1
     guard : keep the largest scale of a layer that would be empty, as for TSCeption; for FBCCNN there was no guard
+
+    Returns
+    -------
+    Plan : for `shrink` or `forget_shifts`
 
     Raises
     ------
@@ -87,6 +113,15 @@ def forget_shifts(network: Network, plan: Plan) -> Network:
 
     The core leaves β to what reads the channel: `compact(scales_off(network, plan), only=plan)`.
 
+    Parameters
+    ----------
+    network : traced network; not changed
+    plan : for this network
+
+    Returns
+    -------
+    Network : smaller
+
     Source: Rao and Zhong (2023), IJCNN, `slimmingNN` scripts of their release. The order conv–ReLU–batch norm of
     FBCCNN makes β a constant that the next convolution misses.
     """
@@ -108,7 +143,12 @@ def drop_biases(network: Network, *, seed: int) -> Network:
 
     Parameters
     ----------
+    network : traced network; not changed
     seed : of the biases, uniform in ±1/√fan_in as PyTorch draws them
+
+    Returns
+    -------
+    Network : of the same shape
 
     Source: Rao and Zhong (2023), IJCNN, rebuilding of CCNN and FBCCNN (LFP, NSFP) and of TSCeption (NSFP,
     sensitivity) in their release.
@@ -126,6 +166,12 @@ def independent_masks(network: Network, sparsity: float, *, rounding: str = "rou
     Convolutions keep their filters of largest ℓ1 norm, a batch norm its channels of largest |γ|, and whatever reads
     the group takes the batch norm's (the convolution's, where there is none). Position k then holds channel A_k of one
     convolution, B_k of another, the statistics of D_k, and weights meant for D_k: another network, not a pruned one.
+
+    Parameters
+    ----------
+    network : traced network; not changed
+    sparsity : p, fraction removed, 0 ≤ p < 1
+    rounding : of the widths, "floor" or "round", see `width`
 
     Returns
     -------

@@ -20,6 +20,15 @@ def umwp_masks(network: Network, sparsity: float) -> Masks:
 
     int(p·n) + 1 weights go, and more with ties; at p = 0 still one. The core removes exactly ⌊p·n⌋.
 
+    Parameters
+    ----------
+    network : traced network
+    sparsity : p, fraction removed, 0 ≤ p < 1
+
+    Returns
+    -------
+    Masks : for `fit(…, masks=…)`
+
     Source: Rao and Zhong (2023), IJCNN, table of UMWP; `weightNN` scripts of their release.
     """
     names = weights_of(network, ("conv",))
@@ -34,6 +43,14 @@ def frozen_zeros(layers: Sequence[str] = ("conv",)) -> Hook:
 
     In place of masks. A live weight that happens to be exactly zero never moves again; and a removed weight comes back
     once anything but its gradient moves it: momentum or Adam's moments of before, an update by another rule.
+
+    Parameters
+    ----------
+    layers : kinds of layers, see `trimcap.prune.weights_of`
+
+    Returns
+    -------
+    Hook : for `fit(…, gradient_hooks=[hook])`; it changes gradients in place
 
     Source: Rao and Zhong (2023), IJCNN, fine-tuning of UMWP and training of UMWP and SFP from scratch in their release.
     """
@@ -59,7 +76,13 @@ def zeroed_filters(network: Network, sparsity: float, *, tensors: Sequence[str] 
 
     Parameters
     ----------
+    network : traced network; not changed
+    sparsity : p, fraction removed, 0 ≤ p < 1
     tensors : weights of the convolutions; default: all. `three_of_six` names those that were zeroed in TSCeption
+
+    Returns
+    -------
+    Network : of the same shape, with zeros
 
     Source: Rao and Zhong (2023), IJCNN, table of SFP; `softNN` scripts of their release.
     """
@@ -78,7 +101,17 @@ def zeroed_filters(network: Network, sparsity: float, *, tensors: Sequence[str] 
 
 
 def zeroed_count(n: int, sparsity: float) -> int:
-    """int(n·(1 − keep)) with keep = 1 − p to ten digits: truncation of 1 − 0.9 = 0.0999… included."""
+    """int(n·(1 − keep)) with keep = 1 − p to ten digits: truncation of 1 − 0.9 = 0.0999… included.
+
+    Parameters
+    ----------
+    n : filters that there are
+    sparsity : p, fraction removed, 0 ≤ p < 1
+
+    Returns
+    -------
+    filters that are zeroed
+    """
     return int(n * (1 - round(1 - sparsity, 10)))
 
 
@@ -87,6 +120,14 @@ def three_of_six(network: Network) -> list[str]:
 
     The published script stepped through the parameters by four (`range(0, 25, 4)`), which meets every convolution of
     FBCCNN, but only these of TSCeption. Their printed costs are reproduced by these three, and not by all six.
+
+    Parameters
+    ----------
+    network : TSCeption, traced
+
+    Returns
+    -------
+    list of three names of weights, for `zeroed_filters`
 
     Raises
     ------

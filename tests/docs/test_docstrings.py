@@ -1,0 +1,71 @@
+"""Public functions of pruning and of `reproduce` say what they take, what they return and where they come from."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable
+
+import pytest
+
+from trimcap import prune, reproduce
+
+FUNCTIONS = {
+    f"{module.__name__}.{name}": value
+    for module in (prune, reproduce)
+    for name in module.__all__
+    if inspect.isfunction(value := getattr(module, name))
+}
+CLASSES = {
+    f"{module.__name__}.{name}": value
+    for module in (prune, reproduce)
+    for name in module.__all__
+    if inspect.isclass(value := getattr(module, name))
+}
+
+
+def missing(function: Callable[..., object]) -> list[str]:
+    """What a docstring lacks."""
+    text = inspect.getdoc(function) or ""
+    head, _, rest = text.partition("\n")
+    found = [] if head and (not rest or rest.startswith("\n")) else ["one line of what it is"]
+    section = text.partition("\nParameters\n")[2].partition("\nReturns\n")[0]
+    found += [
+        name
+        for name in inspect.signature(function).parameters
+        if not re.search(rf"^[\w, ]*\b{re.escape(name)}\b[\w, ]* : ", section, re.MULTILINE)
+    ]
+    found += [] if "\nReturns\n-------\n" in text else ["Returns"]
+    return found
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function(name):
+    assert not missing(FUNCTIONS[name])
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_class(name):
+    text = inspect.getdoc(CLASSES[name]) or ""
+    fields = [f.name for f in dataclasses.fields(CLASSES[name])]
+    assert not [f for f in fields if not re.search(rf"^[\w, ]*\b{f}\b[\w, ]* : ", text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("name", [*prune.SALIENCIES, "lamp_weights", "mask_weights", "soft_pruning", "rounds_of"])
+def test_source(name):
+    assert re.search(r"^Source: .+ \(\d{4}\)|^Source: .*\(\d{4}\)", inspect.getdoc(getattr(prune, name)), re.MULTILINE)
+
+
+def test_the_check_can_fail():
+    def undocumented(network: object, axes: object) -> int:
+        """One line.
+
+        Parameters
+        ----------
+        network : traced
+        """
+        return 1
+
+    assert missing(undocumented) == ["axes", "Returns"]
+    assert missing(lambda: None) == ["one line of what it is", "Returns"]
