@@ -73,7 +73,18 @@ class Reading:
 
 
 def reading_of(network: Network, axis: Axis, known: Mapping[str, Any]) -> Reading:
-    """Who reads an axis, and which of its slices are constant (or of no weight) for all of them."""
+    """Who reads an axis, and which of its slices are constant (or of no weight) for all of them.
+
+    Parameters
+    ----------
+    network : traced network
+    axis : one of its axes
+    known : of `constants`
+
+    Returns
+    -------
+    Reading
+    """
     blocked: dict[int, str] = {}
     reads = []
     weights: dict[str, Tensor] = {}

@@ -28,7 +28,13 @@ UnitScore = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Scores:
-    """Axis name → one score per slice (float64, higher = keep), and the name of the saliency."""
+    """Axis name → one score per slice (float64, higher = keep), and the name of the saliency.
+
+    Parameters
+    ----------
+    values : axis → one score per slice, float64 (n_slices,), finite
+    name : of the saliency, for reports
+    """
 
     values: Mapping[str, NDArray[np.float64]]
     name: str
@@ -56,10 +62,16 @@ def from_units(
 
     Parameters
     ----------
+    network : traced network
     score : (n_units, n_weights) float64 → (n_units,); a unit has all incoming weights that belong to one slice
     axes : names; by default all hidden prunable axes
     normalise : divide by the layer's mean before averaging over the layers that share an axis
     folded : of weights times γ/√(σ² + ε) of the batch norm that directly follows their layer; others stay raw
+    name : of the saliency, for reports and messages
+
+    Returns
+    -------
+    Scores : axis → float64 (n_slices,), higher = keep
     """
     values: dict[str, NDArray[np.float64]] = {}
     found = chosen(network, axes)
@@ -73,7 +85,18 @@ def from_units(
 
 
 def summed(network: Network, axis: Axis, values: Mapping[str, Tensor]) -> NDArray[np.float64]:
-    """Σ of `values` (one per weight) over all weights that make a slice, in all layers that make it."""
+    """Σ of `values` (one per weight) over all weights that make a slice, in all layers that make it.
+
+    Parameters
+    ----------
+    network : traced network
+    axis : one of its axes
+    values : one number per weight, tensors of the names and shapes of the network's
+
+    Returns
+    -------
+    float64 (n_slices,)
+    """
     total = np.zeros(axis.size)
     for units in units_of(network, axis, values):
         total += units.sum(1)
@@ -82,6 +105,15 @@ def summed(network: Network, axis: Axis, values: Mapping[str, Tensor]) -> NDArra
 
 def chosen(network: Network, axes: Iterable[str] | None) -> list[Axis]:
     """The axes a saliency is asked for: the named ones, or all hidden prunable ones.
+
+    Parameters
+    ----------
+    network : traced network
+    axes : names; default: all hidden prunable ones
+
+    Returns
+    -------
+    list of Axis, never empty unless `axes` is
 
     Raises
     ------
@@ -104,7 +136,13 @@ def units_of(network: Network, axis: Axis, values: Mapping[str, Tensor] | None =
 
     Parameters
     ----------
+    network : traced network
+    axis : one of its axes
     values : other numbers in place of the weights, tensors of the same names and shapes
+
+    Returns
+    -------
+    iterator of float64 (n_slices, n_weights), one per layer; shorter rows are padded with zeros
     """
     for tensor, position in makers_of(network, axis):
         yield by_slice(network, axis, (values or network.tensors)[tensor], tensor, position)
@@ -116,6 +154,15 @@ def makers_of(network: Network, axis: Axis) -> list[tuple[str, int]]:
     A layer makes a slice by rows of its weight (dimension 0; of a transposed convolution by columns, of a matrix that
     is multiplied from the right by its last dimension). An input axis (electrodes, bands) is made by nobody: there the
     weights that read a slice count.
+
+    Parameters
+    ----------
+    network : traced network
+    axis : one of its axes
+
+    Returns
+    -------
+    list of (name of a weight, dimension), at least one
     """
     weights = [(t, p) for t, p in axis.members if network.tensors[t].ndim >= 2]
     rows = [(t, p) for t, p in weights if p == _making(network, t)]
