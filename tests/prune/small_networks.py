@@ -287,6 +287,29 @@ def bare():
     return Net(forward, spatial=par(7, C), shift=par(7, 1), bias=par(9), hidden=par(7, 9), head=par(9, 3))
 
 
+def covariance():
+    """Products of all pairs of channels and of electrodes: an axis that a dimension contains twice."""
+
+    def forward(m, x):
+        y = F.elu(m.a(x))
+        pairs = (y @ y.transpose(1, 2) / y.shape[-1]).flatten(1)
+        raw = torch.einsum("nct,ndt->ncd", x, x).reshape(x.shape[0], -1)
+        return m.head(torch.tanh(m.b(pairs) + m.c(raw / 20)))
+
+    return Net(forward, a=nn.Conv1d(C, 5, 5), b=nn.Linear(25, 7), c=nn.Linear(C * C, 7), head=nn.Linear(7, 3))
+
+
+def other_names():
+    """The larger of two, and operations under their rarer names."""
+
+    def forward(m, x):
+        p, q, r = torch.tensor_split(m.a(x).movedim(1, -1), (4, 8), -1)
+        x = torch.hstack([torch.max(p, q).swapaxes(1, 2), r.moveaxis(-1, 1).tile(2, 1)])
+        return m.head(F.softshrink(m.b(x)).mean(-1))
+
+    return Net(forward, a=nn.Conv1d(C, 11, 5), b=nn.Conv1d(10, 7, 3), head=nn.Linear(7, 3))
+
+
 def batch_inside():
     """Windows are cut in three and laid on the batch: torch can't prove that this is right for every batch."""
 
@@ -339,6 +362,8 @@ SMALL: dict[str, tuple[Callable[[], nn.Module], list[int]]] = {
     "grouped transposed convolution": (transposed(2), [2, 4, 6, 7]),
     "shared": (shared, [5, 8]),
     "bare parameters": (bare, [7, 9]),
+    "covariance": (covariance, [5, 7]),
+    "rarer names": (other_names, [3, 4, 7]),
     "pieces on the batch": (batch_inside, [8]),
     "assigned": (assigned, [8]),
 }

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from sampled import MODELS, model_network
+from small_networks import SMALL, small
 
 from trimcap._errors import PlanError
 from trimcap.graph.trace import trace
@@ -16,11 +17,14 @@ from trimcap.prune.shrink import resize
 from zoo import ZOO, build
 
 F64 = torch.float64
-NETWORKS = [*ZOO, *MODELS]
+QUICK = ("covariance", "transformer layer", "pieces", "over channels")
+NETWORKS = [*ZOO, *MODELS, *(n if n in QUICK else pytest.param(n, marks=pytest.mark.long) for n in SMALL)]
 
 
 def network_of(name):
-    return trace(*build(name)) if name in ZOO else model_network(name)
+    if name in MODELS:
+        return model_network(name)
+    return trace(*(build if name in ZOO else small)(name))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sampled import MODELS, model_network, windows_for
+from small_networks import small
 from torch import nn
 
 from trimcap._errors import AuditError, PlanError
@@ -63,6 +64,16 @@ def test_depth_multiplier_belongs_to_the_depthwise_layer():
 def test_electrodes_are_scored_by_the_weights_that_read_them():
     network = trace(*build("shallow"))
     want = network.tensors["2.weight"].double().abs().sum((0, 1, 3))
+    np.testing.assert_allclose(l1(network, axes=["electrodes"]).values["electrodes"], want)
+
+
+def test_a_slice_is_every_pair_that_it_is_in():
+    """Weights on covariances: those of electrode i are at (i, j) and (j, i) for all j."""
+    network = trace(*small("covariance"))
+    w = network.tensors["c.weight"].double().abs().sum(0).reshape(6, 6).numpy()
+    pairs = w.sum(0) + w.sum(1) - w.diagonal()
+    direct = network.tensors["a.weight"].double().abs().sum((0, 2)).numpy()
+    want = (direct / direct.mean() + pairs / pairs.mean()) / 2
     np.testing.assert_allclose(l1(network, axes=["electrodes"]).values["electrodes"], want)
 
 

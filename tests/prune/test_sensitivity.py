@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from small_networks import SMALL, small
 from torch import nn
 
 from trimcap._errors import AuditError, PlanError
@@ -74,9 +75,11 @@ def errors(network, axis, order, removed, x):
     return [found[step] for step in range(len(removed))]
 
 
-@pytest.mark.parametrize("name", sorted(ZOO))
+@pytest.mark.parametrize(
+    "name", [*sorted(ZOO), "covariance", *(pytest.param(n, marks=pytest.mark.long) for n in SMALL if n != "covariance")]
+)
 def test_logits_are_those_of_the_pruned_network(name):
-    network = trace(*build(name))
+    network = trace(*(build if name in ZOO else small)(name))
     x = torch.randn(3, *network.input_shape, generator=torch.Generator().manual_seed(1))
     for axis in network.axes.prunable:
         order = np.random.default_rng(axis.size).permutation(axis.size).tolist()

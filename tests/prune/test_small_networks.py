@@ -160,14 +160,22 @@ class TwoInputs(nn.Module):
         return self.head(torch.relu(self.joined(seen)))
 
 
-def test_a_model_with_two_inputs(tmp_path):
-    model = TwoInputs().eval()
+class UnderAStar(TwoInputs):
+    """The same, with a signature that does not name its inputs."""
+
+    def forward(self, *inputs):
+        return super().forward(*inputs)
+
+
+@pytest.mark.parametrize(("kind", "second"), [(TwoInputs, "features"), (UnderAStar, "inputs_1")])
+def test_a_model_with_two_inputs(kind, second, tmp_path):
+    model = kind().eval()
     network = trace(model, (torch.randn(2, 6, 24), torch.randn(2, 7)))
     x, features = torch.randn(4, 6, 24), torch.randn(4, 7)
     assert torch.allclose(network(x, features), model(x, features), atol=1e-6)
     assert {(a.name, a.size, a.kind) for a in network.axes.prunable} == {
         ("electrodes", 6, "input"),
-        ("features.features", 7, "input"),
+        (f"{second}.features", 7, "input"),
         ("conv", 8, "hidden"),
         ("side", 5, "hidden"),
         ("joined", 9, "hidden"),
@@ -176,11 +184,11 @@ def test_a_model_with_two_inputs(tmp_path):
     pruned = shrink(network, plan)
     assert list(pruned.inputs.values()) == [(3, 24), (4,)]
     assert twin_error(network, pruned, plan, seed=3) <= 1e-12
-    other = make_plan(network, {"features.features": [(i + 1) % 7 for i in plan.keep["features.features"]]})
-    alone = make_plan(network, {"features.features": plan.keep["features.features"]})
+    other = make_plan(network, {f"{second}.features": [(i + 1) % 7 for i in plan.keep[f"{second}.features"]]})
+    alone = make_plan(network, {f"{second}.features": plan.keep[f"{second}.features"]})
     assert twin_error(network, resize(network, alone), other) > 1e-6
     save(pruned, tmp_path / "two")
-    kept = [plan.keep["electrodes"], plan.keep["features.features"]]
+    kept = [plan.keep["electrodes"], plan.keep[f"{second}.features"]]
     assert torch.equal(
         load(tmp_path / "two")(x[:, kept[0]], features[:, kept[1]]), pruned(x[:, kept[0]], features[:, kept[1]])
     )

@@ -110,18 +110,30 @@ class Axes(Mapping[str, Axis]):
         return found
 
     def labels(self, dim: Dim, axis: str) -> Tensor:
-        """For every row of a dimension the slice of `axis` it belongs to, or −1; int64."""
-        labels = torch.full((1,), -1)
-        for atom in flat(dim):
-            if atom.parts:
-                mine = torch.cat([self.labels(part, axis) for part in atom.parts])
-            elif self.names.get(atom) == axis:
-                mine = torch.arange(atom.size)
-            else:
-                mine = torch.full((atom.size,), -1)
-            outer = labels[:, None].expand(-1, atom.size)
-            labels = torch.where(mine[None] >= 0, mine[None], outer).reshape(-1)
+        """For every row of a dimension the slice of `axis` it belongs to, or −1; int64.
+
+        Of a row that belongs to two slices (see `occurrences`) the inner one.
+        """
+        labels = torch.full((size_of(dim),), -1)
+        for found in self.occurrences(dim, axis):
+            labels = torch.where(found >= 0, found, labels)
         return labels
+
+    def occurrences(self, dim: Dim, axis: str) -> list[Tensor]:
+        """The labels of `axis` each time that a dimension contains it: twice in a flattened covariance of channels."""
+        atoms = flat(dim)
+        found = []
+        for position, atom in enumerate(atoms):
+            before, after = size_of(atoms[:position]), size_of(atoms[position + 1 :])
+            found += [mine.repeat_interleave(after).repeat(before) for mine in self._atom_labels(atom, axis)]
+        return found
+
+    def _atom_labels(self, atom: Atom, axis: str) -> list[Tensor]:
+        if not atom.parts:
+            return [torch.arange(atom.size)] if self.names.get(atom) == axis else []
+        parts = [(self.occurrences(part, axis), torch.full((size_of(part),), -1)) for part in atom.parts]
+        most = max(len(found) for found, _ in parts)
+        return [torch.cat([found[i] if i < len(found) else none for found, none in parts]) for i in range(most)]
 
 
 def analyse(network: Network) -> Axes:
@@ -160,7 +172,7 @@ def _collect(network: Network, walk: Walk) -> Axes:
     members: dict[Atom, list[tuple[str, int]]] = {}
     for name in network.tensors:
         for position, dim in enumerate(walk.dims[name]):
-            for atom in _leaves(dim):
+            for atom in dict.fromkeys(_leaves(dim)):
                 members.setdefault(atom, []).append((name, position))
     inputs: dict[Atom, str] = {}
     for name in network.inputs:

@@ -15,6 +15,9 @@ from trimcap._errors import TraceError
 from trimcap.graph.network import Network, Node, Ref, map_refs
 
 _RESHAPES = {"view", "reshape", "_unsafe_view", "flatten", "unflatten", "unsqueeze", "squeeze"}
+#: which dimension they cut, or join; None: they are told
+_SPLITS = {"tensor_split": None, "hsplit": 1, "dsplit": 2}
+_JOINS = {"hstack": 1, "dstack": 2}
 _IDENTITIES = {"contiguous", "clone", "alias", "lift_fresh_copy", "_to_copy"}
 _CASTS = {"to", "type_as", "_to_copy"}
 CREATED = {"zeros", "ones", "full", "empty", "arange", "eye", "linspace", "scalar_tensor", "hann_window"}
@@ -62,7 +65,41 @@ def _node(node: fx.Node, names: Mapping[str, str]) -> Node:
         sizes = _sizes(value)
         if sizes is not None:
             return replace(result, op="aten.reshape.default", args=(args[0], sizes), kwargs={})
-    return result
+    first = node.all_input_nodes[0].meta["val"] if node.all_input_nodes else None
+    return _by_its_usual_name(result, first.ndim) if isinstance(first, torch.Tensor) else result
+
+
+def _by_its_usual_name(node: Node, rank: int) -> Node:
+    """Names that few use, as the operation that does the same; `rank` of what is read."""
+    if node.op in ("aten.max.other", "aten.min.other"):
+        return replace(node, op=f"aten.{node.kind}imum.default")
+    if node.kind in ("movedim", "moveaxis", "swapdims", "swapaxes"):
+        return replace(node, op="aten.permute.default", args=(node.args[0], _order(node, rank)))
+    if node.kind == "tile":
+        times = (*[1] * (rank - len(node.args[1])), *node.args[1])
+        return replace(node, op="aten.repeat.default", args=(node.args[0], times))
+    if node.kind in _JOINS and rank > _JOINS[node.kind]:
+        return replace(node, op="aten.cat.default", args=(node.args[0], _JOINS[node.kind]))
+    if node.kind in _SPLITS and node.shape:
+        along = _SPLITS[node.kind] or node.arg(2, 0) % rank
+        if along and rank > along:  # not the batch
+            sizes = tuple(shape[along] for shape in node.shape)
+            return replace(node, op="aten.split_with_sizes.default", args=(node.args[0], sizes, along))
+    return node
+
+
+def _order(node: Node, rank: int) -> tuple[int, ...]:
+    """The dimensions in their new order."""
+    first, second = ([d % rank for d in (a if isinstance(a, tuple) else (a,))] for a in node.args[1:3])
+    order = list(range(rank))
+    if node.kind.startswith("swap"):
+        (a,), (b,) = first, second
+        order[a], order[b] = b, a
+        return tuple(order)
+    order = [d for d in order if d not in first]
+    for target, source in sorted(zip(second, first, strict=True)):
+        order.insert(target, source)
+    return tuple(order)
 
 
 def _op_name(target: Any) -> str:

@@ -77,7 +77,10 @@ def _fits(found: Any, shape: Any) -> bool:
 
 
 #: reductions of which no slice may be missing
-WHOLE = ("var", "std", "max", "min", "prod", "argmax", "argmin", "any", "all")
+WHOLE = (
+    *("var", "std", "var_mean", "std_mean", "max", "min", "aminmax", "median", "nanmean", "prod"),
+    *("argmax", "argmin", "any", "all"),
+)
 FILLED = ["zeros", "ones", "full", "empty", "new_zeros", "new_ones", "new_full", "new_empty"]
 PADDED = [f"{kind}_pad{n}d" for kind in ("reflection", "replication") for n in (1, 2, 3)]
 UPSAMPLED = [
@@ -104,7 +107,8 @@ ELEMENTWISE = frozenset(
         *("where", "masked_fill", "lerp", "_to_copy", "angle", "real", "imag", "complex", "polar", "expm1", "log2"),
         *("floor", "ceil", "log10", "sinh", "cosh", "asin", "acos", "atan", "nan_to_num", "threshold", "logit"),
         *("zeros_like", "ones_like", "full_like", "clip", "conj", "sgn", "trunc", "erfc", "rrelu", "bitwise_and"),
-        *("bitwise_or", "addcmul", "addcdiv", "hypot", "clone", "contiguous"),
+        *("bitwise_or", "addcmul", "addcdiv", "hypot", "clone", "contiguous", "fmax", "fmin", "logaddexp"),
+        *("softshrink", "hardshrink", "exp2", "sinc"),
         "abs",
         "alpha_dropout",
         "celu",

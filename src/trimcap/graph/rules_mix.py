@@ -12,6 +12,8 @@ from trimcap.graph.atoms import Dim, freeze, fresh, unify
 from trimcap.graph.network import Node, Ref, refs
 from trimcap.graph.walk import Dims, Walk, not_understood, per_dimension
 
+#: reductions that run over all dimensions if they are told none
+_OF_EVERYTHING = ("max", "min", "aminmax", "median", "any", "all", "prod", "argmax", "argmin")
 #: reductions that are defined over the slices that are left
 OVER_WHAT_IS_LEFT = ("mean", "sum", "amax", "amin", "logsumexp", "linalg_vector_norm")
 
@@ -96,7 +98,7 @@ def reduced(node: Node, rank: int) -> set[int]:
 def reduction(walk: Walk, node: Node) -> Any:
     """mean, sum, max, …: over the slices that are left, or over none less where the order or the number counts."""
     x = walk.of(node.args[0])
-    if node.kind in ("max", "min", "any", "all", "prod", "argmax", "argmin") and len(node.args) < 2:
+    if node.kind in _OF_EVERYTHING and len(node.args) < 2 and "dim" not in node.kwargs:
         which = set(range(len(x)))
     else:
         which = reduced(node, len(x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import io
 import logging
 import warnings
@@ -175,13 +176,22 @@ def _quiet() -> Iterator[None]:
 
 
 def _export(model: nn.Module, examples: Examples, *, dynamic: bool, strict: bool = False) -> ExportedProgram:
-    batch = Dim("n")
-    shapes = tuple({0: batch} for _ in examples) if dynamic else None
+    shapes = _any_number(model, examples) if dynamic else None
     try:
         with _quiet():
             return torch.export.export(model, examples, dynamic_shapes=shapes, strict=strict)
     except Exception as error:
         raise _ExportError(_first_line(error)) from error
+
+
+def _any_number(model: nn.Module, examples: Examples) -> tuple[Any, ...]:
+    """Any number of windows, for each argument of the model; arguments under a star are one tuple."""
+    batch = Dim("n")
+    every: tuple[Any, ...] = tuple({0: batch} for _ in examples)
+    kinds = [p.kind for p in inspect.signature(model.forward).parameters.values()]
+    star = inspect.Parameter.VAR_POSITIONAL
+    before = kinds.index(star) if star in kinds else len(every)
+    return (*every[:before], every[before:]) if before < len(every) else every
 
 
 def _first_line(error: Exception) -> str:

@@ -58,11 +58,12 @@ def sites(network: Network, axis: Axis) -> list[Site]:
 
 
 def _sites(network: Network, node: Node, axis: str) -> list[Site]:
-    places: dict[tuple[str, int], Site] = {}
-    for source, position in _read(network, node, axis):
-        labels = network.axes.labels(network.axes.dims(source)[position], axis)
-        places[source, position] = Site(node, source, position, labels)
-    return list(places.values())
+    places = dict.fromkeys(_read(network, node, axis))
+    return [
+        Site(node, source, position, labels)
+        for source, position in places
+        for labels in network.axes.occurrences(network.axes.dims(source)[position], axis)
+    ]
 
 
 def _read(network: Network, node: Node, axis: str) -> Iterator[tuple[str, int]]:

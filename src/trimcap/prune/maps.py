@@ -112,8 +112,8 @@ def _by_slice(network: Network, axis: Axis, name: str, result: Tensor) -> Tensor
     """(n, slices, …): rows of one slice that lie apart (a depth multiplier) become a dimension after the slices."""
     position = _position(network, name, axis)
     assert position is not None
-    labels = network.axes.labels(network.axes.dims(name)[position], axis.name)
-    rows = [torch.nonzero(labels == number).flatten() for number in range(axis.size)]
+    labels = torch.stack(network.axes.occurrences(network.axes.dims(name)[position], axis.name))
+    rows = [torch.nonzero((labels == number).any(0)).flatten() for number in range(axis.size)]
     picked = torch.stack([result.index_select(position, row) for row in rows])
     return picked.movedim(position + 1, 1).movedim(2 if position else 1, 0) if position else picked.movedim(1, 0)
 

@@ -93,6 +93,8 @@ def reading_of(network: Network, axis: Axis, known: Mapping[str, Any]) -> Readin
         labels = _columns(network, node, axis)
         if labels is None:
             free = _elsewhere(network, node, axis, known)
+        elif _pairs(network, node, axis):
+            free = torch.zeros(axis.size, dtype=torch.bool)
         else:
             name = node.args[1].name
             weights[name], columns[name] = network.tensors[name].double(), labels
@@ -110,6 +112,11 @@ def _columns(network: Network, node: Node, axis: Axis) -> Tensor | None:
         return None
     labels = network.axes.labels(network.axes.tensor_dims[node.args[1].name][1], axis.name)
     return labels if bool((labels >= 0).any()) else None
+
+
+def _pairs(network: Network, node: Node, axis: Axis) -> bool:
+    """Whether rows of the input belong to two slices each, as those of a covariance do: none is constant alone."""
+    return any(len(network.axes.occurrences(dim, axis.name)) > 1 for dim in network.axes.dims(node.args[0].name))
 
 
 def _read(network: Network, node: Node, axis: Axis, known: Mapping[str, Any]) -> Read:

@@ -193,8 +193,8 @@ def _makes(network: Network, tensor: str, axis: Axis) -> bool:
 def by_slice(network: Network, axis: Axis, values: Tensor, tensor: str, position: int) -> NDArray[np.float64]:
     """`values`, shaped like `tensor`, as rows: all entries of one slice each; shorter rows are padded with zeros."""
     weight: Tensor = values.detach().double().movedim(position, 0).flatten(1)
-    labels = network.axes.labels(network.axes.tensor_dims[tensor][position], axis.name)
-    rows = [weight[labels == number].flatten() for number in range(axis.size)]
+    labels = torch.stack(network.axes.occurrences(network.axes.tensor_dims[tensor][position], axis.name))
+    rows = [weight[(labels == number).any(0)].flatten() for number in range(axis.size)]
     width = max(len(row) for row in rows)
     padded = torch.stack([torch.nn.functional.pad(row, (0, width - len(row))) for row in rows])
     result: NDArray[np.float64] = padded.cpu().numpy()
