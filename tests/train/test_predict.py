@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from stubs import framework
 from trimcap.data import cut, k_fold_subjects, make_synthetic
 from trimcap.train import predict, probabilities
 
@@ -57,6 +60,31 @@ def test_probabilities_are_softmax(make_windows):
 def test_shape_of_a_model_that_says_it(eegnet, make_windows):
     with pytest.raises(ValueError, match="EEGNet takes windows of shape 4×64, got 4×63"):
         predict(eegnet, make_windows(5, (4, 63)))
+
+
+def test_braindecode_counts_a_batch_in_front(make_windows):
+    models = framework("braindecode", "models").models
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = models.ShallowFBCSPNet(n_chans=4, n_outputs=2, n_times=200)
+    assert tuple(model.input_shape) == (1, 4, 200)
+    assert predict(model, make_windows(5, (4, 200))).shape == (5, 2)
+    with pytest.raises(ValueError, match="ShallowFBCSPNet takes windows of shape 4×200, got 4×100"):
+        predict(model, make_windows(5, (4, 100)))
+
+
+def test_a_braindecode_model_that_was_not_told_its_sizes(make_windows):
+    class Silent(nn.Linear):
+        @property
+        def n_chans(self):
+            raise ValueError("n_chans not specified.")
+
+        @property
+        def input_shape(self):
+            return (1, self.n_chans, 64)
+
+    with pytest.raises(ValueError, match=r"turned 5 windows of shape \(4, 64\) into \(5, 4, 2\)"):
+        predict(Silent(64, 2), make_windows(5))
 
 
 def test_shape_of_a_model_that_does_not(make_windows):

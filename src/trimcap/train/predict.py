@@ -72,12 +72,23 @@ def softmax(logits: ArrayLike) -> NDArray[np.float64]:
 
 def check_shape(model: object, shape: tuple[int, ...]) -> None:
     """Refuse windows `(n, …)` that a model which says its `input_shape` does not take."""
-    expected = getattr(model, "input_shape", None)
-    if expected is not None and tuple(expected) != tuple(shape[1:]):
+    expected = _window_shape(model)
+    if expected is not None and expected != tuple(shape[1:]):
         raise ValueError(
             f"{type(model).__name__} takes windows of shape {_times(expected)}, got {_times(shape[1:])}; "
             "give windows made by the same steps as those it was built for, or build a model for these"
         )
+
+
+def _window_shape(model: object) -> tuple[int, ...] | None:
+    """The shape of one window, where a model says it."""
+    if not isinstance(getattr(type(model), "n_chans", None), property):
+        shape = getattr(model, "input_shape", None)
+        return None if shape is None else tuple(shape)
+    try:  # braindecode's networks put a batch of one in front, and raise if they were not told their sizes
+        return tuple(model.input_shape[1:])  # type: ignore[attr-defined]
+    except (AttributeError, ValueError):
+        return None
 
 
 def _times(shape: tuple[int, ...]) -> str:
