@@ -41,7 +41,10 @@ SOURCES: Mapping[str, str] = MappingProxyType(
 #: name → function of (path, *, subjects, **options) that gives windows
 WINDOW_SOURCES: Mapping[str, str] = MappingProxyType(
     {
+        "cifar10": "trimcap.data.cifar10:cifar10",
+        "digits": "trimcap.data.digits:digits",
         "faced-features": "trimcap.data.sets.features_by_name:faced_features",
+        "image-folder": "trimcap.data.image_folder:image_folder",
         "npz": "trimcap.data.sets.features_by_name:npz",
         "seed-features": "trimcap.data.sets.features_by_name:seed_features",
         "seed-iv-features": "trimcap.data.sets.features_by_name:seed_iv_features",

@@ -51,7 +51,8 @@ def electrode_evidence(
     total /= max(len(windows), 1)
     if grid is not None:
         return np.asarray(grid.gather(total.sum(axis=0)), dtype=np.float64)
-    by_row = total.mean(axis=-1) if windows.unit == "µV" else total.sum(axis=-1)
+    rows = total.reshape(len(total), -1)  # of pictures, all pixels of a plane
+    by_row = rows.mean(axis=-1) if windows.unit == "µV" else rows.sum(axis=-1)
     values = dict(zip(windows.channels, by_row.tolist(), strict=True))
     return np.array([values.get(c, 0.0) for c in channels])
 

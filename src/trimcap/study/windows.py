@@ -12,6 +12,7 @@ import numpy as np
 
 from trimcap.data.chain import Chain, Step, make_chain
 from trimcap.data.features import BANDS, POWER_BANDS, band_power, differential_entropy, to_grid
+from trimcap.data.images import INTENSITY, thumbnails
 from trimcap.data.make import make_windows
 from trimcap.data.montage import Grid, grid
 from trimcap.data.piecewise import piecewise
@@ -194,7 +195,9 @@ def _of_stored(raw: Windows, data: DataSection) -> tuple[Windows, Grid | None]:
 
 
 def _power_of_stored(raw: Windows, data: DataSection) -> Windows:
-    """Band power of windows that are stored, or the features that they are."""
+    """Band power of windows that are stored, thumbnails of pictures, or the features that they are."""
+    if raw.unit == INTENSITY:
+        return thumbnails(raw)
     is_raw = raw.unit == "µV"
     power = piecewise(raw, partial(band_power, bands=_bands(raw), segment=_SEGMENT)) if is_raw else raw
     return z_score_per_subject(power) if data.normalise == "subject" else power
