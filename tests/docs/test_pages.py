@@ -1,0 +1,95 @@
+"""The pages about pruning tell the truth: their Python runs, their commands and recipes are understood."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from pages import Block, blocks, commands, parse_command, recipes, run_python
+
+from stubs import framework
+from trimcap.study.recipe import parse_recipe
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [DOCS / "pruning.md", *sorted((DOCS / "how-to").glob("*.md"))]
+SLOW = ("budgets", "published-quirks", "recovery", "schedules")
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] if page.stem in SLOW else []) for page in PAGES],
+    ids=lambda page: page.stem,
+)
+def test_python_runs_and_prints_what_the_page_says(page, tmp_path, monkeypatch):
+    if "braindecode" in page.read_text():
+        framework("braindecode", "models")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    try:
+        with warnings.catch_warnings():
+            if page.stem == "braindecode":  # its models warn when they are built
+                warnings.simplefilter("ignore")
+            assert run_python(page, tmp_path) == []
+    finally:
+        for name in {file.stem for file in tmp_path.glob("*.py")} & (set(sys.modules) - before):
+            del sys.modules[name]
+
+
+@each_page
+def test_commands_are_understood(page):
+    for arguments in commands(page):
+        parse_command(arguments)
+
+
+@each_page
+def test_recipes_are_understood(page):
+    for text in recipes(page):
+        parse_recipe(text, where=page.name)
+
+
+def test_every_page_is_linked():
+    text = (DOCS / "pruning.md").read_text()
+    missing = [page.name for page in PAGES[1:] if f"(how-to/{page.name})" not in text]
+    assert not missing
+
+
+PAGE = """
+```python
+print(1 + 1)
+```
+
+```
+{}
+```
+
+```sh
+trimcap prune net --out small --sparsity 0.5   # half
+```
+"""
+
+
+def test_what_is_wrong_is_found(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(PAGE.format(2))
+    assert run_python(page, tmp_path) == []
+    assert commands(page) == [["prune", "net", "--out", "small", "--sparsity", "0.5"]]
+    page.write_text(PAGE.format(3))
+    assert run_python(page, tmp_path) == ["page.md, line 3: prints\n2\n"]
+    page.write_text("```python\n1 / 0\n```")
+    with pytest.raises(ZeroDivisionError):
+        run_python(page, tmp_path)
+    for wrong in (["prne"], ["prune", "net", "--out", "small", "--sparsty", "1"], ["prune", "--sparsity", "x"]):
+        with pytest.raises(Exception, match=r"No such command|No such option|valid number"):  # typer's own click
+            parse_command(wrong)
+    with pytest.raises(ValueError, match="kind"):
+        parse_recipe('name = "page"\n[[steps]]\nkind = "prne"')
+
+
+def test_blocks():
+    text = "```python\na\n```\n\ntext\n\n```\nno output\n```\n```toml\nb\n```\n"
+    assert blocks(text, "python") == [Block("python", "a\n", 2)]
+    assert blocks(text, "toml") == [Block("toml", "b\n", 11)]
