@@ -142,3 +142,14 @@ def test_the_table_has_the_numbers_of_the_report(call, tmp_path):
     table = (tmp_path / "run" / "report.md").read_text()
     for stage in found["stages"]:
         assert f"| {stage['stage']} | {stage['accuracy']:.3f} ±" in table
+
+
+@pytest.mark.parametrize("saliency", ["fpgm", "taylor", "hrank"])
+def test_every_saliency_may_be_in_a_recipe(call, tmp_path, saliency):
+    """The command line once knew four of them only."""
+    text = '[data]\nsource = "npz"\npath = "nowhere.npz"\n[[steps]]\nkind = "prune"\nsparsity = 0.5\n'
+    (tmp_path / "r.toml").write_text(f'name = "r"\n{text}saliency = "{saliency}"\n')
+    ended = call("run", tmp_path / "r.toml", "--out", tmp_path / "out")
+    assert ended.code != 0
+    assert "saliency" not in ended.err
+    assert "nowhere.npz" in ended.err

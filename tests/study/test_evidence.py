@@ -80,5 +80,5 @@ def windows_of_two(w):
 
 def test_stages_that_come_again_are_numbered():
     steps = "".join(f'[[steps]]\nkind = "{k}"\n' for k in ("rewrite", "recover", "recover", "quantize", "export"))
-    names = [name for name, _ in plan_of(parse_recipe('name = "x"\n' + steps))]
+    names = [stage.name for stage in plan_of(parse_recipe('name = "x"\n' + steps))]
     assert names == ["dense", "rewritten", "recovered", "recovered 2", "int8", "C"]

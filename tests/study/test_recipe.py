@@ -131,11 +131,15 @@ def test_missing_file_names_what_is_there(tmp_path):
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda p: p.stem)
-def test_shipped_recipes_are_valid_and_go_the_whole_way(path):
+def test_shipped_recipes_are_valid_and_go_the_whole_way_or_compare_methods(path):
     recipe = load_recipe(path)
     assert recipe.name == path.stem
     kinds = [step.kind for step in recipe.steps]
-    assert kinds == ["rewrite", "prune", "recover", "quantize", "export", "verify"]
+    if recipe.compare is not None:
+        assert len(recipe.compare.methods) > 1
+        assert recipe.compare.reference is not None
+    else:
+        assert kinds == ["rewrite", "prune", "recover", "quantize", "export", "verify"]
     assert "emotion" not in recipe.report.title.lower()
 
 

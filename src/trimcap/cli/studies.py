@@ -90,17 +90,20 @@ def _check_names(recipe: Recipe) -> None:
     """Names that a recipe's schema can't check: found now, not after minutes of training."""
     from trimcap.models.build import MODELS
     from trimcap.models.named import named
-    from trimcap.prune import saliency
     from trimcap.study.folding import check_protocol
+    from trimcap.study.plan import plan_of
+    from trimcap.study.pruning import check_saliency
+    from trimcap.study.steps import Calibrate, Prune, Soft, Training
     from trimcap.train.optimizers import OPTIMIZERS, SCHEDULES
 
     named("model", recipe.model.name, MODELS)
     check_protocol(recipe.protocol)
-    saliencies = {name: getattr(saliency, name) for name in ("l1", "l2", "random", "d_score")}
-    for step in recipe.steps:
-        if step.kind == "prune":
-            named("saliency", step.saliency, saliencies)
-    for part in (recipe.train, *(step for step in recipe.steps if step.kind in ("recover", "calibrate"))):
+    trained = []
+    for stage in plan_of(recipe):
+        if isinstance(stage.step, Prune | Soft):
+            check_saliency(stage.step)
+        trained += [stage.step] if isinstance(stage.step, Training | Calibrate) else []
+    for part in (recipe.train, *trained):
         named("optimizer", part.optimizer, OPTIMIZERS)
         if part.schedule is not None:
             named("schedule", part.schedule, SCHEDULES)

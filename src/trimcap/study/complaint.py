@@ -51,11 +51,18 @@ def _place(location: tuple[Any, ...], root: type[BaseModel]) -> tuple[str, str, 
     if location[:1] == ("steps",) and len(location) >= 3:
         key = str(location[3]) if len(location) > 3 else ""
         return _step(location), key, _kinds(root)[location[2]]
-    field = root.model_fields.get(str(location[0])) if location else None
-    if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-        key = str(location[1]) if len(location) > 1 else ""
-        return f"[{location[0]}]", key, field.annotation
-    return "", str(location[0]) if location else "", root
+    table, model, rest = "", root, list(location)
+    while rest and (inner := _model_of(model, str(rest[0]))) is not None:
+        table, model = f"{table}.{rest[0]}".lstrip("."), inner
+        del rest[: 2 if len(rest) > 1 and isinstance(rest[1], int) else 1]  # one of an array of tables
+    return (f"[{table}]" if table else ""), (str(rest[0]) if rest else ""), model
+
+
+def _model_of(model: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """The model of a table, of an array of tables, or of a table that may be left out."""
+    field = model.model_fields.get(key)
+    kinds = [field.annotation, *get_args(field.annotation)] if field is not None else []
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
 def _step(location: tuple[Any, ...]) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from trimcap.data.ledger import Ledger
 from trimcap.graph.network import Network
 from trimcap.prune.axes_of import KINDS, axes_of
 from trimcap.prune.compact import compact
@@ -18,6 +22,7 @@ from trimcap.prune.soft import scales_off, silent_plan, soft_pruning, zeroed
 from trimcap.prune.unstructured import mask_weights
 from trimcap.study import steps as s
 from trimcap.study.by_sensitivity import plan_by_sensitivity
+from trimcap.study.plan import ancestors
 from trimcap.study.store import slug
 from trimcap.study.task import Made, State, Task, fitted_to, kept
 from trimcap.study.training import spending, spent_on, tuned
@@ -65,7 +70,7 @@ def _caps(step: s.Prune | s.Soft, scores: Scores) -> Any:
 
 
 def _plan(task: Task, name: str, step: s.Prune, network: Network) -> Plan:
-    scores = scores_of(task, step, network)
+    scores = _shared_scores(task, name, step, network)
     if step.target is not None or step.drop is not None:
         return plan_by_sensitivity(task, name, step, network, scores)
     if step.electrodes is not None:
@@ -192,6 +197,29 @@ def scores_of(task: Task, step: s.Prune, network: Network) -> Scores:
     options |= {} if axes is None else {"axes": axes}
     options.setdefault("seed", task.seed)
     return score(network, step.saliency, windows=fitted_to(network, seen), ledger=task.fold.ledger, **options)
+
+
+def _shared_scores(task: Task, name: str, step: s.Prune, network: Network) -> Scores:
+    """The same, computed once for a network that is pruned by it to several sparsities."""
+    before = ancestors(task.recipe, name)
+    if task.recipe.compare is None or not before:
+        return scores_of(task, step, network)
+    asked = {"saliency": step.saliency, "options": step.options, "axes": step.axes, "electrodes": bool(step.electrodes)}
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
+    piece = f"scores/{slug(before[-1].name)}-{digest}"
+    if task.folder.has(piece):
+        facts = task.folder.read(piece)
+        task.fold.ledger.merge(Ledger.from_rows(facts["ledger"]))
+        return Scores(task.folder.read_arrays(piece), facts["name"])
+    known, start = len(task.fold.ledger), time.perf_counter()
+    scores = scores_of(task, step, network)
+    new = Ledger()
+    for entry in task.fold.ledger.entries[known:]:
+        new.record(entry.stage, entry.ids, entry.note)
+    task.folder.write_arrays(piece, **scores.values)
+    facts = {**asked, "name": scores.name, "seconds": time.perf_counter() - start, "ledger": new.to_rows()}
+    task.folder.write(piece, facts)
+    return scores
 
 
 def _axes(network: Network, step: s.Prune | s.Soft) -> list[str] | None:

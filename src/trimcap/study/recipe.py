@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from trimcap.study.comparing import CompareSection, check_methods
 from trimcap.study.complaint import complaint
 from trimcap.study.section import Positive, Section
 from trimcap.study.steps import Step, Training, check_order, later_keys
@@ -181,6 +182,8 @@ class ReportSection(Section):
 class Recipe(Section):
     """Data, protocol, model, seeds, steps and report of one study.
 
+    `[compare]` lets several methods go on from the network that the steps left; see `CompareSection`.
+
     `[choose]` names values of which every fold takes the best on its inner folds: keys of `[train]`, or
     "model.options.F1", each with a list; see `trimcap.study.choices`.
     """
@@ -193,6 +196,7 @@ class Recipe(Section):
     train: Training = Training()
     choose: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
     steps: tuple[Step, ...] = ()
+    compare: CompareSection | None = None
     report: ReportSection = ReportSection()
 
     @model_validator(mode="after")
@@ -204,6 +208,9 @@ class Recipe(Section):
             raise ValueError(f"[report] leaky_twin: seeds {alone} are not among the recipe's seeds {list(self.seeds)}")
         kinds: list[str] = [step.kind for step in self.steps]
         check_order(kinds)
+        if self.compare is not None:
+            check_methods(self.compare, kinds)
+            kinds += [step.kind for _, _, steps in self.compare.runs() for step in steps]
         if "calibrate" in kinds and not _may_calibrate(self.protocol):
             raise ValueError(
                 f"steps: 'calibrate' needs calibration trials, which the protocol {self.protocol.name!r} does not set "
@@ -218,12 +225,16 @@ class Recipe(Section):
     @cached_property
     def hash(self) -> str:
         """SHA-256 of everything that decides the numbers: all values with their defaults, without name and report."""
-        content = self.model_dump(mode="json", exclude={"report": True, "name": True, "data": {"cache": True}})
+        content = self.model_dump(
+            mode="json", exclude={"report": True, "name": True, "data": {"cache": True}, "compare": True}
+        )
         if self.data.chain is None:  # as before there were chains
             del content["data"]["chain"]
         if self.data.labels == "recorded":  # then these decide nothing
             for key in ("labels", "label_seed", "label_balance"):
                 del content["data"][key]
+        if self.compare is not None:
+            content["compare"] = self.compare.content()
         if not self.choose:
             del content["choose"]
         for kind, table in (("train", content["train"]), *((step["kind"], step) for step in content["steps"])):

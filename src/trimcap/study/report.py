@@ -10,13 +10,15 @@ from trimcap.study import figures, findings, tables
 from trimcap.study.gathered import Gathered, gather
 from trimcap.study.latex import latex
 from trimcap.study.layout import Drawing, Section
+from trimcap.study.method_report import method_headline, method_sections, method_tiles
+from trimcap.study.method_results import outcomes, trunk_of
 from trimcap.study.pages import render
 from trimcap.study.scalp import evidence_figure
 from trimcap.study.statistics import Paired
 from trimcap.study.twin import twin_section
 
 #: sections whose first table is written as LaTeX
-_FOR_PAPERS = ("accuracy", "cost", "comparison", "leaky")
+_FOR_PAPERS = ("accuracy", "cost", "comparison", "leaky", "methods", "networks", "against", "budgets")
 
 
 def report(folder: Path | str) -> Path:
@@ -36,10 +38,11 @@ def report(folder: Path | str) -> Path:
     OSError : the folder can't be written.
     """
     folder = Path(folder)
-    run = gather(folder)
+    whole = gather(folder)
+    run, methods = trunk_of(whole), outcomes(whole)
     compared = findings.compared_with_dense(run)
     with figures.style():
-        content = sections(run, compared, twin_section(run, folder))
+        content = (*method_sections(whole, methods), *sections(run, compared, twin_section(run, folder)))
     for section in content:
         for figure in section.figures:
             write_atomic(folder / "figures" / f"{figure.name}.png", figure.png)
@@ -47,10 +50,10 @@ def report(folder: Path | str) -> Path:
             write_atomic(folder / "tables" / f"{section.name}.tex", latex(section.tables[0], label=section.name))
     facts = {
         "title": run.recipe.report.title or run.recipe.name,
-        "headline": findings.headline(run, compared),
+        "headline": method_headline(whole, methods) if methods else findings.headline(run, compared),
         "verdict": findings.verdict(compared.get(run.final)),
         "leak": tables.leak_label(run),
-        "tiles": findings.tiles(run, compared),
+        "tiles": (*findings.tiles(run, compared), *method_tiles(whole, methods)),
         "sections": content,
     }
     write_atomic(folder / "report.md", render("report.md.j2", facts, html=False))

@@ -165,8 +165,11 @@ def tell_progress(tell: Tell, *, done: int, total: int) -> Iterator[Callable[[di
 def describe(facts: dict[str, Any]) -> str:
     """`fold 2, seed 0 (subjects 4): dense 0.812 → C 0.808 · audit passed`."""
     networks = [row for row in facts["rows"] if row["stage"] not in BASELINES]
-    ends = dict.fromkeys((networks[0]["stage"], networks[-1]["stage"]))
-    scores = " → ".join(f"{row['stage']} {row['accuracy']:.3f}" for row in networks if row["stage"] in ends)
+    trunk = [row for row in networks if not row.get("method")]
+    ends = dict.fromkeys((trunk[0]["stage"], trunk[-1]["stage"]))
+    scores = " → ".join(f"{row['stage']} {row['accuracy']:.3f}" for row in trunk if row["stage"] in ends)
+    if methods := {(row["method"], row["method_sparsity"]) for row in networks if row.get("method")}:
+        scores += f", then {len(methods)} methods and sparsities"
     where = f"fold {facts['fold']}, seed {facts['seed']} ({facts['fold_name']})"
     return f"{where}: {scores} · audit {facts['audit']['verdict']}"
 

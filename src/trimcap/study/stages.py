@@ -14,7 +14,7 @@ from trimcap.graph.save import load
 from trimcap.models.build import MODELS
 from trimcap.models.named import named
 from trimcap.study.folding import check_protocol
-from trimcap.study.plan import plan_of
+from trimcap.study.plan import ancestors, plan_of
 from trimcap.study.pruning import check_saliency, mask, prune, published, soft
 from trimcap.study.recipe import Recipe
 from trimcap.study.steps import Export, Prune, Quantize, Rewrite, Soft, Verify
@@ -29,9 +29,9 @@ def check_names(recipe: Recipe) -> None:
     """Refuse names that nothing stands for, before anything is trained."""
     named("model", recipe.model.name, MODELS)
     check_protocol(recipe.protocol)
-    for step in recipe.steps:
-        if isinstance(step, Prune | Soft):
-            check_saliency(step)
+    for stage in plan_of(recipe):
+        if isinstance(stage.step, Prune | Soft):
+            check_saliency(stage.step)
 
 
 def make(task: Task, name: str, step: Any, state: State | None) -> Made:
@@ -67,7 +67,7 @@ def _quantize(task: Task, name: str, step: Quantize, state: State) -> Made:
     rows = np.random.default_rng(task.seed).permutation(len(task.train))[: step.windows]
     parts = [task.train.take(np.sort(rows))]
     own = task.fold.calibration
-    if own is not None and any(s.kind == "calibrate" for s in task.recipe.steps):
+    if own is not None and any(s.step is not None and s.step.kind == "calibrate" for s in ancestors(task.recipe, name)):
         parts.append(own)  # the wearer may have other amplitudes than everybody in training
     for part in parts:
         task.fold.ledger.record("calibration", part)

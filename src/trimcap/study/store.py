@@ -160,7 +160,8 @@ def check_same(folder: Path | str, recipe: Recipe) -> None:
     differing = [
         f"{key} = {theirs.get(key)!r} there, {ours.get(key)!r} here"
         for key in [*ours, *(k for k in theirs if k not in ours)]
-        if theirs.get(key) != ours.get(key) and not key.startswith(("report", "name", "data.cache"))
+        if theirs.get(key) != ours.get(key)
+        and not key.startswith(("report", "name", "data.cache", "compare.reference", "compare.keep"))
     ]
     raise ValueError(
         f"folder '{folder}' holds a run of another recipe: {'; '.join(differing[:3]) or 'made by another version'}. "
@@ -225,8 +226,12 @@ def versions() -> dict[str, str]:
 
 
 def slug(stage: str) -> str:
-    """A stage's name in file names."""
-    return stage.replace(" ", "-")
+    """A stage's name in file names.
+
+    >>> slug("pruned 2"), slug("LFP 30 %: recovered")
+    ('pruned-2', 'LFP-30-recovered')
+    """
+    return stage.replace(" %", "").replace(":", "").replace(" ", "-")
 
 
 def to_plain(value: Any) -> Any:
@@ -259,7 +264,7 @@ def _read_csv(path: Path, types: Mapping[str, type]) -> pd.DataFrame:
 _NUMBERS = (
     "accuracy", "balanced_accuracy", "f1", "kappa", "auroc", "valid_accuracy", "valid_balanced_accuracy", "valid_f1",
     "valid_kappa", "valid_auroc", "parameters", "macs", "flash", "sram", "sparsity_requested", "sparsity_achieved",
-    "nonzero", "compressed", "budget_epochs", "budget_macs", "verified_windows", "seconds",
+    "nonzero", "compressed", "budget_epochs", "budget_macs", "verified_windows", "seconds", "method_sparsity",
 )  # fmt: skip
 
 

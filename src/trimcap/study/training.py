@@ -18,7 +18,7 @@ from trimcap.prune.plan import make_plan
 from trimcap.prune.saliency import random
 from trimcap.prune.shrink import shrink
 from trimcap.study import steps as s
-from trimcap.study.plan import plan_of
+from trimcap.study.plan import ancestors
 from trimcap.study.store import slug
 from trimcap.study.task import Made, State, Task, fitted_to, kept, network_of, untrained
 from trimcap.train.budget import Spent, equal_epochs, equal_flops
@@ -109,10 +109,9 @@ def _left(network: Network, axis: str) -> int:
 
 def _unpruned(task: Task, name: str) -> str:
     """The stage right before the first one that prunes."""
-    stages = plan_of(task.recipe)
-    before = stages[: [stage for stage, _ in stages].index(name)]
-    first = next((i for i, (_, step) in enumerate(before) if step is not None and step.kind in _PRUNING), len(before))
-    return before[first - 1][0]
+    before = ancestors(task.recipe, name)
+    pruning = (i for i, stage in enumerate(before) if stage.step is not None and stage.step.kind in _PRUNING)
+    return before[next(pruning, len(before)) - 1].name
 
 
 def _loss(task: Task, name: str, step: s.Recover, network: Network) -> dict[str, Any]:
@@ -139,10 +138,8 @@ def _loss(task: Task, name: str, step: s.Recover, network: Network) -> dict[str,
 def history(task: Task, name: str) -> list[Spent]:
     """Every training that the network went through before a stage."""
     found: list[Spent] = []
-    for stage, _ in plan_of(task.recipe):
-        if stage == name:
-            break
-        facts = task.folder.read(f"built/{slug(stage)}")
+    for stage in ancestors(task.recipe, name):
+        facts = task.folder.read(f"built/{slug(stage.name)}")
         found = [] if facts.get("from_scratch") else found
         own = facts.get("trainings", [[facts["epochs"], facts["macs"]]] if "epochs" in facts else ())
         found += [Spent(epochs, macs) for epochs, macs in own]

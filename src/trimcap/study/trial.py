@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -19,10 +20,12 @@ from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.study.choosing import choose
 from trimcap.study.evidence import electrode_evidence
+from trimcap.study.plan import Stage, plan_of
 from trimcap.study.prepare import Prepared, folds_of
 from trimcap.study.recipe import Recipe
-from trimcap.study.stages import State, Task, fitted_to, make, plan_of, restore
+from trimcap.study.stages import State, Task, fitted_to, make, restore
 from trimcap.study.store import BASELINES, TrialFolder, slug
+from trimcap.study.task import masks_of, place_of
 from trimcap.train.metrics import Metrics, evaluate, per_subject
 from trimcap.train.predict import predict, softmax
 
@@ -56,14 +59,18 @@ def run_trial(recipe: Recipe, prepared: Prepared, *, fold: int, seed: int, folde
     task, choice = choose(Task(recipe, prepared, own, features, seed, folder))
     built: dict[str, dict[str, Any]] = {}
     states: dict[str, State] = {}
-    state: State | None = None
-    for name, step in plan_of(recipe):
-        state, built[name] = _built(task, name, step, state)
-        if step is None or step.kind != "verify":
-            states[name] = state
-    _evidence(task, states)
+    made: dict[str | None, State] = {}
+    stages = plan_of(recipe)
+    for stage in stages:
+        made[stage.name], built[stage.name] = _built(task, stage.name, stage.step, made.get(stage.parent))
+        if stage.is_network:
+            states[stage.name] = made[stage.name]
+    _evidence(task, {s.name: states[s.name] for s in stages if s.name in states and not s.method})
     evaluated = {name: _evaluated(task, name, states) for name in (*BASELINES, *states)}
-    return folder.write("trial", _facts(task, built, evaluated, choice))
+    facts = folder.write("trial", _facts(task, built, evaluated, choice))
+    if recipe.compare is not None and not recipe.compare.keep_networks:
+        _forget(task, stages)
+    return facts
 
 
 def _built(task: Task, name: str, step: Any, state: State | None) -> tuple[State, dict[str, Any]]:
@@ -80,6 +87,14 @@ def _built(task: Task, name: str, step: Any, state: State | None) -> tuple[State
         raise
     facts = {**facts, "seconds": time.perf_counter() - start, "ledger": _since(task.fold.ledger, before)}
     return state, task.folder.write(piece, facts)
+
+
+def _forget(task: Task, stages: Iterable[Stage]) -> None:
+    """Remove the networks of the methods; what was measured stays."""
+    for stage in stages:
+        if stage.method:
+            shutil.rmtree(place_of(task, stage.name), ignore_errors=True)
+            masks_of(task, stage.name).unlink(missing_ok=True)
 
 
 def _evidence(task: Task, states: dict[str, State]) -> None:
@@ -183,13 +198,16 @@ def _facts(
 ) -> dict[str, Any]:
     common = {"fold": task.folder.fold, "seed": task.seed}
     verification: dict[str, Any] = next((f for f in built.values() if "verified" in f), {})
+    stages = {stage.name: stage for stage in plan_of(task.recipe)} if task.recipe.compare else {}
     rows, subjects = [], []
     for name, scores in evaluated.items():
         made = built.get(name, {})
         row = {**common, "fold_name": task.fold.name, "stage": name, "leaky": task.fold.leaky}
         row |= {k: v for k, v in scores.items() if k not in ("subjects", "ledger", "confusion", "compared")}
         row |= {key: made.get(key) for key in _COPIED}
-        is_c = name.split(" ")[0] == "C"
+        if name in stages:
+            row |= {"method": stages[name].method, "method_sparsity": stages[name].sparsity}
+        is_c = name.rpartition(": ")[2].split(" ")[0] == "C"
         row["verified"] = verification.get("verified", "") if is_c else ""
         row["verified_windows"] = verification["verified_windows"] + scores["compared"] if row["verified"] else None
         row |= {"seconds": made.get("seconds"), "sha256": _digest(task.folder, name)}

@@ -1,0 +1,84 @@
+"""The part of a report that sets methods side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trimcap.study import method_tables as tables
+from trimcap.study.gathered import Gathered
+from trimcap.study.layout import Section, Tile, number, points, times
+from trimcap.study.method_figures import methods_figure, recovery_figure
+from trimcap.study.method_results import Outcome, fewer, smallest, trunk_of
+from trimcap.study.statistics import per_subject
+from trimcap.study.tables import leak_label
+
+
+def method_headline(run: Gathered, found: Sequence[Outcome]) -> str:
+    """The whole result in a sentence."""
+    trunk = trunk_of(run)
+    table = per_subject(run.subjects)
+    base, margin = trunk.final, 100 * run.recipe.report.margin
+    text = (
+        f"{len({o.method for o in found})} methods, {len(found)} networks of {run.recipe.model.name}: "
+        f"{leak_label(run).lower()}{base} {number(float(table[base].mean()))} window accuracy over {len(table)} "
+        "subjects. "
+    )
+    best = smallest(run, found)
+    passing = sum(outcome.passes for outcome in found)
+    if best is None:
+        raw = sum(outcome.pair.non_inferior for outcome in found)
+        return text + (
+            f"None is shown to be within {margin:g} points of it after correction for {len(found)} tests"
+            + (f" ({raw} are before)." if raw else ".")
+        )
+    cost = run.cost
+    parameters, macs = (fewer(cost[key][base], cost[key][best.last]) for key in ("parameters", "macs"))
+    return text + (
+        f"{passing} are within {margin:g} points of it (non-inferiority, corrected for {len(found)} tests); the "
+        f"smallest is {best.title} with {parameters} fewer parameters and {macs} fewer MACs "
+        f"({points(best.pair.difference)} points)."
+    )
+
+
+def method_tiles(run: Gathered, found: Sequence[Outcome]) -> tuple[Tile, ...]:
+    """How many passed, and the smallest that did."""
+    if not found:
+        return ()
+    best, cost, base = smallest(run, found), run.cost, trunk_of(run).final
+    passing = sum(o.passes for o in found)
+    tiles = [Tile(f"{passing} of {len(found)}", "not worse than " + base, "after correction", passing > 0 or None)]
+    if best is not None:
+        ratios = ", ".join(
+            f"{times(cost[key][base], cost[key][best.last])} fewer {name}"
+            for key, name in (("parameters", "parameters"), ("macs", "MACs"))
+        )
+        tiles.append(Tile(best.title, "the smallest of these", ratios, True))
+    return tuple(tiles)
+
+
+def method_sections(run: Gathered, found: Sequence[Outcome]) -> tuple[Section, ...]:
+    """Sections about the methods, in reading order; none without `[compare]`."""
+    if not found:
+        return ()
+    recovery = recovery_figure(run, found)
+    against, budgets = tables.against_table(run, found), tables.budget_table(run, found)
+    sections = [
+        Section(
+            "methods",
+            "Methods side by side",
+            text=(
+                "Every method goes on from the same trained network of a fold and seed. Which of them looks best here "
+                "is seen on test subjects: choose one by its validation accuracy, or by what is right for your "
+                "headset, and test that one on new subjects.",
+            ),
+            tables=(tables.pivot_table(run, found),),
+            figures=(methods_figure(run, found), *((recovery,) if recovery else ())),
+        ),
+        Section("networks", "Every network", tables=(tables.outcome_table(run, found),)),
+    ]
+    if against is not None:
+        assert run.recipe.compare is not None
+        sections.append(Section("against", f"Against {run.recipe.compare.reference}", tables=(against,)))
+    if budgets is not None:
+        sections.append(Section("budgets", "What the training cost", tables=(budgets,)))
+    return tuple(sections)

@@ -1,0 +1,134 @@
+"""Tables of methods side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trimcap.study.gathered import Gathered
+from trimcap.study.layout import Table, count, number, points, probability, size, spread
+from trimcap.study.method_results import Outcome, fewer, holm, trunk_of
+from trimcap.study.plan import title_of
+from trimcap.study.statistics import per_subject
+from trimcap.study.tables import leak_label
+
+
+def pivot_table(run: Gathered, found: Sequence[Outcome]) -> Table:
+    """Accuracy by method and sparsity, with a mark at those that pass."""
+    table = per_subject(run.subjects)
+    sparsities = list(dict.fromkeys(o.sparsity for o in found))
+    cells = {(o.method, o.sparsity): o for o in found}
+    rows = []
+    for method in dict.fromkeys(o.method for o in found):
+        row = [method]
+        for sparsity in sparsities:
+            outcome = cells.get((method, sparsity))
+            row.append("–" if outcome is None else _score(table[outcome.last].to_numpy(), outcome))
+        rows.append(tuple(row))
+    margin = 100 * run.recipe.report.margin
+    return Table(
+        leak_label(run) + "Window accuracy on the sealed test sets: mean ± standard deviation over subjects, after "
+        "averaging each subject over seeds.",
+        ("method", *("once" if s is None else title_of("", s).strip() for s in sparsities)),
+        tuple(rows),
+        note=f"✓: not worse than {trunk_of(run).final} by {margin:g} points or more, corrected for the {len(found)} "
+        "tests of this table (Holm); (✓): before correction only.",
+    )
+
+
+def _score(values: np.ndarray, outcome: Outcome) -> str:
+    mark = " ✓" if outcome.passes else " (✓)" if outcome.pair.non_inferior else ""
+    return spread(float(np.nanmean(values)), float(np.nanstd(values, ddof=1)) if len(values) > 1 else None) + mark
+
+
+def outcome_table(run: Gathered, found: Sequence[Outcome]) -> Table:
+    """Every network: scores before and after recovery, the test against the trunk, and what is left of it."""
+    table, cost = per_subject(run.subjects), run.cost
+    base = trunk_of(run).final
+    rows = []
+    for o in found:
+        low, high = o.pair.interval
+        rows.append(
+            (
+                o.title,
+                "–" if o.first == o.last else number(float(table[o.first].mean())),
+                number(float(table[o.last].mean())),
+                points(o.pair.difference),
+                f"{points(low)} … {points(high)}",
+                points(o.pair.lower),
+                probability(o.pair.inferiority_p),
+                probability(float(o.holm)),
+                fewer(cost.parameters[base], cost.parameters[o.last]),
+                fewer(cost.macs[base], cost.macs[o.last]),
+                size(cost.flash[o.last]),
+                _compressed(run, o.last),
+            )
+        )
+    return Table(
+        leak_label(run) + f"Every network against {base}, paired over subjects.",
+        ("method", "before recovery", "accuracy", "difference", "95 % interval", "lower bound", "non-inferiority p",
+         "p, Holm", "fewer parameters", "fewer MACs", "flash, dense", "compressed"),
+        tuple(rows),
+        note="Differences in points. Lower bound: one-sided 95 %, paired t. Single weights are set to zero: parameters "
+        "and MACs stay, and a device sees the dense bytes, as no exporter has a sparse kernel; compressed is what a "
+        "bitmap or CSR file would take.",
+    )  # fmt: skip
+
+
+def _compressed(run: Gathered, stage: str) -> str:
+    if "compressed" not in run.results:
+        return "–"
+    return size(float(run.results[run.results.stage == stage].compressed.mean()))
+
+
+def budget_table(run: Gathered, found: Sequence[Outcome]) -> Table | None:
+    """What the training of every network cost, from the first weights on."""
+    if "budget_epochs" not in run.results:
+        return None
+    trunk, rows = trunk_of(run).final, []
+    for title, stage in ((trunk, trunk), *((o.title, o.last) for o in found)):
+        own = run.results[run.results.stage == stage]
+        epochs, macs = float(own.budget_epochs.mean()), float(own.budget_macs.mean())
+        rows.append((title, number(epochs, 1), _macs(macs), number(float(own.seconds.mean()), 1)))
+    return Table(
+        "What each network was trained with, from its first weights on: mean over folds and seeds.",
+        ("network", "epochs", "multiply-accumulates per training window", "seconds of the last step"),
+        tuple(rows),
+        note="Epochs that ran, also those after the best one. Forward passes only: a backward pass costs about twice "
+        "as much for all alike. A network from scratch does not pay for the dense one.",
+    )
+
+
+def _macs(value: float) -> str:
+    return count(value) if value < 1e7 else f"{value / 1e9:,.2f} G"
+
+
+def against_table(run: Gathered, found: Sequence[Outcome]) -> Table | None:
+    """Every method against the reference method at the same sparsity."""
+    compared = [o for o in found if o.against is not None]
+    if not compared or run.recipe.compare is None:
+        return None
+    corrected = [float(p) for p in holm([o.against.t_p for o in compared if o.against is not None])]
+    rows = []
+    for o, p in zip(compared, corrected, strict=True):
+        assert o.against is not None
+        low, high = o.against.interval
+        rows.append(
+            (
+                o.title,
+                points(o.against.difference),
+                f"{points(low)} … {points(high)}",
+                probability(o.against.wilcoxon_p),
+                probability(o.against.t_p),
+                probability(p),
+                number(o.against.effect, 2, sign=True),
+            )
+        )
+    name = run.recipe.compare.reference
+    return Table(
+        leak_label(run) + f"Accuracy minus that of {name} at the same sparsity, in points, paired over subjects.",
+        ("method", "difference", "95 % interval", "Wilcoxon p", "paired t p", "t p, Holm", "d_z"),
+        tuple(rows),
+        note="Folds share training subjects, so subjects are not fully independent.",
+    )
