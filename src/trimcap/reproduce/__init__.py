@@ -6,6 +6,15 @@ them. Sources are the released programs and the tables of the papers that each f
 """
 
 from trimcap.reproduce.counting import Counted, published_counts
+from trimcap.reproduce.d_score import (
+    decayed,
+    floored_steps,
+    released_d_step,
+    released_l1,
+    released_plan,
+    released_ratios,
+    released_sensitivity,
+)
 from trimcap.reproduce.features import entropy_of_deviation
 from trimcap.reproduce.structured import (
     drop_biases,
@@ -19,14 +28,21 @@ from trimcap.reproduce.unstructured import frozen_zeros, three_of_six, umwp_mask
 
 __all__ = [
     "Counted",
+    "decayed",
     "drop_biases",
     "entropy_of_deviation",
+    "floored_steps",
     "forget_shifts",
     "frozen_zeros",
     "independent_masks",
     "lfp_plan",
     "nsfp_plan",
     "published_counts",
+    "released_d_step",
+    "released_l1",
+    "released_plan",
+    "released_ratios",
+    "released_sensitivity",
     "three_of_six",
     "umwp_masks",
     "width",

@@ -31,6 +31,15 @@ def floored_steps(n: int, *, percent: int = 5) -> tuple[int, ...]:
     With n < 100/percent no step removes a filter: 16 filters are whole at "95 %". Of 64 filters 18 are gone at "30 %",
     where the network that is built loses int(64 · 0.3) = 19.
 
+    Parameters
+    ----------
+    n : filters that there are
+    percent : of a step
+
+    Returns
+    -------
+    whole numbers, ascending
+
     Raises
     ------
     ValueError : percent is not from 1 to 50.
@@ -59,11 +68,14 @@ def released_sensitivity(
 
     Parameters
     ----------
+    network : traced network; not changed
     rescore : saliency, called as `rescore(network, axes=[name])`
     windows : of the validation set; the release took the test set
     axes : names; default all that `rescore` scores
     percent : of a step
     unpruned : the worse slip of the release, which evaluates `model` in place of `model_pruned`: all curves are flat
+    metric : "accuracy", "balanced_accuracy" or "loss"
+    batch_size : windows at once
 
     Returns
     -------
@@ -115,6 +127,15 @@ def released_ratios(found: Sensitivity, *, target: float) -> dict[str, float | N
     The ratios are a list without names, so every later axis then gets the ratio of the one behind it, and the last axis
     none (None). The right ones are `trimcap.prune.ratios.ratios_for`.
 
+    Parameters
+    ----------
+    found : curves, as released or right ones
+    target : of the metric, which is no loss
+
+    Returns
+    -------
+    axis → fraction, None for no ratio
+
     Source: the program released with Park et al. (2023), arXiv:2308.04470: extraction of the pruning ratios.
     """
     ratios = []
@@ -131,6 +152,16 @@ def released_plan(network: Network, scores: Scores, ratios: Mapping[str, float |
     """All axes at once, int(n · ratio) filters of each, in floating point: 0.29 · 100 is 28.
 
     An axis without a ratio stays whole. The right plan is `trimcap.prune.ratios.plan_from`.
+
+    Parameters
+    ----------
+    network : traced network
+    scores : of its axes
+    ratios : of `released_ratios`
+
+    Returns
+    -------
+    Plan : for `shrink`
 
     Raises
     ------
@@ -157,6 +188,11 @@ def released_l1(units: Rows, n: int) -> list[int]:
     Parameters
     ----------
     units : weights of a convolution, one row per filter
+    n : filters that were to go
+
+    Returns
+    -------
+    list of their numbers, n or more
 
     Source: the program released with Park et al. (2023), arXiv:2308.04470: L1 norm of convolutions.
     """
@@ -174,6 +210,11 @@ def released_d_step(units: Rows, n: int) -> list[int]:
     Parameters
     ----------
     units : weights of a convolution, one row per filter
+    n : filters that were to go
+
+    Returns
+    -------
+    list of their numbers, ascending
 
     Raises
     ------
@@ -200,6 +241,14 @@ def decayed(progress: float) -> float:
     """0.9 to the power of the number of twenties of 450 epochs that are done: the paper's schedule, from 1 to 0.098.
 
     In a recipe: `schedule = "trimcap.reproduce.d_score:decayed"`.
+
+    Parameters
+    ----------
+    progress : share of the training that is done, 0 … 1
+
+    Returns
+    -------
+    factor on the learning rate
 
     Source: Park et al. (2023), arXiv:2308.04470, training on CIFAR-10: "decayed by 10 % in every 20 epochs".
     """
