@@ -239,12 +239,13 @@ def _facts(windows: Windows) -> dict[str, Any]:
 def _problems(windows: Windows, counts: list[int]) -> list[str]:
     """What will be in the way later."""
     from trimcap.data.electrodes import unknown_electrodes
+    from trimcap.data.images import INTENSITY
 
     found = [f"class {c!r} has no window" for c, n in zip(windows.classes, counts, strict=True) if not n]
     subjects = datasets.subjects_of(windows)
     if len(subjects) < 2:
         found.append(f"only one subject ({subjects[0]}): nothing can be said about new subjects")
-    if unknown_electrodes(windows.channels):
+    if windows.unit != INTENSITY and unknown_electrodes(windows.channels):
         found.append(f"unknown electrodes {', '.join(unknown_electrodes(windows.channels))}: no regions, grids or maps")
     return found
 

@@ -27,7 +27,7 @@ _FILES = 12  # one line each; of more only a count
 
 
 def surveyed(place: Path) -> Answer:
-    """EEG files or BIDS, or windows in arrays.
+    """EEG files or BIDS, windows in arrays, or pictures.
 
     Raises
     ------
@@ -45,6 +45,10 @@ def surveyed(place: Path) -> Answer:
         try:
             items = items_in(place)
         except FileNotFoundError:
+            from trimcap.cli.pictures import pictures
+
+            if (found := pictures(place)) is not None:
+                return found
             raise Misuse(f"{error}. It has the layout of no published set and no arrays either") from None
         return _arrays(items, place)
 

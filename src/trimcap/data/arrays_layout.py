@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from trimcap._errors import unknown
 from trimcap.data.arrays_labels import labels_of
 from trimcap.data.electrodes import unknown_electrodes
+from trimcap.data.images import INTENSITY
 from trimcap.data.lazy import Block, Index, lazy_array, pieces
 from trimcap.data.source import Wanted, choose_subjects
 from trimcap.data.windows import Windows
@@ -176,7 +177,7 @@ def _of_info(layout: Layout, *, any_names: bool) -> list[str]:
     channels = [str(name) for name in info["channels"]] if isinstance(info["channels"], Sequence) else []
     if isinstance(info["channels"], str) or len(set(channels)) != len(channels) or not channels:
         found.append(f"channels must be a list of different electrode names, got {info['channels']!r}")
-    elif not any_names and unknown_electrodes(channels):
+    elif not any_names and info.get("unit") != INTENSITY and unknown_electrodes(channels):
         found.append(
             f"unknown electrodes {', '.join(unknown_electrodes(channels))}; rename them to 10-20/10-10 names, or pass "
             "any_names=True (regions, grids and scalp maps will not work)"

@@ -68,6 +68,11 @@ def cifar10(
     )
 
 
+def holds_cifar10(place: Path) -> bool:
+    """Whether a file of CIFAR-10 lies in a folder, or in `cifar-10-batches-py` in it."""
+    return any((folder / name).is_file() for folder in (place, place / _FOLDER) for name in FILES)
+
+
 def _folder(path: Path | None) -> Path:
     if path is None:
         raise ValueError(f"cifar10 needs a path: the folder {_FOLDER}; {_GET}")

@@ -79,6 +79,11 @@ def image_folder(
     )
 
 
+def holds_pictures(place: Path) -> bool:
+    """Whether a folder holds folders with pictures, or parts that do."""
+    return any(_folders(one) for one in (place, *(place / name for name in PARTS)))
+
+
 def _listed(path: Path) -> tuple[list[Path], np.ndarray[tuple[int], np.dtype[np.int64]], list[str], list[str]]:
     """Files with their labels and parts, and the classes."""
     if not path.is_dir():
