@@ -10,7 +10,7 @@ import typer
 
 from trimcap.cli import datasets, inputs
 from trimcap.cli.answer import Answer, Misuse, typed
-from trimcap.cli.pruning import seen_windows
+from trimcap.cli.pruning import Axes, axes_named, refuse_test, seen_windows
 from trimcap.cli.show import table
 from trimcap.cli.values import names_of
 
@@ -35,7 +35,6 @@ Valid = Annotated[
 Names = Annotated[
     str | None, typer.Option("--saliency", help="Only these, with commas between; also package.module:function.")
 ]
-Axes = Annotated[list[str] | None, typer.Option("--axis", metavar="NAME", help="This axis only; repeat.")]
 Sparsities = Annotated[str, typer.Option("--sparsity", help="Fractions removed for the accuracies, commas between.")]
 Measure = Annotated[
     str, typer.Option("--measure", help="What the oracle measures: loss (its increase), absolute (change) or error.")
@@ -69,7 +68,9 @@ def criteria(
     from trimcap.prune.oracle import MEASURES
 
     original = inputs.load_network(network)
-    names, fractions = _names(original, saliency, axis), _fractions(sparsity)
+    names, fractions = _names(saliency), _fractions(sparsity)
+    with typed():
+        axes = axes_named(original, axis)
     if measure not in MEASURES:
         raise Misuse(unknown("measure", measure, MEASURES))
     if out is not None and out.exists() and not out.is_dir():
@@ -80,7 +81,7 @@ def criteria(
         own,
         held,
         saliencies=names,
-        axes=axis,
+        axes=axes,
         sparsities=fractions,
         measure=measure,
         n_windows=windows,
@@ -97,8 +98,7 @@ def _list() -> Answer:
     return Answer({"saliencies": rows}, [table(tuple(rows[0]), [tuple(row.values()) for row in rows])])
 
 
-def _names(network: Network, text: str | None, axes: list[str] | None) -> list[str] | None:
-    from trimcap.prune.plan import prunable_axis
+def _names(text: str | None) -> list[str] | None:
     from trimcap.prune.saliency import find_saliency
 
     inputs.see_here()
@@ -106,8 +106,6 @@ def _names(network: Network, text: str | None, axes: list[str] | None) -> list[s
     with typed():
         for name in names or ():
             find_saliency(name)
-        for axis in axes or ():
-            prunable_axis(network, axis)
     return names
 
 
@@ -128,6 +126,8 @@ def _windows(
     """What the saliencies see, and what the oracle sees."""
     takes: dict[str, Any] = {**inputs.taken_by(network), "name": f"'{folder}'"}
     held = datasets.fitted_to(datasets.read(data, subjects=names_of(valid)), **takes) if valid else None
+    if held is not None:
+        refuse_test(held, folder, "oracle", "--valid")
     own = seen_windows(data, folder, subjects)
     if held is not None and subjects is None:
         shared = set(datasets.subjects_of(own)) & set(names_of(valid or ""))

@@ -75,8 +75,11 @@ def cost(
     found = _rewritten(network)
     after = count(found.network, bits=bits)
     if out is not None:
+        from trimcap.cli.masking import unmasked
         from trimcap.graph.save import save
 
+        if inputs.is_folder(model):
+            unmasked(model, "the network is rewritten")
         save(found.network, outputs.claim(out, "network", force=force, sources=[model]))
         outputs.remember(out, "cost --rewrite", {"applied": list(found.applied)}, source=model)
     facts = {

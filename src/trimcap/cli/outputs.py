@@ -103,5 +103,16 @@ def seen_subjects(folder: Path | str) -> dict[str, list[str]]:
     return seen
 
 
+def held_out(folder: Path | str) -> set[str]:
+    """Subjects that a training on the way to this folder left out for a test, and that none has seen since."""
+    names = {
+        name.strip()
+        for step in history(folder)
+        for name in str(step.get("options", {}).get("hold_out") or "").split(",")
+        if name.strip()
+    }
+    return names - set(seen_subjects(folder).get("fit", ()))
+
+
 def _named(options: Mapping[str, Any]) -> dict[str, Any]:
     return {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if v is not None}

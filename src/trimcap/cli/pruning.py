@@ -11,6 +11,7 @@ import typer
 
 from trimcap.cli import datasets, inputs, outputs
 from trimcap.cli.answer import Answer, Misuse, typed
+from trimcap.cli.masking import MASKS, unmasked
 from trimcap.cli.show import cost_change, cost_facts, share, table
 from trimcap.cli.values import names_of, pairs_of
 
@@ -35,7 +36,12 @@ Subjects = Annotated[
     str | None,
     typer.Option("--subjects", help="Only their windows; default: those that the network was trained on, if known."),
 ]
-Scope = Annotated[str, typer.Option("--scope", help="axis: that share of every axis; global: of all together.")]
+Scope = Annotated[
+    str,
+    typer.Option(
+        "--scope", help="axis: that share of every axis; global: of all together; threshold: with scores as they are."
+    ),
+]
 Flash = Annotated[str | None, typer.Option("--flash", help="Budget, such as 64KiB.")]
 Sram = Annotated[str | None, typer.Option("--sram", help="Budget of working memory, such as 16KiB.")]
 Macs = Annotated[int | None, typer.Option("--macs", min=1, help="Budget of multiply-accumulates for one window.")]
@@ -46,7 +52,12 @@ Electrodes = Annotated[
 PlanFile = Annotated[
     Path | None, typer.Option("--plan", help="A plan.json that says what stays, such as `trimcap sensitivity` writes.")
 ]
-Axes = Annotated[list[str] | None, typer.Option("--axis", metavar="NAME", help="Prune this axis only; repeat.")]
+Axes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--axis", metavar="NAME", help="This axis only, or all of conv, linear, recurrent or batch_norm layers; repeat."
+    ),
+]
 AtLeast = Annotated[int, typer.Option("--at-least", min=1, help="Slices that every axis keeps.")]
 MultipleOf = Annotated[int, typer.Option("--multiple-of", min=1, help="Round kept counts up to a multiple of this.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of a random saliency, and of drawing windows.")]
@@ -81,7 +92,7 @@ def prune(
 
     budgets = _budgets(flash, sram, macs)
     _check_goals(sparsity, budgets, electrodes, plan_file, scope, bits)
-    original = inputs.load_network(network)
+    original = unmasked(network)
     counts = {"scope": scope, "at_least": at_least, "multiple_of": multiple_of}
     saw: dict[str, list[str]] = {}
     if plan_file is None:
@@ -95,6 +106,7 @@ def prune(
         outputs.claim(out, "network", force=force, sources=[network, plan_file.parent])
     small = shrink(original, plan)
     save(small, out)
+    (out / MASKS).unlink(missing_ok=True)  # of another network that was here before
     plan.save(out / "plan.json")
     options = {"sparsity": sparsity, **budgets, "electrodes": electrodes, "axes": axis, **counts}
     options |= {"data": data, "option": option, "plan": plan_file, "saliency": None if plan_file else saliency}
@@ -133,6 +145,7 @@ def _check_goals(
 ) -> None:
     from trimcap._errors import unknown
     from trimcap.graph.cost import BITS
+    from trimcap.prune.keep import SCOPES
 
     if sparsity is not None and not 0 <= sparsity < 1:
         raise Misuse(f"sparsity is the fraction removed: 0 ≤ sparsity < 1, got {sparsity:g}")
@@ -143,8 +156,8 @@ def _check_goals(
         _check_plan_file(plan_file, goals)
     elif not goals:
         raise Misuse("say what to reach: --sparsity 0.5, a budget (--flash, --sram, --macs), --electrodes, or --plan")
-    if scope not in ("axis", "global"):
-        raise Misuse(unknown("scope", scope, ("axis", "global")))
+    if scope not in SCOPES:
+        raise Misuse(unknown("scope", scope, SCOPES))
     if bits not in BITS:
         raise Misuse(f"--bits {bits} is not a known width; use one of {', '.join(map(str, BITS))}")
 
@@ -171,14 +184,12 @@ def scorer(
 ) -> tuple[Scorer, Windows | None]:
     """A function from a network and axes to scores, and the windows it looks at; the names are checked here."""
     from trimcap.prune import saliency as ours
-    from trimcap.prune.plan import prunable_axis
 
     inputs.see_here()
     options = pairs_of(option or (), option="--option")
     with typed():
         ours.find_saliency(saliency, options)
-        for name in axes or ():
-            prunable_axis(network, name)
+        axes = axes_named(network, axes)
     looks = ours.needs_windows(saliency)
     if looks and data is None:
         raise Misuse(f"saliency {saliency!r} looks at data; give its windows with --data")
@@ -193,11 +204,60 @@ def scorer(
     return score, windows
 
 
+def axes_named(network: Network, names: list[str] | None) -> list[str] | None:
+    """The axes that were typed: by name, or all of a kind of layer (conv, linear, recurrent, batch_norm).
+
+    Raises
+    ------
+    PlanError : an axis is unknown or frozen, or the network has none of that kind.
+    """
+    from trimcap._errors import PlanError
+    from trimcap.prune.axes_of import KINDS, axes_of
+    from trimcap.prune.plan import prunable_axis
+
+    if not names:
+        return None
+    found: list[str] = []
+    for name in names:
+        if name in KINDS and name not in network.axes.axes:
+            of_kind = axes_of(network, name)
+            if not of_kind:
+                raise PlanError(f"no axis of {network.origin} that can be pruned is made by a layer of kind '{name}'")
+            found += of_kind
+        else:
+            found.append(prunable_axis(network, name).name)
+    return list(dict.fromkeys(found))
+
+
 def seen_windows(data: str, folder: str, subjects: str | None) -> Windows:
-    """The windows of DATA of the named subjects, else of those that a network was trained on, where its folder says."""
+    """The windows of DATA of the named subjects, else of those that a network was trained on, where its folder says.
+
+    Raises
+    ------
+    AuditError : they are of subjects that were left out for a test.
+    """
     windows = datasets.read(data, subjects=names_of(subjects) if subjects else None)
     trained = set(outputs.seen_subjects(folder).get("fit", ())) & set(datasets.subjects_of(windows))
-    return datasets.choose(windows, tuple(sorted(trained))) if trained and subjects is None else windows
+    windows = datasets.choose(windows, tuple(sorted(trained))) if trained and subjects is None else windows
+    refuse_test(windows, folder, "saliency", "--subjects")
+    return windows
+
+
+def refuse_test(windows: Windows, folder: str, stage: str, option: str) -> None:
+    """Refuse subjects that the network's training left out for a test.
+
+    Raises
+    ------
+    AuditError : names them, and the option that names others.
+    """
+    from trimcap._errors import AuditError
+
+    test = sorted(outputs.held_out(folder) & set(datasets.subjects_of(windows)))
+    if test:
+        raise AuditError(
+            f"audit failed: stage '{stage}' would see windows of {', '.join(test)}, left out for a test when "
+            f"'{folder}' was trained; what is removed must not be chosen on the test set: name others with {option}"
+        )
 
 
 def _plan(

@@ -13,7 +13,16 @@ import typer
 
 from trimcap.cli import datasets, inputs, outputs
 from trimcap.cli.answer import Answer, Misuse, typed
-from trimcap.cli.pruning import AtLeast, Axes, MultipleOf, Options, Saliency, Seed, scorer
+from trimcap.cli.pruning import (
+    AtLeast,
+    Axes,
+    MultipleOf,
+    Options,
+    Saliency,
+    Seed,
+    refuse_test,
+    scorer,
+)
 from trimcap.cli.show import table
 from trimcap.cli.values import names_of
 
@@ -83,10 +92,10 @@ def sensitivity(
     windows, why = _windows(original, network, data, subjects)
     if out is not None:
         outputs.claim(out, "sensitivity", force=force, sources=[network])
-    scores = score(original, axis)
+    scores = score(original, None)
     with _bar(len(windows)) as progress:
         found = measure(
-            original, scores, windows, axes=axis, steps=steps, mode=mode, metric=metric, progress=progress,
+            original, scores, windows, steps=steps, mode=mode, metric=metric, progress=progress,
             rescore=(lambda small, axes: score(small, axes)) if mode == "cumulative" else None,
         )  # fmt: skip
     counts = {"at_least": at_least, "multiple_of": multiple_of}
@@ -141,6 +150,7 @@ def _windows(network: Network, folder: str, data: str, subjects: str | None) -> 
         windows = datasets.choose(windows, tuple(valid))
     elif subjects is None and here & set(seen.get("fit", ())):
         windows = datasets.choose(windows, tuple(sorted(here & set(seen["fit"]))))
+    refuse_test(windows, folder, "sensitivity", "--subjects")
     both = sorted(set(datasets.subjects_of(windows)) & set(seen.get("fit", ())))
     why = (
         f"the network was trained on windows of {', '.join(both)}: curves are too good; see --subjects" if both else ""

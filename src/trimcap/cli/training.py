@@ -8,6 +8,8 @@ import typer
 
 from trimcap.cli import datasets, inputs, outputs
 from trimcap.cli.answer import Answer, Misuse, typed
+from trimcap.cli.arms import check_arm, loss_of
+from trimcap.cli.masking import MASKS, masks_in
 from trimcap.cli.show import table
 from trimcap.cli.values import names_of
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from trimcap.data.windows import Windows
     from trimcap.train.fit import Fitted
+    from trimcap.train.masks import Masks
 
 Epochs = Annotated[int, typer.Option("--epochs", min=1)]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Windows in a training step.")]
@@ -32,6 +35,21 @@ HoldOut = Annotated[
     str | None, typer.Option("--hold-out", help="Subjects left out for a test, S06,S07; as before if not given.")
 ]
 Normalise = Annotated[str, typer.Option("--normalise", help="train: fitted on training windows, inside the network.")]
+Loss = Annotated[
+    str,
+    typer.Option("--loss", help="cross_entropy, slimming (ℓ1 on batch-norm scales), slimming(1e-3), module:function."),
+]
+Arm = Annotated[
+    str,
+    typer.Option(
+        "--arm",
+        help="Of a saved network: fine_tune goes on from its weights; scratch starts from new ones; distil and "
+        "attention go on and follow --teacher, its logits or its attention maps.",
+    ),
+]
+Teacher = Annotated[str | None, typer.Option("--teacher", help="Folder of the network that is followed.")]
+Temperature = Annotated[float, typer.Option("--temperature", help="Of distil: softens the teacher's logits.")]
+Weight = Annotated[float | None, typer.Option("--weight", help="Of distil: of the teacher, 0 … 1; of attention: ≥ 0.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, …")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of torch.")]
 
@@ -53,19 +71,26 @@ def train(
     valid: Valid = 0.2,
     hold_out: HoldOut = None,
     normalise: Normalise = "train",
+    loss: Loss = "cross_entropy",
+    arm: Arm = "fine_tune",
+    teacher: Teacher = None,
+    temperature: Temperature = 4.0,
+    weight: Weight = None,
     device: Device = "cpu",
     threads: Threads = None,
     option: inputs.Options = None,
     force: outputs.Force = False,
 ) -> Answer:
-    """Train a model by name, or go on training a saved network; an interrupted training goes on where it was.
+    """Train a model by name, or recover a saved network; an interrupted training goes on where it was.
 
-    Validation subjects, never windows of training subjects, choose the epoch.
+    Validation subjects, never windows of training subjects, choose the epoch. Weights that `trimcap mask` removed stay
+    zero, and their masks go with the network.
     """
     from trimcap._files import write_atomic
     from trimcap.graph.save import save
 
     _check(learning_rate, normalise, device)
+    check_arm(arm, teacher, loss, saved=inputs.is_folder(model))
     windows = datasets.read(data)
     hold_out = _held_out(model, windows) if hold_out is None else hold_out
     if names_of(hold_out):
@@ -75,19 +100,26 @@ def train(
         "optimizer": optimizer, "schedule": schedule, "patience": patience, "monitor": monitor,
         "class_weights": "balanced" if balanced else None, "seed": seed, "device": device, "threads": threads,
     }  # fmt: skip
-    start, windows = _start(model, windows, option, seed)
+    start, windows, masks = _start(model, windows, option, seed, arm)
+    settings["loss"] = loss_of(arm, teacher, loss, windows, temperature, weight)
     own, held = _split(windows, valid, seed)
     source = model if inputs.is_folder(model) else None
     outputs.claim(out, "network", force=force, sources=[source] if source else [])
     if force:
         (out / "checkpoint.safetensors").unlink(missing_ok=True)
     saw = {"fit": datasets.subjects_of(own), "early_stopping": datasets.subjects_of(held) if held else []}
+    saw |= {"teacher": outputs.seen_subjects(teacher).get("fit", [])} if teacher else {}
     options = {"model": model, "data": data, "hold_out": hold_out, "normalise": normalise, **settings}
+    options |= {"loss": loss, "arm": arm if source else None, "teacher": teacher}
     outputs.remember(out, "train", options, source=source, **saw)
     scaled = _scaled(start, own) if normalise == "train" and source is None and own.unit != "z" else start
-    fitted = _fit(scaled, own, held, settings, out)
+    fitted = _fit(scaled, own, held, settings, masks, out)
     network = inputs.traced(fitted.model, own)
     save(network, out)
+    if masks is None:
+        (out / MASKS).unlink(missing_ok=True)  # of another network that was here before
+    else:
+        masks.save(out / MASKS)
     write_atomic(out / "history.csv", fitted.history.to_csv(index=False))
     return _answer(network, fitted, own, held, hold_out, out)
 
@@ -116,16 +148,23 @@ def _held_out(model: str, windows: Windows) -> str:
     return ",".join(sorted(names & set(datasets.subjects_of(windows))))
 
 
-def _start(model: str, windows: Windows, option: list[str] | None, seed: int) -> tuple[nn.Module, Windows]:
-    """The module to train, and the windows with the electrodes it reads; fails here if it can't be traced."""
+def _start(
+    model: str, windows: Windows, option: list[str] | None, seed: int, arm: str
+) -> tuple[nn.Module, Windows, Masks | None]:
+    """The module to train, the windows with the electrodes it reads, its masks; fails here if it can't be traced."""
     if inputs.is_folder(model):
         if option:
             raise Misuse("--option is for models by name; a saved network is trained as it is")
         network = inputs.load_network(model)
-        return network.module(), datasets.fitted_to(windows, **inputs.taken_by(network), name=f"'{model}'")
+        masks = masks_in(model, network)
+        if arm == "scratch":
+            from trimcap.train.fresh import fresh
+
+            network = fresh(network, seed=seed)
+        return network.module(), datasets.fitted_to(windows, **inputs.taken_by(network), name=f"'{model}'"), masks
     made = inputs.model_of(model, windows, options=option, seed=seed)
     inputs.traced(made, windows)
-    return made, windows
+    return made, windows, None
 
 
 def _split(windows: Windows, valid: float, seed: int) -> tuple[Windows, Windows | None]:
@@ -163,7 +202,14 @@ def _scaled(model: nn.Module, windows: Windows) -> nn.Module:
     return Scaled(model, scaler.mean, scaler.std)
 
 
-def _fit(model: nn.Module, own: Windows, held: Windows | None, settings: dict[str, Any], out: Any) -> Fitted:
+def _fit(
+    model: nn.Module,
+    own: Windows,
+    held: Windows | None,
+    settings: dict[str, Any],
+    masks: Masks | None,
+    out: Any,
+) -> Fitted:
     import sys
 
     from trimcap.train.fit import fit
@@ -176,9 +222,8 @@ def _fit(model: nn.Module, own: Windows, held: Windows | None, settings: dict[st
         _known(settings["monitor"], "monitor", ("loss", "accuracy", "balanced_accuracy"))
     if held is None and settings["patience"] is not None:
         raise Misuse("--patience needs validation subjects; raise --valid above 0")
-    return fit(
-        model, own, held, **settings, checkpoint=out / "checkpoint.safetensors", progress=sys.stderr.isatty()
-    )  # fmt: skip
+    place = out / "checkpoint.safetensors"
+    return fit(model, own, held, **settings, masks=masks, checkpoint=place, progress=sys.stderr.isatty())
 
 
 def _known(name: str | None, kind: str, known: Any) -> None:

@@ -15,7 +15,7 @@ from trimcap.graph.cost import Cost, cost
 from trimcap.graph.network import Network, need_network
 from trimcap.prune.plan import Plan, make_plan
 from trimcap.prune.resize import resize
-from trimcap.prune.saliency import Scores
+from trimcap.prune.scores import Scores, scored_axes
 
 
 def keep_top(
@@ -55,7 +55,7 @@ def keep_top(
     Raises
     ------
     ValueError : sparsity, scope or a limit is impossible
-    PlanError : `at_most` names an axis without scores
+    PlanError : the scores are of another network, or of frozen axes; `at_most` names an axis without scores
     """
     need_network(network, "keep_top")
     if not 0 <= sparsity < 1:
@@ -63,6 +63,7 @@ def keep_top(
     if scope not in SCOPES:
         raise ValueError(unknown("scope", scope, SCOPES))
     _check_counts(at_least, multiple_of)
+    scored_axes(network, scores)
     whole = {name: len(values) for name, values in scores.values.items()} | dict(of or {})
     least = _floors(scores, whole, at_least, at_most)
     if scope == "axis":
@@ -284,6 +285,7 @@ def keep_electrodes(network: Network, names: Sequence[str] | int, *, scores: Sco
     if isinstance(names, int):
         if scores is None or "electrodes" not in scores.values:
             raise PlanError(f"to keep the best {names} electrodes give scores of the axis 'electrodes'")
+        scored_axes(network, scores, ["electrodes"])
         values = scores.values["electrodes"]
         if not 1 <= names <= len(values):
             raise PlanError(f"cannot keep {names} of {len(values)} electrodes")

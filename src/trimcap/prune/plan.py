@@ -78,12 +78,25 @@ class Plan:
     def load(cls, path: Path | str) -> Plan:
         """Read a plan that `save` wrote."""
         try:
-            content = json.loads(Path(path).read_text())
-            keep = {str(k): tuple(int(i) for i in v) for k, v in content["keep"].items()}
-            sizes = {str(k): int(v) for k, v in content["sizes"].items()}
-            return cls(keep, sizes, dict(content.get("requested", {})), str(content.get("note", "")))
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            keep = {str(k): tuple(map(_whole, _list(v))) for k, v in content["keep"].items()}
+            sizes = {str(k): _whole(content["sizes"][k]) for k in keep}
+            requested = {str(k): float(v) for k, v in content.get("requested", {}).items()}
+            return cls(keep, sizes, requested, str(content.get("note", "")))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise PlanError(f"{path} is not a plan: {error!r}. Plans are JSON files written by Plan.save.") from error
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list of slices")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{value!r} is no number of a slice")
+    return value
 
 
 def make_plan(

@@ -8,8 +8,8 @@ from trimcap._errors import PlanError
 from trimcap.graph.network import Network, need_network
 from trimcap.prune.keep import keep_top
 from trimcap.prune.plan import Plan
-from trimcap.prune.scores import Scores
-from trimcap.prune.sensitivity import Sensitivity, scored_axes
+from trimcap.prune.scores import Scores, scored_axes
+from trimcap.prune.sensitivity import Sensitivity
 
 _EDGE = 1e-12
 

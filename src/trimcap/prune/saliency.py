@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trimcap._errors import unknown
+from trimcap._errors import PlanError, unknown
 from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network, need_network
@@ -37,7 +37,7 @@ from trimcap.prune.by_weights import (
 )
 from trimcap.prune.oracle import oracle
 from trimcap.prune.samples import sample
-from trimcap.prune.scores import Scores, UnitScore, chosen, from_units, makers_of, units_of
+from trimcap.prune.scores import Scores, UnitScore, chosen, from_units, makers_of, scored_axes, units_of
 
 Saliency = Callable[..., Scores]
 
@@ -181,10 +181,23 @@ def score(
         sample(network, windows, name=name, ledger=ledger)
     if axes is not None:
         given["axes"] = list(axes)
-    found = function(network, **given, **options)
+    try:
+        found = function(network, **given, **options)
+    except Exception as error:
+        if SALIENCIES.get(name) is not function:  # ours say who they are
+            error.add_note(f"in saliency {name!r}")
+        raise
+    return _theirs(network, found, name, given.get("axes"))
+
+
+def _theirs(network: Network, found: Any, name: str, axes: list[str] | None) -> Scores:
+    """Scores of a function of one's own, if they are of the axes that were asked for."""
     if not isinstance(found, Scores):
         raise TypeError(f"saliency {name!r} must return Scores, got {type(found).__name__}")
-    return found
+    if not found.values:
+        raise PlanError(f"saliency {name!r} scores no axis; it must give every axis of `axes`, or all hidden ones")
+    scored_axes(network, found, axes)
+    return found if axes is None else Scores({axis: found.values[axis] for axis in axes}, found.name)
 
 
 __all__ = [

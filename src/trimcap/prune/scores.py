@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,13 +41,53 @@ class Scores:
     name: str
 
     def __post_init__(self) -> None:
-        for axis, values in self.values.items():
-            if not np.isfinite(values).all():
-                bad = np.flatnonzero(~np.isfinite(values))[:5].tolist()
-                raise PlanError(
-                    f"saliency '{self.name}': the scores of axis '{axis}' are not finite at slices {bad}; "
-                    "are there NaN weights in the network, or NaN in the windows?"
-                )
+        values = {
+            axis: _numbers(own, f"saliency '{self.name}': the scores of axis '{axis}'")
+            for axis, own in self.values.items()
+        }
+        object.__setattr__(self, "values", values)
+
+
+def _numbers(values: Any, what: str) -> NDArray[np.float64]:
+    try:
+        found = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise PlanError(f"{what} are no numbers ({error}); give one per slice, higher = keep") from error
+    if found.ndim != 1:
+        raise PlanError(f"{what} have shape {found.shape}; give one number per slice, higher = keep")
+    if not np.isfinite(found).all():
+        bad = np.flatnonzero(~np.isfinite(found))[:5].tolist()
+        raise PlanError(
+            f"{what} are not finite at slices {bad}; are there NaN weights in the network, or NaN in the windows?"
+        )
+    return found
+
+
+def scored_axes(network: Network, scores: Scores, axes: Iterable[str] | None = None) -> list[Axis]:
+    """The named axes, or all that have scores, after a look whether the scores are theirs.
+
+    Parameters
+    ----------
+    network : traced network
+    scores : of its axes
+    axes : names; default: all that have scores
+
+    Raises
+    ------
+    PlanError : an axis is unknown or frozen, or has no scores, or not as many as slices.
+    """
+    names = list(scores.values) if axes is None else list(axes)
+    missing = [name for name in names if name not in scores.values]
+    found = [prunable_axis(network, name) for name in names]
+    if missing:
+        raise PlanError(f"the scores by '{scores.name}' have no axis {', '.join(missing)}; score it with axes=[…]")
+    for axis in found:
+        if len(scores.values[axis.name]) != axis.size:
+            raise PlanError(
+                f"the scores are of another network: axis '{axis.name}' has {len(scores.values[axis.name])} scores and "
+                f"{axis.size} slices in {network.origin}"
+            )
+    return found
 
 
 def from_units(
@@ -126,7 +167,7 @@ def chosen(network: Network, axes: Iterable[str] | None) -> list[Axis]:
     if not hidden:
         frozen = "; ".join(f"{a.name}: {a.frozen}" for a in network.axes.values() if a.frozen)
         inputs = ", ".join(a.name for a in network.axes.prunable)
-        more = f" Of its input, {inputs} can: name them with axes=." if inputs else ""
+        more = f" Of its input, {inputs} can: name them with axes= (--axis)." if inputs else ""
         raise PlanError(f"no axis inside {network.origin} can be pruned ({frozen or 'it has no weights'}).{more}")
     return hidden
 

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from trimcap._errors import PlanError, unknown
+from trimcap._errors import unknown
 from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.graph.axes import Axis
 from trimcap.graph.network import Network, need_network
-from trimcap.prune.plan import make_plan, prunable_axis
+from trimcap.prune.plan import make_plan
 from trimcap.prune.resize import resize
 from trimcap.prune.samples import Sample, sample
-from trimcap.prune.scores import Scores
+from trimcap.prune.scores import Scores, scored_axes
 from trimcap.prune.silenced import Steps, without
 
 METRICS = ("accuracy", "balanced_accuracy", "loss")
@@ -199,33 +199,6 @@ def _check(steps: int, mode: str, metric: str, rescore: Rescore | None) -> None:
             'mode="cumulative" ranks what is left anew after every step: it needs rescore=, a saliency such as l1; '
             'mode="one_shot" takes none'
         )
-
-
-def scored_axes(network: Network, scores: Scores, axes: Iterable[str] | None) -> list[Axis]:
-    """The named axes, or all that have scores, after a look whether the scores are theirs.
-
-    Parameters
-    ----------
-    network : traced network
-    scores : of its axes
-    axes : names; default: all that `scores` has
-
-    Returns
-    -------
-    list of Axis
-    """
-    names = list(scores.values) if axes is None else list(axes)
-    missing = [name for name in names if name not in scores.values]
-    found = [prunable_axis(network, name) for name in names]
-    if missing:
-        raise PlanError(f"the scores by '{scores.name}' have no axis {', '.join(missing)}; score it with axes=[…]")
-    for axis in found:
-        if len(scores.values[axis.name]) != axis.size:
-            raise PlanError(
-                f"the scores are of another network: axis '{axis.name}' has {len(scores.values[axis.name])} scores and "
-                f"{axis.size} slices"
-            )
-    return found
 
 
 # ---- which slices each step removes ----

@@ -43,12 +43,29 @@ def shrink(network: Network, plan: Plan, *, tolerance: float = 1e-9) -> Network:
         other = _enlivened(network)
         error = max(error, twin_error(other, resize(other, plan), plan))
     if not error <= tolerance:
-        raise PlanError(
-            f"the pruned {network.origin} differs from its masked twin by {error:.2g} (relative, tolerance "
-            f"{tolerance:.0e}); nothing was returned. Axes: {', '.join(plan.keep)}. This is a defect of trimcap: "
-            "please report the network; meanwhile leave out one axis after the other to find the one that fails."
-        )
+        raise PlanError(_complaint(network, plan, error, tolerance))
     return small
+
+
+def _complaint(network: Network, plan: Plan, error: float, tolerance: float) -> str:
+    """Why nothing is returned."""
+    broken = [n for n, t in network.tensors.items() if t.is_floating_point() and not bool(t.isfinite().all())]
+    if broken:
+        return (
+            f"{network.origin} has weights that are not finite ({', '.join(broken[:5])}), so that nothing can be "
+            "compared and nothing was pruned; train it again, or load a network from before"
+        )
+    if not bool(_float64(network, _windows(network, 0, 3)).isfinite().all()):
+        return (
+            f"{network.origin} gives numbers that are not finite on standard normal windows, so that the pruned "
+            "network can't be compared with its masked twin; nothing was returned. Is there a logarithm of, or a "
+            "division by, something that may be 0 or below?"
+        )
+    return (
+        f"the pruned {network.origin} differs from its masked twin by {error:.2g} (relative, tolerance "
+        f"{tolerance:.0e}); nothing was returned. Axes: {', '.join(plan.keep)}. This is a defect of trimcap: "
+        "please report the network; meanwhile leave out one axis after the other to find the one that fails."
+    )
 
 
 def _checked(network: Network, plan: Plan) -> Plan:
