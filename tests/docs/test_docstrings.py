@@ -1,4 +1,4 @@
-"""Public functions of pruning and of `reproduce` say what they take, what they return and where they come from."""
+"""Public functions of pruning, recovery and `reproduce` say what they take, what they return and their source."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from collections.abc import Callable
 
 import pytest
 
-from trimcap import prune, reproduce
+from trimcap import prune, reproduce, train
 
+RECOVERY = (
+    "attention_transfer", "distillation", "equal_epochs", "equal_flops", "fresh", "re_estimate_batch_norm", "slimming",
+)  # fmt: skip
 FUNCTIONS = {
     f"{module.__name__}.{name}": value
-    for module in (prune, reproduce)
-    for name in module.__all__
+    for module, names in ((prune, prune.__all__), (reproduce, reproduce.__all__), (train, RECOVERY))
+    for name in names
     if inspect.isfunction(value := getattr(module, name))
 }
 CLASSES = {

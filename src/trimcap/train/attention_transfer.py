@@ -29,6 +29,10 @@ def attention_transfer(teacher: Network, *, layers: Sequence[str] | None = None,
         convolutions of the teacher
     weight : β ≥ 0; 1e3 as published
 
+    Returns
+    -------
+    Loss : `loss(model, x, y) -> scalar Tensor`, for `fit(…, loss=…)`
+
     Raises
     ------
     ValueError : unknown layer, no convolution, negative weight; when the loss is used: a student that is no traced
@@ -93,5 +97,14 @@ def _distance(own: dict[str, Any], wanted: dict[str, Any], layer: str) -> Tensor
 
 
 def attention_map(activations: Tensor) -> Tensor:
-    """Q/‖Q‖₂ with Q = vec(Σ_c |A_c|²): (n, channels, positions …) → (n, number of positions)."""
+    """Q/‖Q‖₂ with Q = vec(Σ_c |A_c|²): (n, channels, positions …) → (n, number of positions).
+
+    Parameters
+    ----------
+    activations : float (n, channels, positions …)
+
+    Returns
+    -------
+    float (n, number of positions), rows of length 1 (or 0)
+    """
     return functional.normalize(activations.square().sum(1).flatten(1), dim=1)

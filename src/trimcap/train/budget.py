@@ -27,6 +27,15 @@ class Spent:
 def equal_epochs(before: Iterable[Spent], epochs: int) -> int:
     """Epochs of a network from scratch that has as many as the fine-tuned one: Σ of those before, plus `epochs`.
 
+    Parameters
+    ----------
+    before : trainings that the fine-tuned network went through
+    epochs : its fine-tuning, of the pruned network
+
+    Returns
+    -------
+    number of epochs
+
     Source: Liu et al. (2019), "Rethinking the value of network pruning", ICLR, §3 (Scratch-E).
     """
     return sum(spent.epochs for spent in before) + epochs
@@ -40,6 +49,10 @@ def equal_flops(before: Iterable[Spent], epochs: int, *, macs: int) -> int:
     before : trainings that the fine-tuned network went through
     epochs : its fine-tuning, of the pruned network
     macs : M, of the pruned network
+
+    Returns
+    -------
+    number of epochs
 
     Raises
     ------

@@ -28,6 +28,10 @@ def fresh(network: Network, *, seed: int) -> Network:
     network : traced network; not changed
     seed : of the new weights; the global random state is left as it was
 
+    Returns
+    -------
+    Network : of the same shape
+
     Source: He et al. (2015), ICCV, in the form of PyTorch's default (kaiming_uniform with a = √5).
     """
     need_network(network, "fresh")

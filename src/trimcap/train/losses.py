@@ -32,6 +32,10 @@ def distillation(teacher: nn.Module, *, temperature: float = 4.0, weight: float 
     temperature : T > 0
     weight : λ in [0, 1]
 
+    Returns
+    -------
+    Loss : `loss(model, x, y) -> scalar Tensor`, for `fit(…, loss=…)`
+
     Raises
     ------
     ValueError : temperature or weight outside its range.

@@ -20,6 +20,10 @@ def slimming(penalty: float = 1e-4) -> Loss:
     ----------
     penalty : λ ≥ 0; 1e-4 as published
 
+    Returns
+    -------
+    Loss : `loss(model, x, y) -> scalar Tensor`, for `fit(…, loss=…)`
+
     Raises
     ------
     ValueError : a negative penalty; when the loss is used: a network without trained batch-norm scales.
@@ -42,7 +46,16 @@ def _slimmed(model: nn.Module, x: Tensor, y: Tensor, *, penalty: float, weights:
 
 
 def scales_of(model: nn.Module) -> list[nn.Parameter]:
-    """The trained scales γ of all batch norms: of layers, and of operations of traced networks."""
+    """The trained scales γ of all batch norms: of layers, and of operations of traced networks.
+
+    Parameters
+    ----------
+    model : any module
+
+    Returns
+    -------
+    list of parameters (n_channels,), each once
+    """
     found: dict[int, nn.Parameter] = {}
     for module in model.modules():
         if isinstance(module, _BatchNorm) and module.weight is not None:
