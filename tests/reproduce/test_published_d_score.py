@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,13 @@ from trimcap.graph.trace import trace
 from trimcap.models import VGG16
 from trimcap.prune.axes_of import axes_of
 from trimcap.prune.plan import Plan
-from trimcap.prune.ratios import plan_from
+from trimcap.prune.ratios import plan_from, ratios_for
 from trimcap.prune.saliency import d_score, d_step, d_step_gm
+from trimcap.prune.sensitivity import Curve, Sensitivity
 from trimcap.prune.shrink import resize, shrink
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "models" / "golden_costs.json").read_text())["vgg16_cifar10"]
+CURVES = json.loads((Path(__file__).parent / "golden_sensitivity.json").read_text())
 SALIENCIES = {"D-Score": d_score, "D-Step": d_step, "D-Step GM": d_step_gm}
 ROWS = [
     pytest.param(row, id=row["method"], marks=[pytest.mark.slow] * (row["method"] == "D-Step GM"))
@@ -69,6 +72,29 @@ def test_whole_network():
     assert as_printed(whole()) == GOLDEN["params"]
     assert cost(whole()).macs == GOLDEN["macs"]
     assert conv_macs(whole()) == GOLDEN["macs_conv_only"]
+
+
+def digitised(curves: dict[str, list[float]]) -> Sensitivity:
+    """Curves at 10, 20, … 90 % read off the paper's figures, and halfway between."""
+    found = {}
+    for name, values in curves.items():
+        steps = [0.93, *values]
+        fine = [v for a, b in pairwise(steps) for v in ((a + b) / 2, b)]
+        percents = tuple(5.0 * i for i in range(1, len(fine) + 1))
+        # the figures are good to ±0.001: what is 0.9 but for rounding is 0.9
+        found[name] = Curve(
+            100, tuple(range(100)), percents, tuple(map(int, percents)), tuple(round(v, 9) for v in fine)
+        )
+    return Sensitivity(found, 0.93, "accuracy", "published", "one_shot", 10_000)
+
+
+@pytest.mark.parametrize("row", GOLDEN["inferred"], ids=lambda r: r["method"])
+def test_ratios_of_the_published_figures(row):
+    """From the curves of Figure 2 at the target 0.9 to the ratios of all thirteen layers."""
+    ratios = ratios_for(digitised(CURVES["vgg16_cifar10"][row["method"]]), target=0.9)
+    assert [round(100 * r) for r in ratios.values()] == row["ratios_percent"]
+    other = ratios_for(digitised(CURVES["vgg16_cifar10"][row["method"]]), target=0.89)
+    assert [round(100 * r) for r in other.values()] != row["ratios_percent"]
 
 
 @pytest.mark.parametrize("row", ROWS)

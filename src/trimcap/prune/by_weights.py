@@ -101,7 +101,7 @@ def fpgm(network: Network, *, axes: Iterable[str] | None = None, folded: bool = 
     """Σ_i ‖w_i − w_j‖₂ over the units i of the layer: near the geometric median = replaceable = goes first.
 
     Distances are taken in float64 from the differences themselves (the usual float32 shortcut over ‖a‖² + ‖b‖² − 2ab
-    is wrong by 0.01 on ordinary layers).
+    is wrong by 0.01 on ordinary layers), and compared to 12 digits, so that exact ties stay ties.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def fpgm(network: Network, *, axes: Iterable[str] | None = None, folded: bool = 
 
     Source: He et al. (2019), "Filter pruning via geometric median", CVPR, §3.3, without the norm stage.
     """
-    return from_units(network, _distances, axes=axes, name="fpgm", folded=folded)
+    return from_units(network, lambda units: _rounded(_distances(units)), axes=axes, name="fpgm", folded=folded)
 
 
 def _distances(units: Rows) -> Rows:
@@ -283,7 +283,8 @@ def _sign_distances(units: Rows) -> tuple[Rows, Rows]:
 
 
 def _rounded(values: Rows) -> Rows:
-    return np.asarray(np.round(values / max(float(values.max()), 1e-300), 12))
+    largest = max(float(values.max()), 1e-300)
+    return np.asarray(np.round(values / largest, 12) * largest)
 
 
 def _step(p: Rows, n: Rows) -> Rows:
