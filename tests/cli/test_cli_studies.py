@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from trimcap.cli import recipes
-from trimcap.cli.recipes import recipe_path, shipped
+from trimcap.study import shipped as module
 from trimcap.study.recipe import load_recipe
+from trimcap.study.shipped import recipe_path, shipped
 
 TINY = """
 name = "tiny"
@@ -96,7 +96,7 @@ def test_shipped_recipes_are_found_anywhere_and_valid(tmp_path, monkeypatch):
 
 def test_installed_recipes_come_before_the_checkout(tmp_path, monkeypatch):
     (tmp_path / "mine.toml").write_text("")
-    monkeypatch.setattr(recipes, "_PACKAGE", tmp_path)
+    monkeypatch.setattr(module, "_PACKAGE", tmp_path)
     assert list(shipped()) == ["mine"]
 
 

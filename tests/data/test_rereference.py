@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from brown import NAMES, brown
 
+from trimcap.data.electrodes import hemispheres
 from trimcap.data.rereference import pick, pick_words, rereference, rereference_words
 
 
@@ -52,3 +55,21 @@ def test_pick():
         pick(recording, names=["F5"])
     with pytest.raises(ValueError, match="different electrode names"):
         pick_words(names=())
+
+
+def test_pick_hemispheres_gives_left_then_their_mirror_images():
+    left, right = "Fp1 AF3 F3 F7 FC5 FC1 C3 T7 CP5 CP1 P3 P7 PO3 O1", "Fp2 AF4 F4 F8 FC6 FC2 C4 T8 CP6 CP2 P4 P8 PO4 O2"
+    deap = f"{left} Oz Pz Fp2 AF4 Fz F4 F8 FC6 FC2 Cz C4 T8 CP6 CP2 P4 P8 PO4 O2"
+    names = tuple(deap.split())
+    found = hemispheres(names)
+    assert found == (*left.split(), *right.split())  # as published
+    signal = np.random.default_rng(0).normal(size=(len(names), 64)).astype(np.float32)
+    recording = replace(brown(), signal=signal, channels=names)
+    out = pick(recording, names="hemispheres")
+    assert out.channels == found
+    np.testing.assert_array_equal(out.signal, recording.signal[[names.index(n) for n in found]])
+    assert pick_words(names="hemispheres") == "pairs of electrodes, left hemisphere first"
+    assert hemispheres(("TP9", "AF7", "AF8", "TP10", "M1")) == ("TP9", "AF7", "TP10", "AF8")
+    assert hemispheres(("T3", "T4", "T6")) == ("T3", "T4")
+    with pytest.raises(ValueError, match="no electrode among Cz, F3 has its mirror image"):
+        hemispheres(("Cz", "F3"))

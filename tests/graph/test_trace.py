@@ -12,6 +12,8 @@ from torch.nn.utils import parametrize
 from trimcap._errors import TraceError
 from trimcap.graph.trace import trace
 from trimcap.program.lower import lower
+from trimcap.prune.plan import make_plan
+from trimcap.prune.shrink import shrink
 from trimcap.train import predict
 from zoo import ZOO, build
 
@@ -320,3 +322,33 @@ def test_numbers_without_a_type_stay_whole():
 
     network = trace(Places(), torch.randn(2, 4, 16))
     assert network.module().double()(torch.randn(3, 4, 16, dtype=torch.float64)).dtype == torch.float64
+
+
+class Named(torch.nn.Module):
+    """Buffers and a parameter that are called as results of operations are; one takes what a second would be called."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.full((4, 1), 0.5))
+        self.register_buffer("mean_1", torch.full((4, 1), 0.25))
+        self.relu = torch.nn.Parameter(torch.full((4, 1), 2.0))
+        self.conv = torch.nn.Conv1d(4, 6, 3)
+        self.head = torch.nn.Linear(6, 2)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.conv((x - self.mean) * self.relu + self.mean_1)).mean(2))
+
+
+def test_tensors_may_be_called_as_results_are():
+    """The shapes of a buffer "mean" were once those of the result of a mean, and pruning failed."""
+    torch.manual_seed(0)
+    model, x = Named().eval(), torch.randn(3, 4, 20)
+    network = trace(model, x)
+    assert len({*network.tensors, *network.inputs, *(n.name for n in network.nodes)}) == len(network.tensors) + len(
+        network.inputs
+    ) + len(network.nodes)
+    torch.testing.assert_close(network.module()(x), model(x))
+    axis = next(a for a in network.axes.prunable if a.size == 6)
+    small = shrink(network, make_plan(network, {axis.name: (0, 2, 5)}))
+    model.conv.weight.data[[1, 3, 4]], model.conv.bias.data[[1, 3, 4]] = 0, 0
+    torch.testing.assert_close(small.module()(x), model(x))

@@ -10,8 +10,8 @@ import typer
 
 from trimcap.cli import datasets, inputs
 from trimcap.cli.answer import Answer, Misuse, typed
-from trimcap.cli.recipes import recipe_path, shipped
 from trimcap.cli.show import table
+from trimcap.study.shipped import recipe_path, shipped
 
 if TYPE_CHECKING:
     from trimcap.study.controls import Controls

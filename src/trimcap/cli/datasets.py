@@ -139,8 +139,8 @@ def _windows(text: str) -> Windows:
             raise Misuse(f"no file '{path}'; make it with `trimcap data prepare … --out {path}`")
         return read_npz(path)
     if path.suffix == ".toml":
-        from trimcap.cli.recipes import recipe_path
         from trimcap.study.recipe import load_recipe
+        from trimcap.study.shipped import recipe_path
 
         with typed():
             recipe = load_recipe(recipe_path(text))

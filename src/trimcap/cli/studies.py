@@ -10,8 +10,8 @@ import typer
 
 from trimcap.cli import inputs
 from trimcap.cli.answer import Answer, Misuse, typed
-from trimcap.cli.recipes import recipe_path
 from trimcap.cli.show import table
+from trimcap.study.shipped import recipe_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +50,7 @@ def report(run: RunFolder) -> Answer:
 
 def _study(recipe: str, out: Path | None, jobs: int | None, *, twin: bool = False) -> Answer:
     from trimcap._errors import AuditError
+    from trimcap.study.extends import full_text
     from trimcap.study.recipe import load_recipe
     from trimcap.study.report import report as write_report
     from trimcap.study.run import run as study
@@ -71,7 +72,7 @@ def _study(recipe: str, out: Path | None, jobs: int | None, *, twin: bool = Fals
             check_same(folder, content)
     failed = ""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = full_text(path)
         jobs = jobs or len(os.sched_getaffinity(0))
         study(content, folder, text=text, jobs=jobs, progress=True)
         if twin:

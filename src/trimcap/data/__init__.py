@@ -15,7 +15,7 @@ from trimcap.data.check import check_signal
 from trimcap.data.crop import crop
 from trimcap.data.cut import cut
 from trimcap.data.eegmat import read_eegmat
-from trimcap.data.electrodes import TEN_TWENTY, canonical, positions
+from trimcap.data.electrodes import TEN_TWENTY, canonical, hemispheres, positions
 from trimcap.data.features import BANDS, DELTA, POWER_BANDS, band_power, differential_entropy, to_grid
 from trimcap.data.files import files_source, read_files
 from trimcap.data.filters import bandpass, notch
@@ -157,6 +157,7 @@ __all__ = [
     "from_torcheeg",
     "from_triple",
     "grid",
+    "hemispheres",
     "iter_amigos",
     "iter_dasps",
     "iter_deap",

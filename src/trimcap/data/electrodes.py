@@ -130,3 +130,37 @@ def _positions() -> dict[str, NDArray[np.float64]]:
 @cache
 def _names() -> dict[str, str]:
     return {name.upper(): name for name in (*_positions(), *_NEAREST)}
+
+
+def hemispheres(channels: Sequence[str]) -> tuple[str, ...]:
+    """The electrodes of the left half in the order given, then their mirror images of the right half.
+
+    Odd numbers are left and have the next even number as mirror image: F3 and F4, TP9 and TP10. Electrodes of the
+    midline, and those without their partner, are left out. TSCeption reads windows in this order.
+
+    Parameters
+    ----------
+    channels : names of electrodes; the result has the same spelling
+
+    Raises
+    ------
+    ValueError : an unknown name, or not one pair.
+
+    Examples
+    --------
+    >>> hemispheres(("F4", "Fz", "F3", "O1", "O2", "T3"))
+    ('F3', 'O1', 'F4', 'O2')
+    """
+    spelt = dict(zip(canonical_names(channels), channels, strict=True))
+    pairs = []
+    for name, own in spelt.items():
+        site = re.fullmatch(r"([A-Za-z]+)(\d+)(h?)", name)
+        if site and int(site[2]) % 2:
+            mirror = spelt.get(f"{site[1]}{int(site[2]) + 1}{site[3]}")
+            pairs += [(own, mirror)] if mirror is not None else []
+    if not pairs:
+        raise ValueError(
+            f"no electrode among {', '.join(channels) or 'none'} has its mirror image (F3 and F4, O1 and O2, …); "
+            "a network with hemisphere kernels needs pairs"
+        )
+    return (*(left for left, _ in pairs), *(right for _, right in pairs))

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from trimcap._errors import unknown
+from trimcap.data.electrodes import hemispheres
 from trimcap.data.online import Block, Online, whole
 from trimcap.data.recording import Recording
 
@@ -57,24 +58,30 @@ def rereference_words(*, to: str | Sequence[str] = "average", keep: bool = False
     return f"re-referenced to {', '.join(names)}" + ("" if keep else ", which are left out")
 
 
-def pick(recording: Recording, *, names: Sequence[str]) -> Recording:
+def pick(recording: Recording, *, names: str | Sequence[str]) -> Recording:
     """Only the named electrodes, in that order.
+
+    Parameters
+    ----------
+    names : of electrodes; or "hemispheres": the left ones, then their mirror images, see `hemispheres`
 
     Raises
     ------
-    ValueError : an unknown electrode.
+    ValueError : an unknown electrode; no pair of mirror images.
     """
     return whole(recording, partial(pick_online, names=names))
 
 
-def pick_online(rate: float, channels: tuple[str, ...], *, names: Sequence[str]) -> Online:
+def pick_online(rate: float, channels: tuple[str, ...], *, names: str | Sequence[str]) -> Online:
     """`pick` for samples as they come."""
-    rows = _rows(_names(names), channels)
+    rows = _rows(hemispheres(channels) if names == "hemispheres" else _names(names), channels)
     return Online(lambda block: np.asarray(block[rows], dtype=np.float32), rate, tuple(channels[row] for row in rows))
 
 
-def pick_words(*, names: Sequence[str]) -> str:
+def pick_words(*, names: str | Sequence[str]) -> str:
     """What `pick` does, in words."""
+    if names == "hemispheres":
+        return "pairs of electrodes, left hemisphere first"
     wanted = _names(names)
     if not wanted or len(set(wanted)) != len(wanted):
         raise ValueError(f"pick: names={names!r} must be different electrode names")

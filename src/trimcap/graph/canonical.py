@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import torch
@@ -31,10 +32,11 @@ def nodes_of(
     nodes: list[Node] = []
     inputs: list[str] = []
     outputs: tuple[str, ...] = ()
+    parameters, names = set(names), {**names, **_unlike_tensors(program, names)}
     for node in program.graph.nodes:
         if node.op == "placeholder":
-            if node.name not in names:
-                inputs.append(node.name)
+            if node.name not in parameters:
+                inputs.append(names.get(node.name, node.name))
         elif node.op == "output":
             outputs = tuple(names.get(n.name, n.name) for n in node.args[0] if isinstance(n, fx.Node))
         elif node.op == "call_function":
@@ -44,12 +46,24 @@ def nodes_of(
     return tuple(nodes), tuple(inputs), outputs
 
 
+def _unlike_tensors(program: ExportedProgram, names: Mapping[str, str]) -> dict[str, str]:
+    """New names of results and inputs that are called as a tensor is: a buffer "mean" and the result of a mean."""
+    results = [node.name for node in program.graph.nodes if node.name not in names]
+    taken, found = {*names.values(), *results}, {}
+    for name in results:
+        if name in names.values():
+            free = next(f"{name}_{n}" for n in count(1) if f"{name}_{n}" not in taken)
+            taken.add(free)
+            found[name] = free
+    return found
+
+
 def _node(node: fx.Node, names: Mapping[str, str]) -> Node:
     value = node.meta.get("val")
     op = _op_name(node.target)
     args = tuple(_plain(a, names) for a in node.args)
     kwargs = {k: _plain(v, names) for k, v in node.kwargs.items() if k not in _DROPPED_KWARGS and v is not None}
-    result = Node(node.name, op, args, kwargs, _shape(value), _layer(node))
+    result = Node(names.get(node.name, node.name), op, args, kwargs, _shape(value), _layer(node))
     if result.kind in _CASTS and isinstance(value, torch.Tensor):
         # "to" has many forms; what counts is the type that comes out
         same = value.dtype == node.all_input_nodes[0].meta["val"].dtype

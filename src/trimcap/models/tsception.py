@@ -15,7 +15,8 @@ class TSCeption(nn.Module):
     (8 samples, 2, and 4).
 
     The first half of the electrodes must be the left hemisphere and the second half the right one, in the same order:
-    pick them with `trimcap.data.hemispheres(windows.channels)`.
+    `windows.pick(trimcap.data.hemispheres(windows.channels))`, or the step
+    `{name = "pick", names = "hemispheres"}` of a chain.
 
     Trainable parameters, with T, S, F = n_temporal, n_spatial, n_fusion, E = n_channels and lengths L₁, L₂, L₃:
     T·(L₁ + L₂ + L₃ + 3) + 2T + S·(T·(E + ⌊E/2⌋) + 2) + 2S + F·(3S + 1) + 2F + (F + 1)·hidden + (hidden + 1)·n_classes.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from trimcap.study.comparing import CompareSection, check_methods
 from trimcap.study.complaint import complaint
+from trimcap.study.extends import merged, read_toml
 from trimcap.study.section import Positive, Section
 from trimcap.study.steps import Step, Training, check_order, later_keys
 
@@ -248,26 +248,23 @@ class Recipe(Section):
 
 
 def load_recipe(path: Path | str) -> Recipe:
-    """Read and check a recipe.
+    """Read and check a recipe; with `extends = "other.toml"` the other one, with what this one says instead.
 
     Raises
     ------
     FileNotFoundError : no such file; names the recipes beside it.
-    ValueError : not TOML, an unknown key (names the nearest), a wrong type or value (says where).
+    ValueError : not TOML, an unknown key (names the nearest), a wrong type or value (says where); recipes that extend
+        each other in a circle.
     """
-    path = Path(path)
-    if not path.is_file():
-        beside = sorted(p.name for p in path.parent.glob("*.toml"))
-        raise FileNotFoundError(f"no recipe '{path}'. " + (f"Found there: {', '.join(beside)}" if beside else ""))
-    return parse_recipe(path.read_text(encoding="utf-8"), where=path.name)
+    return _checked(merged(path), Path(path).name)
 
 
 def parse_recipe(text: str, *, where: str = "recipe") -> Recipe:
-    """A recipe from TOML text; `where` names it in messages."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{where} is not valid TOML: {error}") from error
+    """A recipe from TOML text that extends no other; `where` names it in messages."""
+    return _checked(read_toml(text, where), where)
+
+
+def _checked(table: dict[str, Any], where: str) -> Recipe:
     try:
         # strict JSON mode: lists become tuples, but "3" is no number and 1 is no boolean
         return Recipe.model_validate_json(json.dumps(table, default=str), strict=True)

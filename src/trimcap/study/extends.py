@@ -1,0 +1,71 @@
+"""Recipes that say only what is different in them: `extends = "other.toml"`."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from trimcap.study.shipped import shipped
+
+
+def merged(path: Path | str, *, before: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The table of a recipe file, over that of the file it extends.
+
+    Tables are merged key by key; every other value, lists and arrays of tables too, replaces that of the extended
+    recipe. The other one is a file in the folder of the one that names it, or a shipped recipe.
+
+    Raises
+    ------
+    FileNotFoundError : no such file; names the recipes beside it.
+    ValueError : not TOML; recipes that extend each other in a circle.
+    """
+    path = Path(path)
+    if not path.is_file():
+        beside = sorted(p.name for p in path.parent.glob("*.toml"))
+        said = f", which '{before[-1].name}' extends" if before else ""
+        raise FileNotFoundError(f"no recipe '{path}'{said}. " + (f"Found there: {', '.join(beside)}" if beside else ""))
+    if path.resolve() in (p.resolve() for p in before):
+        circle = " → ".join(p.name for p in (*before, path))
+        raise ValueError(f"recipes extend each other in a circle: {circle}; remove `extends` from one of them")
+    table = read_toml(path.read_text(encoding="utf-8"), path.name)
+    base = table.pop("extends", None)
+    if base is None:
+        return table
+    if not isinstance(base, str):
+        raise ValueError(f"{path.name}: extends = {base!r}: it is the name of one recipe, in quotes")
+    return _over(merged(_place(path, base), before=(*before, path)), table)
+
+
+def read_toml(text: str, where: str) -> dict[str, Any]:
+    """TOML as a table; `where` names it in the message."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{where} is not valid TOML: {error}") from error
+
+
+def full_text(path: Path | str) -> str:
+    """The recipe as it was written; what it extends follows in comments."""
+    path = Path(path)
+    text = path.read_text(encoding="utf-8")
+    base = read_toml(text, path.name).get("extends")
+    if base is None:
+        return text
+    other = full_text(_place(path, base))
+    lines = "".join(f"# {line}".rstrip() + "\n" for line in other.splitlines())
+    return f"{text.rstrip()}\n\n# ---- {base} ----\n{lines}"
+
+
+def _place(path: Path, base: str) -> Path:
+    beside = path.parent / base
+    own = shipped()
+    return own[base.removesuffix(".toml")] if not beside.is_file() and base.removesuffix(".toml") in own else beside
+
+
+def _over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    found = dict(base)
+    for key, value in own.items():
+        both = isinstance(value, dict) and isinstance(found.get(key), dict)
+        found[key] = _over(found[key], value) if both else value
+    return found
