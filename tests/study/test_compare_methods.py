@@ -78,6 +78,7 @@ def test_ancestors_are_of_the_same_method():
     ("old", "new", "says"),
     [
         ('name = "Taylor"', 'name = "LFP"', "[compare] two methods are called 'LFP'"),
+        ('name = "Taylor"', 'name = "lf,p"', "[compare] two methods are called 'LFP', or as good as"),
         ('reference = "random"', 'reference = "randm"', "reference = 'randm' is no method; methods: LFP, Taylor"),
         ("sparsities = [0.3, 0.8]", "", "method 'LFP' prunes, but nothing says how much"),
         ("sparsities = [0.3, 0.8]", "sparsities = [0.3, 0.3]", "are not distinct"),

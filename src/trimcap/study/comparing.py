@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from trimcap.study.complaint import complaint
+from trimcap.study.names import slug
 from trimcap.study.section import Fraction, Section
 from trimcap.study.steps import Step, check_order, later_keys
 
@@ -32,12 +33,12 @@ class Method(Section):
 
     Parameters
     ----------
-    name : letters, digits, spaces and any of . + - ( )
+    name : letters, digits, spaces and any of , . + - ( )
     steps : as in `[[steps]]`; one that prunes without saying how much is given each sparsity in turn
     sparsities : instead of those of `[compare]`
     """
 
-    name: Annotated[str, Field(pattern=r"^\w[\w .+()-]*$", max_length=60)]
+    name: Annotated[str, Field(pattern=r"^\w[\w ,.+()-]*$", max_length=60)]
     steps: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
     sparsities: tuple[Fraction, ...] | None = None
 
@@ -80,8 +81,9 @@ class CompareSection(Section):
     @model_validator(mode="after")
     def _checked(self) -> CompareSection:
         names = [method.name for method in self.methods]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two methods are called {twice[0]!r}; give each a name of its own")
+        files = [slug(name).lower() for name in names]
+        if twice := [name for name, file in zip(names, files, strict=True) if files.count(file) > 1]:
+            raise ValueError(f"two methods are called {twice[0]!r}, or as good as; give each a name of its own")
         if self.reference is not None and self.reference not in names:
             raise ValueError(f"reference = {self.reference!r} is no method; methods: {', '.join(names)}")
         for method in self.methods:

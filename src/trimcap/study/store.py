@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from trimcap._errors import ArtifactError
 from trimcap._files import make_folder, write_atomic, write_json
+from trimcap.study.names import slug as slug
 from trimcap.study.recipe import Recipe
 
 FORMAT = "trimcap run 1"
@@ -223,15 +224,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-
-def slug(stage: str) -> str:
-    """A stage's name in file names.
-
-    >>> slug("pruned 2"), slug("LFP 30 %: recovered")
-    ('pruned-2', 'LFP-30-recovered')
-    """
-    return stage.replace(" %", "").replace(":", "").replace(" ", "-")
 
 
 def to_plain(value: Any) -> Any:
