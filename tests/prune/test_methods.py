@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import pytest
 import torch
+from sampled import windows_for
 from torch import nn
 
+from trimcap._errors import PlanError
 from trimcap.graph.network import Network
 from trimcap.graph.trace import trace
 from trimcap.models import (
@@ -26,12 +28,13 @@ from trimcap.models import (
     ShallowConvNet,
     TSCeption,
 )
+from trimcap.models.build import MODELS
 from trimcap.prune.axes_of import axes_of
 from trimcap.prune.compact import compact, difference
 from trimcap.prune.keep import keep_top
 from trimcap.prune.plan import Plan
-from trimcap.prune.saliency import bn_scale, l1, l2, random
-from trimcap.prune.shrink import shrink, twin_error
+from trimcap.prune.saliency import SALIENCIES, Scores, bn_scale, l1, l2, random, score
+from trimcap.prune.shrink import resize, shrink, silence, twin_error
 from trimcap.prune.soft import scales_off, silent_plan, soft_pruning, zeroed
 from trimcap.prune.unstructured import mask_weights
 
@@ -57,6 +60,12 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "vgg16": lambda: VGG16(3, 32, 32, 2, widths=(10,) * 13, hidden=(20, 20)),
 }
 QUICK = ("ccnn", "fbccnn", "tsception", "eegnet")
+#: networks without batch norm: network slimming has no scales there
+NO_BATCH_NORM = {"ccnn", "ccnn, three classes, 4×7", "frame_cnn", "frame_cnn, squeeze", "gru", "lstm"}
+#: zeroed units of recurrent layers answer with nothing that is constant
+NO_CONSTANTS = {"gru", "lstm"}
+#: networks of which neither electrodes nor bands can go: kernels of several heights, grids through a 3-D stem
+NO_INPUTS = {"eegnet3d", "tsception", "tsception, three classes"}
 SPARSITIES = (0.1, 0.3, 0.8)
 
 
@@ -81,25 +90,45 @@ def plan_for(network: Network, method: str, sparsity: float) -> Plan:
     return keep_top(network, saliency(network), sparsity)
 
 
-def able(name: str, method: str) -> bool:
-    return method != "nsfp" or bool(axes_of(network_of(name), "batch_norm"))
-
-
 def removes(plan: Plan) -> bool:
     return any(len(kept) < plan.sizes[axis] for axis, kept in plan.keep.items())
 
 
-cases = pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in NETWORKS]
-)
+def marked(name: str, *more: object, quick: Sequence[str] = QUICK, mark: str = "slow") -> object:
+    return pytest.param(name, *more, marks=[] if name in quick else [getattr(pytest.mark, mark)])
 
 
-@cases
-@pytest.mark.parametrize("method", ["lfp", "nsfp", "sfp", "random", "umwp"])
+def with_methods(*methods: str) -> pytest.MarkDecorator:
+    """Every network with every method; without network slimming where there is no batch norm."""
+    pairs = [(n, m) for n in NETWORKS for m in methods if m != "nsfp" or n not in NO_BATCH_NORM]
+    return pytest.mark.parametrize(("name", "method"), [marked(n, m) for n, m in pairs])
+
+
+cases = pytest.mark.parametrize("name", [marked(n) for n in NETWORKS])
+
+
+def test_every_network_is_here():
+    """All shipped models, and what is left out is what can't be had."""
+    shipped = {"recurrent"} ^ {"gru", "lstm"} ^ set(MODELS)
+    assert shipped == {name.partition(",")[0] for name in NETWORKS}
+    assert {n for n in NETWORKS if not axes_of(network_of(n), "batch_norm")} == NO_BATCH_NORM
+    assert {n for n in NETWORKS if not inputs_of(network_of(n))} == NO_INPUTS
+
+
+def inputs_of(network: Network) -> list[str]:
+    return [axis.name for axis in network.axes.prunable if axis.kind == "input"]
+
+
+def wrong(plan: Plan) -> Plan:
+    """As many slices of every axis, but others."""
+    keep = {a: tuple(sorted((i + 1) % plan.sizes[a] for i in kept)) for a, kept in plan.keep.items()}
+    assert keep != dict(plan.keep)
+    return Plan(keep, plan.sizes)
+
+
+@with_methods("lfp", "nsfp", "sfp", "random", "umwp")
 def test_nothing_pruned_is_the_identity(name, method):
     network = network_of(name)
-    if not able(name, method):
-        pytest.skip(f"{name} has no batch norm")
     if method == "umwp":
         found = mask_weights(network, 0.0).apply(network)
     else:
@@ -116,36 +145,93 @@ def test_nothing_pruned_is_the_identity(name, method):
     assert found.n_parameters == network.n_parameters
 
 
-@cases
+@with_methods("lfp", "nsfp", "random")
 @pytest.mark.parametrize("sparsity", SPARSITIES)
-@pytest.mark.parametrize("method", ["lfp", "nsfp", "random"])
 def test_shrunk_networks_are_their_masked_twins(name, method, sparsity):
     network = network_of(name)
-    if not able(name, method):
-        pytest.skip(f"{name} has no batch norm")
     plan = plan_for(network, method, sparsity)
     small = shrink(network, plan)
     assert twin_error(network, small, plan, seed=9) <= 1e-5
-    other = {a: [(i + 1) % plan.sizes[a] for i in kept] for a, kept in plan.keep.items()}
-    wrong = Plan({a: tuple(sorted(k)) for a, k in other.items()}, plan.sizes)
     assert small.n_parameters < network.n_parameters
-    if wrong.keep != plan.keep:  # the twin of another plan
-        assert twin_error(network, small, wrong, seed=9) > 1e-5
+    assert twin_error(network, small, wrong(plan), seed=9) > 1e-5  # the twin of another plan
 
 
-@cases
+#: options that keep a saliency short on windows of noise
+SHORT = {"synflow": {"rounds": 2}, "hrank": {"n_windows": 4}, "chip": {"n_windows": 4}}
+#: on which axes a saliency can't be had, by what its message says
+REFUSED = {
+    "bn_scale": "no batch norm follows",
+    "apoz": "is ever zero",
+    "hrank": "rank of such a matrix is 0 or 1",
+    "wanda": "whose inputs are not seen",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "saliency"), [marked(n, s, quick=("eegnet",), mark="long") for n in NETWORKS for s in SALIENCIES]
+)
+def test_every_saliency_on_every_network(name, saliency):
+    """Nothing removed at 0 %; at 10, 30 and 80 % the masked twin of its plan, and of no other."""
+    network = network_of(name)
+    windows = windows_for(network.input_shape, n_classes=network.n_classes, n=8)
+    scores: dict[str, object] = {}
+    for axis in network.axes.hidden:
+        try:
+            found = score(network, saliency, windows=windows, axes=[axis.name], **SHORT.get(saliency, {}))
+        except PlanError as error:
+            assert REFUSED.get(saliency, "none is known") in str(error)  # noqa: PT017 - others are scored
+        else:
+            scores |= found.values
+    if not scores:
+        assert saliency in REFUSED
+        return
+    assert not removes(keep_top(network, Scores(scores, saliency), 0.0))
+    for sparsity in SPARSITIES:
+        plan = keep_top(network, Scores(scores, saliency), sparsity)
+        small = shrink(network, plan)
+        assert twin_error(network, small, plan, seed=9) <= 1e-5
+        assert twin_error(network, small, wrong(plan), seed=9) > 1e-5
+
+
+@pytest.mark.parametrize("name", [marked(n) for n in NETWORKS if n not in NO_INPUTS])
+def test_networks_without_some_of_their_inputs(name):
+    """Electrodes and bands: nothing removed is the network; the pruned one reads fewer, and equals its masked twin."""
+    network = network_of(name)
+    for axis in inputs_of(network):
+        scores = l1(network, axes=[axis])
+        everything = keep_top(network, scores, 0.0)
+        x = torch.randn(4, *network.input_shape, generator=torch.Generator().manual_seed(1))
+        assert not removes(everything)
+        assert (resize(network, everything)(x) - network(x)).abs().max() <= 1e-6
+        for sparsity in SPARSITIES:
+            plan = keep_top(network, scores, sparsity)
+            if removes(plan):
+                small = shrink(network, plan)
+                assert small.input_shape[0] == len(plan.keep[axis])
+                assert twin_error(network, small, plan, seed=9) <= 1e-5
+                assert _reads_other_inputs(network, small, plan, axis) > 1e-5
+        assert removes(plan)  # 80 % of every input can go
+
+
+def _reads_other_inputs(network: Network, small: Network, plan: Plan, axis: str) -> float:
+    """The pruned network on its inputs against the twin of a plan with as many others."""
+    x = torch.randn(3, *network.input_shape, generator=torch.Generator().manual_seed(2))
+    want = silence(network, wrong(plan))(x)
+    return float((small(x[:, list(plan.keep[axis])]) - want).abs().max() / want.abs().max())
+
+
+@with_methods("sfp", "nsfp")
 @pytest.mark.parametrize("sparsity", SPARSITIES)
-@pytest.mark.parametrize("method", ["sfp", "nsfp"])
 @pytest.mark.parametrize("borders", ["carry", "map"])
 def test_compacted_networks_are_the_ones_with_zeros(name, method, sparsity, borders):
     network = network_of(name)
-    if not able(name, method):
-        pytest.skip(f"{name} has no batch norm")
     plan = plan_for(network, method, sparsity)
     off = (scales_off if method == "nsfp" else zeroed)(network, plan)
     found = compact(off, only=plan, borders=borders)
     assert difference(off, found.network, seed=9) <= 1e-5
     assert difference(network, off) > 1e-6  # not vacuous
+    if name not in NO_CONSTANTS:  # without what constants add, it is another network
+        assert difference(off, shrink(off, plan), seed=9) > 1e-5
     dropped = {a: set(range(plan.sizes[a])) - set(kept) for a, kept in plan.keep.items()}
     gone = {
         a: dropped[a] & (set(range(plan.sizes[a])) - set(found.plan.keep.get(a, range(plan.sizes[a])))) for a in dropped

@@ -78,7 +78,7 @@ def mask_weights(
     Raises
     ------
     ValueError : impossible sparsity, unknown layers, scope or score
-    PlanError : no such weights in the network; scores that are not finite
+    PlanError : no such weights in the network; scores that are not finite; masks of another network
 
     Source: Han et al. (2015), NeurIPS, §3 (magnitude); Lee et al. (2021), ICLR, §2 (LAMP).
     """
@@ -87,6 +87,8 @@ def mask_weights(
         raise ValueError(f"sparsity is the fraction removed: 0 ≤ sparsity < 1, got {sparsity}")
     if scope not in ("global", "layer"):
         raise ValueError(unknown("scope", scope, ("global", "layer")))
+    if within is not None:
+        within.apply(network)  # they are of this network, or it says so
     names = weights_of(network, layers) if tensors is None else _known(network, tensors)
     ranked = {name: _scores(network, name, score, within) for name in names}
     if scope == "global":
