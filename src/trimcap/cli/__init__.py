@@ -13,8 +13,10 @@ from trimcap.cli.auditing import audit
 from trimcap.cli.compiling import export, quantize, verify
 from trimcap.cli.controls import controls
 from trimcap.cli.criteria import criteria
+from trimcap.cli.electrodes import electrodes
 from trimcap.cli.evaluation import evaluate
 from trimcap.cli.inspection import cost, inspect
+from trimcap.cli.masking import mask
 from trimcap.cli.pruning import prune
 from trimcap.cli.recordings import app as data
 from trimcap.cli.sensitivity import sensitivity
@@ -50,8 +52,8 @@ def main(version: Version = False) -> None:  # noqa: ARG001 - its callback answe
 
 
 for function in (
-    demo, run, train, inspect, cost, prune, quantize, export, verify, evaluate, report, split, audit, controls,
-    criteria, sensitivity,
+    demo, run, train, inspect, cost, prune, mask, quantize, export, verify, evaluate, report, split, audit, controls,
+    criteria, sensitivity, electrodes,
 ):  # fmt: skip
     app.command()(verb(function))
 app.add_typer(data, name="data")

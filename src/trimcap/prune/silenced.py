@@ -67,7 +67,7 @@ def _output(network: Network, before: Results, now: Results) -> Tensor:
 
 def _by_sums(network: Network, readers: Sequence[Site], parts: Sequence[Sequence[int]]) -> Steps:
     layers = {site.node.name: _Layer(network, site, parts) for site in readers}
-    rest = _after(network, list(layers))
+    rest = after(network, list(layers))
     module = _module(rest)
     last = len(parts) - 2
 
@@ -143,7 +143,7 @@ def _is_plain(network: Network, site: Site) -> bool:
     return whole and known and site.source == node.args[0].name and site.position == channels
 
 
-def _after(network: Network, names: Sequence[str]) -> Network:
+def after(network: Network, names: Sequence[str]) -> Network:
     """What has to be computed anew when these results change; its inputs are they, and results before them."""
     touched = set(names)
     nodes: list[Node] = []

@@ -73,7 +73,7 @@ def draw_map(
         warnings.simplefilter("ignore")
         image, _ = mne.viz.plot_topomap(
             values, _info(channels), axes=axes, show=False, cmap=colours, vlim=limits, contours=4, outlines="head",
-            sensors=True, names=channels if named else None, sphere=(0.0, 0.0, 0.0, _head()[1]),
+            sensors=True, names=channels if named else None, sphere=(0.0, 0.0, 0.0, head()[1]),
         )  # fmt: skip
     for line in axes.lines:
         line.set_color(GREY)
@@ -88,14 +88,14 @@ def _info(channels: list[str]) -> Any:
     """Electrodes around the centre of the head, which lies midway between Fpz and Oz, and T7 and T8."""
     import mne
 
-    centre, _ = _head()
+    centre, _ = head()
     place = dict(zip(channels, positions(channels) - centre, strict=True))
     info = mne.create_info(list(channels), 100.0, "eeg")
     info.set_montage(mne.channels.make_dig_montage(place, coord_frame="head"), verbose="error")
     return info
 
 
-def _head() -> tuple[NDArray[np.float64], float]:
+def head() -> tuple[NDArray[np.float64], float]:
     """Centre and radius, m, so that the ring of Fpz, T7, T8 and Oz lies just inside the outline."""
     front, back, left, right = positions(("Fpz", "Oz", "T7", "T8"))
     centre = np.array([(left[0] + right[0]) / 2, (front[1] + back[1]) / 2, (left[2] + right[2]) / 2])
