@@ -52,6 +52,7 @@ def electrode_curve(
 
     Parameters
     ----------
+    network : traced network; not changed
     valid : windows that choices are made on: the order of `greedy`, the epoch of recovery
     test : windows of other subjects for the numbers that are reported; a fold's sealed `fold.test` is opened for
         "evaluate". None reports the numbers on `valid`, which are too good where something was chosen on it
@@ -70,6 +71,12 @@ def electrode_curve(
     metric : "accuracy", "balanced_accuracy" or "loss"
     seed : of the random sets (see `cap_sets.drawn`) and of recovery
     ledger : records `valid` as "sensitivity", `test` as "evaluate", and what recovery sees
+    batch_size : windows at once
+    progress : called with what is being done, how much of it is done, and how much there is
+
+    Returns
+    -------
+    ElectrodeCurve : every cap with its metric, a fraction (or nat for the loss)
 
     Raises
     ------
