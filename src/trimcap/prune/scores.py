@@ -162,7 +162,13 @@ def chosen(network: Network, axes: Iterable[str] | None) -> list[Axis]:
     """
     need_network(network, "a saliency")
     if axes is not None:
-        return [prunable_axis(network, name) for name in axes]
+        names = list(axes)
+        if not names:
+            raise PlanError(
+                f"no axis of {network.origin} is named: axes= is empty, as it is for a kind of layer (conv, linear, "
+                "recurrent, batch_norm) that the network has not; leave it out to take all hidden axes"
+            )
+        return [prunable_axis(network, name) for name in names]
     hidden = list(network.axes.hidden)
     if not hidden:
         frozen = "; ".join(f"{a.name}: {a.frozen}" for a in network.axes.values() if a.frozen)
