@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_files import write_cifar10, write_pictures
 
+from picture_files import write_cifar10, write_pictures
 from trimcap.data.sources import open_windows
 from trimcap.graph.trace import trace
 from trimcap.models import ResNet
@@ -131,7 +131,7 @@ def test_digits_run_through(tmp_path):
     text = changed(
         "dscore-digits",
         ("widths = [16, 16, 32, 32, 64, 64, 64, 128, 128, 128, 128, 128, 128]\nhidden = [1024, 128]\n", SMALL_VGG),
-        ("seeds = [0, 1, 2, 3, 4]", "seeds = [0]"),
+        ("seeds = [0, 1, 2]", "seeds = [0]"),
         ("epochs = 15", "epochs = 2"),
         ("epochs = 5,", "epochs = 1,"),
         ("target = 0.9", "target = 0.05"),

@@ -186,3 +186,5 @@ def test_signs(grid):
         sign_comparison_figure(grid, {"l1": plan}, "3")
     other = Plan({"3": tuple(sorted(set(range(10)) - set(plan.keep["3"])))}, {"3": 10})
     assert "only l1 or d_score keeps" in sign_comparison_figure(grid, {"l1": plan, "d_score": other}, "3").caption
+    whole = Plan({"3": tuple(range(10))}, {"3": 10})  # one keeps all that the other keeps, and more
+    assert sign_comparison_figure(grid, {"l1": plan, "whole": whole}, "3").png

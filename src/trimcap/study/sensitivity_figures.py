@@ -145,7 +145,7 @@ def sign_comparison_figure(network: Network, plans: Mapping[str, Plan], axis: st
 
 
 def _bars(axes: Axes, share: list[float], names: list[str], gone: list[bool]) -> None:
-    x, pruned = np.arange(len(share)), np.array(gone)
+    x, pruned = np.arange(len(share)), np.array(gone, dtype=bool)
     for colour, some, label in ((ORANGE, pruned, "pruned"), (BLUE, ~pruned, "kept")):
         axes.bar(x[some], 1.0, width=0.8, color=colour, alpha=0.2)
         axes.bar(x[some], np.array(share)[some], width=0.8, color=colour, label=label if pruned.any() else None)
