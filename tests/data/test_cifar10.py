@@ -51,6 +51,17 @@ def test_official_test_part(folder):
     assert np.bincount(fold.valid.y, minlength=10).tolist() == [2] * 10
 
 
+def test_a_batch_of_the_published_size_is_read(folder):
+    """10,000 pictures with labels and file names: about 30,000 steps of the restricted unpickler."""
+    rng = np.random.default_rng(0)
+    pixels, labels = rng.integers(0, 256, (10_000, 3072), dtype=np.uint8), rng.integers(0, 10, 10_000).tolist()
+    (folder / "data_batch_5").write_bytes(python_2_batch(pixels, labels, b"training batch 5 of 5"))
+    windows = open_windows("cifar10", folder)
+    assert len(windows) == 100 + 10_000
+    last = windows.X[[20 * 4 + 9_999]]
+    np.testing.assert_allclose(last[0], pixels[-1].reshape(3, 32, 32) / 127.5 - 1, atol=1e-6)
+
+
 def test_large_files_stay_bytes_until_they_are_read(folder):
     from trimcap.data.lazy import as_lazy
 
