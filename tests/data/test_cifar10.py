@@ -6,8 +6,8 @@ import pickle
 
 import numpy as np
 import pytest
-from picture_files import cifar_content, python_2_batch, write_cifar10
 
+from picture_files import cifar_content, python_2_batch, write_cifar10
 from trimcap.data.protocols import split
 from trimcap.data.sources import open_windows
 
