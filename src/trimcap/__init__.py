@@ -50,7 +50,8 @@ _HOME = {
     "save": "trimcap.graph.save",
     **dict.fromkeys(
         (
-            "Plan", "SALIENCIES", "Scores", "Sensitivity", "axes_of", "compact", "d_score", "keep_electrodes",
+            "Plan", "SALIENCIES", "Scores", "Sensitivity", "axes_of", "compact", "d_score", "electrode_curve",
+            "keep_electrodes",
             "keep_top", "keep_within", "l1", "l2", "make_plan", "mask_weights", "oracle", "plan_from", "random",
             "ratios_for", "score", "sensitivity", "shrink", "soft_pruning",
         ),
