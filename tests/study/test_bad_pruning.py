@@ -90,3 +90,9 @@ def test_a_model_of_which_nothing_can_be_pruned(tmp_path):
     found, _ = says(tmp_path, head, PRUNE)
     assert "no axis inside" in found
     assert "ordered by" in found
+
+
+def test_a_misspelt_kind_of_layer_is_named(tmp_path):
+    text, _ = says(tmp_path, HEAD, PRUNE + 'axes = "linera"\n')
+    assert "unknown axis or kind of layer 'linera'; did you mean 'linear'?" in text
+    assert "stage 'pruned'" in text

@@ -35,38 +35,24 @@ _MARKERS = "osD^vP*X<>hd"
 
 
 def methods_figure(run: Gathered, found: Sequence[Outcome]) -> Drawing:
-    """Accuracy of every method against sparsity, parameters and MACs."""
-    from matplotlib.ticker import LogLocator, NullFormatter
-
+    """Accuracy of every method against sparsity (where one was asked for), parameters and MACs."""
     table, cost = per_subject(run.subjects), run.cost
+    base, methods = trunk_of(run).final, list(dict.fromkeys(o.method for o in found))
+    asked = any(o.sparsity is not None for o in found)
     figure = new_figure(10.5, 4.6)
-    left, middle, right = figure.subplots(1, 3, sharey=True, width_ratios=[1.15, 1, 1])
-    base = trunk_of(run).final
-    methods = list(dict.fromkeys(o.method for o in found))
-    lines = []
-    for number, method in enumerate(methods):
-        own = [o for o in found if o.method == method]
-        look = {"color": _COLOURS[number % len(_COLOURS)], "marker": _MARKERS[number % len(_MARKERS)]}
-        means = [float(table[o.last].mean()) for o in own]
-        asked = [(100 * o.sparsity, mean) for o, mean in zip(own, means, strict=True) if o.sparsity is not None]
-        lines.append(_line(left, [x for x, _ in asked], [y for _, y in asked], **look))
-        for axes, key in ((middle, "parameters"), (right, "macs")):
-            _line(axes, [100 * cost[key][o.last] / cost[key][base] for o in own], means, **look)
-    _interval(left, table, base, found)
-    for axes in (left, middle, right):
-        axes.axhline(float(table[base].mean()), color=INK, linewidth=1.2)
-        axes.axhline(float(table[base].mean()) - run.recipe.report.margin, color=GREY, linewidth=1, linestyle="--")
-    left.set_xlabel("sparsity asked for, %")
-    left.set_ylabel("window accuracy")
-    left.set_title("Sparsity")
-    for axes, what in ((middle, "parameters"), (right, "MACs")):
-        axes.set_xscale("log")
-        axes.invert_xaxis()
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlabel(f"{what} left, %")
-        axes.set_title(what[0].upper() + what[1:])
+    panels = figure.subplots(1, 2 + asked, sharey=True, squeeze=False)[0]
+    keys = [*(("sparsity",) if asked else ()), "parameters", "macs"]
+    for axes, key in zip(panels, keys, strict=True):
+        lines = []
+        for number, method in enumerate(methods):
+            own = [o for o in found if o.method == method and (key != "sparsity" or o.sparsity is not None)]
+            share = [(o.sparsity or 0.0) if key == "sparsity" else cost[key][o.last] / cost[key][base] for o in own]
+            means = [float(table[o.last].mean()) for o in own]
+            colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)]
+            lines.append(_line(axes, [100 * x for x in share], means, color=colour, marker=marker))
+        _reference(axes, table, base, run.recipe.report.margin)
+        _label(axes, key)
+    panels[0].set_ylabel("window accuracy")
     figure.legend(lines, methods, loc="outside lower center", ncols=min(6, len(methods)))
     return drawing(
         "methods",
@@ -77,6 +63,23 @@ def methods_figure(run: Gathered, found: Sequence[Outcome]) -> Drawing:
     )
 
 
+def _label(axes: Axes, key: str) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    if key == "sparsity":
+        axes.set_xlabel("sparsity asked for, %")
+        axes.set_title("Sparsity")
+        return
+    what = "MACs" if key == "macs" else key
+    axes.set_xscale("log")
+    axes.invert_xaxis()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(f"{what} left, %")
+    axes.set_title(what[0].upper() + what[1:])
+
+
 def _line(axes: Axes, x: list[float], y: list[float], *, color: str, marker: str) -> Line2D:
     order = np.argsort(x)
     return axes.plot(
@@ -84,9 +87,13 @@ def _line(axes: Axes, x: list[float], y: list[float], *, color: str, marker: str
     )[0]
 
 
-def _interval(axes: Axes, table: pd.DataFrame, base: str, found: Sequence[Outcome]) -> None:
+def _reference(axes: Axes, table: pd.DataFrame, base: str, margin: float) -> None:
+    """The trunk's last network, its interval, and the margin below."""
+    mean = float(table[base].mean())
+    axes.axhline(mean, color=INK, linewidth=1.2)
+    axes.axhline(mean - margin, color=GREY, linewidth=1, linestyle="--")
     low, high = bootstrap_interval(table[base].dropna())
-    if np.isfinite([low, high]).all() and any(o.sparsity is not None for o in found):
+    if np.isfinite([low, high]).all():
         axes.axhspan(low, high, color=GREY, alpha=0.15, linewidth=0)
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from trimcap._errors import unknown
 from trimcap.data.ledger import Ledger
 from trimcap.graph.network import Network
 from trimcap.prune.axes_of import KINDS, axes_of
@@ -227,6 +228,8 @@ def _axes(network: Network, step: s.Prune | s.Soft) -> list[str] | None:
     if step.axes is None:
         return None
     if isinstance(step.axes, str):
+        if step.axes not in KINDS and step.axes not in network.axes.axes:
+            raise ValueError(unknown("axis or kind of layer", step.axes, [*KINDS, *network.axes.axes]))
         return axes_of(network, step.axes) if step.axes in KINDS else [step.axes]
     return list(step.axes)
 
