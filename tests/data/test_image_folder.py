@@ -6,9 +6,9 @@ import pickle
 
 import numpy as np
 import pytest
-from picture_files import write_pictures
 from PIL import Image
 
+from picture_files import write_pictures
 from trimcap.data.image_folder import image_folder
 from trimcap.data.lazy import as_lazy
 from trimcap.data.sources import open_windows
