@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from test_run import TINY
 
-from trimcap.study import pruning
+from trimcap.data.protocols import k_fold_subjects
+from trimcap.study import method_figures, pruning
+from trimcap.study.folding import protocol_facts
 from trimcap.study.gathered import gather
 from trimcap.study.method_report import method_headline
 from trimcap.study.method_results import fewer, holm, outcomes, smallest, trunk_of
 from trimcap.study.method_tables import against_table, budget_table, outcome_table, pivot_table
 from trimcap.study.plan import ancestors, plan_of
+from trimcap.study.prepare import prepare
 from trimcap.study.recipe import parse_recipe
 from trimcap.study.report import report
 from trimcap.study.run import run
@@ -90,6 +93,10 @@ def test_ancestors_are_of_the_same_method():
         ('name = "UMWP"', 'name = "a/b"', "[compare.methods] name = 'a/b'"),
         ('name = "UMWP"', 'nam = "UMWP"', "[compare.methods] unknown key 'nam'; did you mean 'name'?"),
         ('[{kind = "mask"}, ', '[{kind = "mask"}, {kind = "prune"}, ', "method 'UMWP': steps: 'prune' cannot follow"),
+        ('{kind = "mask"}', '{kind = "mask", sparsity = 0.7}', "method 'UMWP' has sparsities, but each of its steps"),
+        ('name = "scratch"', 'name = "LFP 30"',
+         "stages 'LFP 30 %: pruned' and 'LFP 30: pruned' would share the files 'lfp-30-pruned'"),
+        ("sparsities = [0.3, 0.8]", "sparsities = [0.3, 0.30001]", "would share the files 'lfp-30-pruned'"),
         ("[compare]", "[compare]\nkeep_network = 1", "[compare] unknown key 'keep_network'; did you mean 'keep_net"),
     ],
 )  # fmt: skip
@@ -102,6 +109,21 @@ def test_what_is_wrong_is_said(old, new, says):
 def test_a_method_cannot_follow_integers():
     with pytest.raises(ValueError, match=r"\[compare\] method 'LFP': steps: 'prune' cannot follow 'quantize'"):
         recipe(head=HEAD + '[[steps]]\nkind = "quantize"\n')
+
+
+def test_a_method_shares_no_files_with_the_steps_before():
+    head = HEAD + '[[steps]]\nkind = "soft"\nsparsity = 0.5\n'
+    assert recipe(head=head)
+    with pytest.raises(ValueError, match=r"stages 'soft-pruned' and 'soft: pruned' would share the files"):
+        recipe(COMPARE.replace('name = "scratch"', 'name = "soft"'), head=head)
+
+
+def test_methods_are_asked_for_calibration_trials_before_anything_is_trained(monkeypatch):
+    steps = '[compare]\n[[compare.methods]]\nname = "few"\nsteps = [{kind = "calibrate"}]\n'
+    own = parse_recipe(HEAD.replace("[protocol]", '[protocol]\nname = "mine:mine"') + steps)
+    folds = k_fold_subjects(prepare(recipe()).windows, n_folds=2, valid=0.5)
+    with pytest.raises(ValueError, match="2 of 2 folds have none"):
+        protocol_facts(folds, own)
 
 
 def test_the_hash_is_of_what_decides_numbers():
@@ -195,6 +217,22 @@ def test_it_goes_on_in_the_middle_of_a_method(finished, tmp_path):
     assert {s: r["sha256"] for s, r in two.items()} == {s: r["sha256"] for s, r in one.items()}
 
 
+def test_every_artifact_has_its_own_verification(tmp_path):
+    out = '{kind = "export", golden = 4}'
+    text = f"""
+[compare]
+[[compare.methods]]
+name = "verified"
+steps = [{out}, {{kind = "verify", windows = 4, sanitize = false}}]
+[[compare.methods]]
+name = "not verified"
+steps = [{out}]
+"""
+    rows = rows_of(run(recipe(text), tmp_path / "r", only=[(0, 3)]))
+    assert (rows["verified: C"]["verified"], rows["verified: C"]["verified_windows"]) == ("within 1e-05 (host)", 4)
+    assert (rows["not verified: C"]["verified"], rows["not verified: C"]["verified_windows"]) == ("", None)
+
+
 # ---- statistics and report ----
 
 
@@ -252,6 +290,15 @@ def test_the_report_sets_methods_side_by_side(finished):
         assert (finished.path / "tables" / f"{name}.tex").is_file()
     for name in ("methods", "recovery"):
         assert (finished.path / "figures" / f"{name}.png").stat().st_size > 10_000
+
+
+def test_the_legend_of_recovery_has_every_method(finished, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(method_figures, "drawing", lambda name, figure, text: drawn.append(figure))
+    whole = gather(finished.path)
+    method_figures.recovery_figure(whole, outcomes(whole))
+    (legend,) = drawn[0].legends
+    assert [entry.get_text() for entry in legend.get_texts()] == ["LFP", "Taylor", "random", "UMWP"]
 
 
 def test_tables_say_what_was_measured(finished):

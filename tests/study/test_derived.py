@@ -3,8 +3,10 @@ from dataclasses import replace
 import pytest
 
 from trimcap.study.derived import derive, with_fingerprint, with_random_labels
+from trimcap.study.plan import plan_of
 from trimcap.study.prepare import prepare
 from trimcap.study.recipe import parse_recipe
+from trimcap.study.twin import leaky_twin
 
 TEXT = """
 name = "x"
@@ -97,3 +99,31 @@ def test_another_protocol_has_nothing_to_calibrate_on():
     recipe = parse_recipe('name = "few"\n[protocol]\nname = "few_shot"\n[[steps]]\nkind = "calibrate"\nepochs = 1\n')
     assert [step.kind for step in derive(recipe, data={"labels": "random"}).steps] == ["calibrate"]
     assert derive(recipe, protocol="leaky_windows").steps == ()
+
+
+COMPARE = """
+[compare]
+reference = "random"
+[[compare.methods]]
+name = "LFP"
+steps = [{kind = "prune", sparsity = 0.5}, {kind = "calibrate"}]
+[[compare.methods]]
+name = "random"
+steps = [{kind = "calibrate"}]
+"""
+
+
+def test_the_dense_network_is_all_there_is():
+    """Methods of `[compare]` are not run under shuffled windows, or on random labels."""
+    recipe = parse_recipe(TEXT + COMPARE.replace(', {kind = "calibrate"}', "").replace("calibrate", "rewrite"))
+    assert [stage.name for stage in plan_of(derive(recipe, dense=True))] == ["dense"]
+    assert derive(recipe, data={"labels": "random"}).compare == recipe.compare
+    assert leaky_twin(recipe, folds=3).compare is None
+
+
+def test_methods_have_nothing_to_calibrate_on_either():
+    recipe = parse_recipe('name = "few"\n[protocol]\nname = "few_shot"\n' + COMPARE)
+    left = derive(recipe, protocol="leaky_windows").compare
+    assert left is not None
+    assert [(one.name, [step["kind"] for step in one.steps]) for one in left.methods] == [("LFP", ["prune"])]
+    assert left.reference is None

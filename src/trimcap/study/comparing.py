@@ -94,6 +94,12 @@ class CompareSection(Section):
     def sparsities_of(self, method: Method) -> tuple[float | None, ...]:
         """At which sparsities a method is run; (None,) if no step of it asks for one."""
         if not method.asks:
+            if method.sparsities is not None:
+                method.at(None)  # a misspelt step is said first
+                raise ValueError(
+                    f"method {method.name!r} has sparsities, but each of its steps says itself how much goes, or "
+                    "removes nothing; leave them out, or the sparsity in its steps"
+                )
             return (None,)
         found = self.sparsities if method.sparsities is None else method.sparsities
         if not found:

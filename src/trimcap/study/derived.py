@@ -36,7 +36,7 @@ def derive(
         can be chosen on inner folds of a leaky one: it drops `inner` and `[choose]`, and takes `[train]` as it is
     folds : of that protocol; None: its default, or those of the recipe's own
     seeds : other seeds
-    dense : without the steps, so that the dense network is all there is
+    dense : without the steps and the methods of `[compare]`, so that the dense network is all there is
     """
     changed = recipe.model_dump(mode="json")
     changed["data"] |= dict(data or {})
@@ -46,15 +46,30 @@ def derive(
         if protocol in LEAKY:
             changed["protocol"]["inner"], changed["choose"] = None, {}
         if protocol != recipe.protocol.name:  # the other protocol sets nothing aside to calibrate on
-            changed["steps"] = [step for step in changed["steps"] if step["kind"] != "calibrate"]
+            changed["steps"] = _uncalibrated(changed["steps"])
+            changed["compare"] = _methods_without_calibration(changed["compare"])
     elif folds is not None:
         changed["protocol"]["folds"] = folds
     if seeds is not None:
         changed["seeds"] = list(seeds)
     if dense:
-        changed["steps"] = []
+        changed["steps"], changed["compare"] = [], None
     changed["report"]["leaky_twin"] = False
     return Recipe.model_validate(changed)
+
+
+def _uncalibrated(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [step for step in steps if step["kind"] != "calibrate"]
+
+
+def _methods_without_calibration(compare: dict[str, Any] | None) -> dict[str, Any] | None:
+    """`[compare]` with what is left of its methods; None if nothing is."""
+    methods = [one | {"steps": _uncalibrated(one["steps"])} for one in (compare or {}).get("methods", ())]
+    left = [one for one in methods if one["steps"]]
+    if compare is None or not left:
+        return None
+    known = any(one["name"] == compare["reference"] for one in left)
+    return compare | {"methods": left, "reference": compare["reference"] if known else None}
 
 
 def with_random_labels(recipe: Recipe, *, seed: int, balance: Balance = "subject") -> Recipe:

@@ -10,6 +10,7 @@ from trimcap.data.folds import Fold
 from trimcap.data.protocols import check_options, split
 from trimcap.data.split_file import load_splits, read_splits
 from trimcap.data.windows import Windows
+from trimcap.study.plan import plan_of
 from trimcap.study.recipe import ProtocolSection, Recipe
 
 
@@ -49,7 +50,7 @@ def protocol_facts(folds: Sequence[Fold], recipe: Recipe) -> dict[str, Any]:
     ValueError : the recipe calibrates, but a fold has no calibration windows.
     """
     bare = [fold.name for fold in folds if fold.calibration_set is None]
-    if bare and any(step.kind == "calibrate" for step in recipe.steps):
+    if bare and any(stage.step is not None and stage.step.kind == "calibrate" for stage in plan_of(recipe)):
         raise ValueError(
             f"steps: 'calibrate' needs calibration trials, but {len(bare)} of {len(folds)} folds have none (the first "
             f"is {bare[0]!r}); use the protocol few_shot, or a split file made by it"

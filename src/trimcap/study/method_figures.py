@@ -110,14 +110,15 @@ def recovery_figure(run: Gathered, found: Sequence[Outcome]) -> Drawing | None:
     width = 0.8 / len(methods)
     for number, method in enumerate(methods):
         colour = _COLOURS[every.index(method) % len(_COLOURS)]
-        for o in (o for o in shown if o.method == method):
+        own = [o for o in shown if o.method == method]
+        for o in own:
             assert o.sparsity is not None
             x = sparsities.index(o.sparsity) + (number - (len(methods) - 1) / 2) * width
             before, after = float(table[o.first].mean()), float(table[o.last].mean())
             axes.plot([x, x], [before, after], color=colour, linewidth=1.5, alpha=0.6)
             axes.plot(x, before, marker="o", markerfacecolor="none", color=colour, markersize=5)
             axes.plot(x, after, marker="o", color=colour, markersize=5, linestyle="none",
-                      label=method if o.sparsity == sparsities[0] else "_")  # fmt: skip
+                      label=method if o is own[0] else "_")  # fmt: skip
     axes.set_xticks(range(len(sparsities)), [f"{100 * s:.4g} %" for s in sparsities])
     axes.axhline(float(table[trunk_of(run).final].mean()), color=INK, linewidth=1.2)
     axes.set_ylabel("window accuracy")

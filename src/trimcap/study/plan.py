@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from trimcap.study.names import slug
 from trimcap.study.recipe import Recipe
 
 NAMES = {
@@ -82,6 +83,24 @@ def ancestors(recipe: Recipe, name: str) -> tuple[Stage, ...]:
         found.append(stages[parent])
         parent = stages[parent].parent
     return tuple(reversed(found))
+
+
+def check_files(recipe: Recipe) -> None:
+    """Refuse stages that would share their files.
+
+    Raises
+    ------
+    ValueError : names both, such as "LFP 30" that runs once and "LFP" at 30 %.
+    """
+    known: dict[str, str] = {}
+    for stage in plan_of(recipe):
+        file = slug(stage.name).lower()
+        if file in known:
+            raise ValueError(
+                f"[compare] stages {known[file]!r} and {stage.name!r} would share the files '{file}'; give one method "
+                "another name, or sparsities that differ in four digits"
+            )
+        known[file] = stage.name
 
 
 def _numbered(steps: Iterable[Any]) -> Iterator[tuple[str, Any]]:

@@ -209,7 +209,10 @@ class Recipe(Section):
         kinds: list[str] = [step.kind for step in self.steps]
         check_order(kinds)
         if self.compare is not None:
+            from trimcap.study.plan import check_files
+
             check_methods(self.compare, kinds)
+            check_files(self)
             kinds += [step.kind for _, _, steps in self.compare.runs() for step in steps]
         if "calibrate" in kinds and not _may_calibrate(self.protocol):
             raise ValueError(

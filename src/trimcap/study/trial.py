@@ -20,7 +20,7 @@ from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.study.choosing import choose
 from trimcap.study.evidence import electrode_evidence
-from trimcap.study.plan import Stage, plan_of
+from trimcap.study.plan import Stage, ancestors, plan_of
 from trimcap.study.prepare import Prepared, folds_of
 from trimcap.study.recipe import Recipe
 from trimcap.study.stages import State, Task, fitted_to, make, restore
@@ -197,7 +197,7 @@ def _facts(
     task: Task, built: dict[str, Any], evaluated: dict[str, Any], choice: dict[str, Any] | None
 ) -> dict[str, Any]:
     common = {"fold": task.folder.fold, "seed": task.seed}
-    verification: dict[str, Any] = next((f for f in built.values() if "verified" in f), {})
+    verifications = _verifications(task.recipe, built)
     stages = {stage.name: stage for stage in plan_of(task.recipe)} if task.recipe.compare else {}
     rows, subjects = [], []
     for name, scores in evaluated.items():
@@ -207,8 +207,8 @@ def _facts(
         row |= {key: made.get(key) for key in _COPIED}
         if name in stages:
             row |= {"method": stages[name].method, "method_sparsity": stages[name].sparsity}
-        is_c = name.rpartition(": ")[2].split(" ")[0] == "C"
-        row["verified"] = verification.get("verified", "") if is_c else ""
+        verification = verifications.get(name, {})
+        row["verified"] = verification.get("verified", "")
         row["verified_windows"] = verification["verified_windows"] + scores["compared"] if row["verified"] else None
         row |= {"seconds": made.get("seconds"), "sha256": _digest(task.folder, name)}
         rows.append(row)
@@ -228,6 +228,17 @@ def _facts(
         "choice": None if choice is None else {key: choice[key] for key in ("chosen", "compared", "inner_folds")},
         "seconds": sum(f.get("seconds", 0) for f in (*built.values(), choice or {})),
     }
+
+
+def _verifications(recipe: Recipe, built: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Exported stage → the facts of the step that verified it; methods may export and verify each for itself."""
+    found: dict[str, dict[str, Any]] = {}
+    for stage in plan_of(recipe):
+        if stage.step is not None and stage.step.kind == "verify":
+            before = reversed(ancestors(recipe, stage.name))
+            exported = next(one.name for one in before if one.step is not None and one.step.kind == "export")
+            found.setdefault(exported, built[stage.name])
+    return found
 
 
 def _row(metrics: Metrics) -> dict[str, Any]:
