@@ -131,6 +131,8 @@ CASES = [
     ("sensitivity net --data w.npz --subjects S00,S03", 1, "stage 'sensitivity' would see windows of S03"),
     ("criteria net --data w.npz --valid S03 --saliency l1", 1, "stage 'oracle' would see windows of S03"),
     ("criteria net --data w.npz --subjects S03 --saliency l1", 1, "name others with --subjects"),
+    ("electrodes net --data w.npz --valid S03", 1, "stage 'sensitivity' would see windows of S03"),
+    ("electrodes net --data w.npz --subjects S03", 1, "stage 'saliency' would see windows of S03"),
     # maps of one row
     ("prune net --sparsity 0.5 --saliency hrank --data w.npz", 1, "the rank of such a matrix is 0 or 1 whatever it"),
     # nothing to prune

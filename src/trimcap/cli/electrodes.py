@@ -13,6 +13,7 @@ import typer
 from trimcap.cli import datasets, inputs, outputs
 from trimcap.cli.answer import Answer, Misuse, typed
 from trimcap.cli.electrode_answer import answer_of
+from trimcap.cli.pruning import refuse_test
 from trimcap.cli.training import BatchSize, LearningRate
 from trimcap.cli.values import names_of
 
@@ -224,6 +225,9 @@ def _split(
             "`trimcap train --hold-out`, or name others with --test"
         )
     parts = [_part(windows, names, network, folder) for names in (own, held, reported)]
+    for part, stage, option in ((parts[0], "saliency", "--subjects"), (parts[1], "sensitivity", "--valid")):
+        if part is not None:
+            refuse_test(part, folder, stage, option)
     chosen = parts[1]
     if chosen is None:
         raise Misuse("no subject is left to choose caps on; name some with --valid")
