@@ -140,6 +140,12 @@ MISUSE = [
     ("train {net} --data {w} --arm distil --teacher {net} --loss slimming", 2, "has a loss of its own"),
     ("train {net} --data {w} --arm distil --teacher nowhere/x", 2, "no folder 'nowhere/x'"),
     ("train {net} --data {w} --arm distil --teacher {net} --weight 2", 2, "weight in [0, 1]"),
+    ("train {net} --data {w} --weight 0.5", 2, "--weight goes with --arm distil or attention"),
+    (
+        "train {net} --data {w} --arm attention --teacher {net} --temperature 2",
+        2,
+        "--temperature goes with --arm distil",
+    ),
     ("train {few} --data {w} --arm distil --teacher {net}", 1, "a teacher must read the same windows"),
     ("train {net} --data {w} --loss slimmed", 2, "unknown loss 'slimmed'; did you mean 'slimming'"),
 ]

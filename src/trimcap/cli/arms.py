@@ -14,7 +14,15 @@ ARMS = ("fine_tune", "scratch", "distil", "attention")
 _FOLLOW = ("distil", "attention")
 
 
-def check_arm(arm: str, teacher: str | None, loss: str, *, saved: bool) -> None:
+def check_arm(
+    arm: str,
+    teacher: str | None,
+    loss: str,
+    *,
+    saved: bool,
+    temperature: float | None = None,
+    weight: float | None = None,
+) -> None:
     """Refuse what does not go together, before anything is read.
 
     Raises
@@ -32,13 +40,17 @@ def check_arm(arm: str, teacher: str | None, loss: str, *, saved: bool) -> None:
         raise Misuse(f"--teacher FOLDER goes with --arm {' or '.join(_FOLLOW)}; give both or none")
     if arm in _FOLLOW and loss != "cross_entropy":
         raise Misuse(f"--arm {arm} has a loss of its own; leave out --loss {loss}")
+    if temperature is not None and arm != "distil":
+        raise Misuse("--temperature goes with --arm distil; leave it out")
+    if weight is not None and arm not in _FOLLOW:
+        raise Misuse(f"--weight goes with --arm {' or '.join(_FOLLOW)}; leave it out")
     inputs.see_here()
     with typed():
         loss_function(loss)
 
 
 def loss_of(
-    arm: str, teacher: str | None, loss: str, windows: Windows, temperature: float, weight: float | None
+    arm: str, teacher: str | None, loss: str, windows: Windows, temperature: float | None, weight: float | None
 ) -> Any:
     """The loss of an arm: as it was typed, or one that follows the network in the folder `teacher`.
 
@@ -61,4 +73,5 @@ def loss_of(
     with typed():
         if arm == "attention":
             return attention_transfer(network, weight=1e3 if weight is None else weight)
-        return distillation(network.module(), temperature=temperature, weight=0.5 if weight is None else weight)
+        soft = 4.0 if temperature is None else temperature
+        return distillation(network.module(), temperature=soft, weight=0.5 if weight is None else weight)

@@ -93,6 +93,8 @@ def prune(
     budgets = _budgets(flash, sram, macs)
     _check_goals(sparsity, budgets, electrodes, plan_file, scope, bits)
     original = unmasked(network)
+    if plan_file is not None:
+        _check_unused({"--axis": axis, "--option": option, "--data": data, "--subjects": subjects})
     counts = {"scope": scope, "at_least": at_least, "multiple_of": multiple_of}
     saw: dict[str, list[str]] = {}
     if plan_file is None:
@@ -167,6 +169,13 @@ def _check_plan_file(path: Path, goals: bool) -> None:
         raise Misuse("--plan says already what stays; leave out --sparsity, the budgets and --electrodes")
     if not path.is_file():
         raise Misuse(f"no file '{path}'; `trimcap sensitivity … --target … --out FOLDER` writes FOLDER/plan.json")
+
+
+def _check_unused(options: dict[str, Any]) -> None:
+    """Refuse options of a saliency beside a plan."""
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise Misuse(f"--plan says already what stays, and no saliency is asked; leave out {', '.join(given)}")
 
 
 Scorer = Callable[["Network", list[str] | None], "Scores"]

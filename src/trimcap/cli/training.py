@@ -48,8 +48,11 @@ Arm = Annotated[
     ),
 ]
 Teacher = Annotated[str | None, typer.Option("--teacher", help="Folder of the network that is followed.")]
-Temperature = Annotated[float, typer.Option("--temperature", help="Of distil: softens the teacher's logits.")]
-Weight = Annotated[float | None, typer.Option("--weight", help="Of distil: of the teacher, 0 … 1; of attention: ≥ 0.")]
+Temperature = Annotated[float | None, typer.Option("--temperature", help="Of distil: softens the logits; default 4.")]
+Weight = Annotated[
+    float | None,
+    typer.Option("--weight", help="Of distil: of the teacher, 0 … 1, default 0.5; of attention: ≥ 0, default 1000."),
+]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, …")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads of torch.")]
 
@@ -74,7 +77,7 @@ def train(
     loss: Loss = "cross_entropy",
     arm: Arm = "fine_tune",
     teacher: Teacher = None,
-    temperature: Temperature = 4.0,
+    temperature: Temperature = None,
     weight: Weight = None,
     device: Device = "cpu",
     threads: Threads = None,
@@ -90,7 +93,7 @@ def train(
     from trimcap.graph.save import save
 
     _check(learning_rate, normalise, device)
-    check_arm(arm, teacher, loss, saved=inputs.is_folder(model))
+    check_arm(arm, teacher, loss, saved=inputs.is_folder(model), temperature=temperature, weight=weight)
     windows = datasets.read(data)
     hold_out = _held_out(model, windows) if hold_out is None else hold_out
     if names_of(hold_out):
