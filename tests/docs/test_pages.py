@@ -13,8 +13,11 @@ from stubs import framework
 from trimcap.study.recipe import load_recipe, parse_recipe
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = [DOCS / "pruning.md", *sorted((DOCS / "how-to").glob("*.md"))]
-SLOW = ("budgets", "published-quirks", "recovery", "schedules")
+HOW_TO = sorted((DOCS / "how-to").glob("*.md"))
+PAGES = [DOCS / "pruning.md", DOCS / "dscore.md", *HOW_TO]
+#: their Python goes on from a network and a fold of one's own
+UNFINISHED = [DOCS / "electrodes.md"]
+SLOW = ("budgets", "dscore", "published-quirks", "recovery", "schedules")
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
@@ -39,7 +42,7 @@ def test_python_runs_and_prints_what_the_page_says(page, tmp_path, monkeypatch):
             del sys.modules[name]
 
 
-@each_page
+@pytest.mark.parametrize("page", [*PAGES, *UNFINISHED], ids=lambda page: page.stem)
 def test_commands_are_understood(page):
     for arguments in commands(page):
         parse_command(arguments)
@@ -54,7 +57,7 @@ def test_recipes_are_understood(page, tmp_path):
 
 def test_every_page_is_linked():
     text = (DOCS / "pruning.md").read_text()
-    missing = [page.name for page in PAGES[1:] if f"(how-to/{page.name})" not in text]
+    missing = [page.name for page in HOW_TO if f"(how-to/{page.name})" not in text]
     assert not missing
 
 
