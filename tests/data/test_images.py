@@ -152,7 +152,8 @@ def test_hold_out_of_a_session():
     ("options", "words"),
     [
         ({"session": "d3"}, "unknown session 'd3'; did you mean 'd[01]'"),
-        ({"one_in": 1}, "n_folds=1 is impossible"),
+        ({"one_in": 1}, "one_in is 1: one trial in so many is tested, at least 2"),
+        ({"one_in": 1000}, "one_in is 1000"),
         ({"valid": 0.999}, "validation would take all"),
         ({"sesion": "d1"}, "did you mean 'session'"),
     ],

@@ -15,6 +15,7 @@ from trimcap.data.sealed import Sealed
 from trimcap.graph.cost import cost
 from trimcap.graph.rewrite import rewrite
 from trimcap.graph.trace import trace
+from trimcap.models import EEGNet
 from trimcap.prune.keep import keep_top
 from trimcap.prune.saliency import (
     SALIENCIES,
@@ -142,6 +143,17 @@ def test_windows_are_asked_for_recorded_and_never_those_of_the_test(name):
     with pytest.raises(AuditError, match=r"would see 5 test windows.*pass fold.train or fold.valid"):
         SALIENCIES[name](network, axes=axes, windows=opened.take(range(5)), ledger=ledger)
     assert [e.stage for e in ledger.entries] == ["saliency", "evaluate"]  # nothing was seen after all
+
+
+def test_windows_with_the_electrodes_in_another_order():
+    windows = windows_for((8, 64), n_classes=2)
+    network = trace(EEGNet(8, 64, 2, F1=2, kernel=8), windows)
+    turned = windows.pick(windows.channels[::-1])
+    with pytest.raises(ValueError, match=r"another order .*give windows\.pick\(network\.channels\)"):
+        score(network, "taylor", windows=turned)
+    same = score(network, "taylor", windows=turned.pick(network.channels)).values
+    for axis, values in score(network, "taylor", windows=windows).values.items():
+        np.testing.assert_array_equal(same[axis], values)
 
 
 def test_windows_of_another_kind():

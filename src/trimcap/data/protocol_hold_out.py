@@ -6,7 +6,16 @@ import numpy as np
 
 from trimcap._errors import unknown
 from trimcap.data.folds import Fold
-from trimcap.data.partition import MissingClasses, column, cut_folds, grouped_tests, keys, need_groups, sort_rows
+from trimcap.data.partition import (
+    Groups,
+    MissingClasses,
+    column,
+    cut_folds,
+    grouped_tests,
+    keys,
+    need_groups,
+    sort_rows,
+)
 from trimcap.data.windows import Windows
 
 
@@ -40,6 +49,7 @@ def hold_out(
     trials = keys(windows, "subject", "session", "trial")
     need_groups(trials, 3, "trial", "hold_out")
     if session is None:
+        _check_share(windows, trials, one_in)
         tests = {"held out": next(iter(grouped_tests(windows, trials, one_in, seed, "trial").values()))}
         protocol = f"one trial in {one_in} held out"
     else:
@@ -58,3 +68,13 @@ def hold_out(
         seed=seed,
         missing_classes=missing_classes,
     )
+
+
+def _check_share(windows: Windows, trials: Groups, one_in: int) -> None:
+    """Refuse a share that leaves no trial of a class to test, in words of this protocol."""
+    fewest = min(len(np.unique(trials[windows.y == label])) for label in np.unique(windows.y))
+    if not 2 <= one_in <= fewest:
+        raise ValueError(
+            f"one_in is {one_in}: one trial in so many is tested, at least 2 and at most as many as the rarest class "
+            f"has, {fewest}; choose another share, or load more trials"
+        )

@@ -66,7 +66,8 @@ def sample(
 
     Raises
     ------
-    ValueError : no windows, none left, or of another shape than the network takes.
+    ValueError : no windows, none left, of another shape than the network takes, or with its electrodes in another
+        order.
     AuditError : they are a fold's test set, or the ledger says that the final evaluation has already seen them.
     """
     given = _checked(network, windows, name, ledger, stage)
@@ -94,6 +95,12 @@ def _checked(network: Network, windows: Windows | None, name: str, ledger: Ledge
             f"{stage} '{name}': {network.origin} takes windows of shape {network.input_shape}, these are "
             f"{windows.shape}; make them by the same steps, and windows.pick(network.channels) if electrodes were "
             "removed"
+        )
+    if windows.channels != network.channels and sorted(windows.channels) == sorted(network.channels):
+        raise ValueError(
+            f"{stage} '{name}': the windows have the electrodes of {network.origin} in another order "
+            f"({', '.join(windows.channels[:3])}, …; it reads {', '.join(network.channels[:3])}, …); give "
+            "windows.pick(network.channels)"
         )
     if len(windows.classes) > network.n_classes:
         raise ValueError(
