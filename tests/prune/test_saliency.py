@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -151,6 +153,7 @@ def test_windows_with_the_electrodes_in_another_order():
     turned = windows.pick(windows.channels[::-1])
     with pytest.raises(ValueError, match=r"another order .*give windows\.pick\(network\.channels\)"):
         score(network, "taylor", windows=turned)
+    assert score(replace(network, channels=list(network.channels)), "taylor", windows=windows)
     same = score(network, "taylor", windows=turned.pick(network.channels)).values
     for axis, values in score(network, "taylor", windows=windows).values.items():
         np.testing.assert_array_equal(same[axis], values)

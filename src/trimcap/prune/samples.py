@@ -96,10 +96,11 @@ def _checked(network: Network, windows: Windows | None, name: str, ledger: Ledge
             f"{windows.shape}; make them by the same steps, and windows.pick(network.channels) if electrodes were "
             "removed"
         )
-    if windows.channels != network.channels and sorted(windows.channels) == sorted(network.channels):
+    own, known = tuple(windows.channels), tuple(network.channels)  # people trace with lists, too
+    if own != known and sorted(own) == sorted(known):
         raise ValueError(
             f"{stage} '{name}': the windows have the electrodes of {network.origin} in another order "
-            f"({', '.join(windows.channels[:3])}, …; it reads {', '.join(network.channels[:3])}, …); give "
+            f"({', '.join(own[:3])}, …; it reads {', '.join(known[:3])}, …); give "
             "windows.pick(network.channels)"
         )
     if len(windows.classes) > network.n_classes:
