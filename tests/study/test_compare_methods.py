@@ -333,6 +333,10 @@ def test_the_headline_names_the_smallest_that_passes_or_says_none(finished):
     assert best is not None
     assert best.sparsity == 0.8
     assert f"the smallest is {best.title} with" in method_headline(whole, every)
+    assert "RANDOM" not in method_headline(whole, every)
+    data = whole.header["data"]
+    drawn = whole.header | {"data": data | {"steps": [*data["steps"], "RANDOM labels, seed 0"]}}
+    assert method_headline(replace(whole, header=drawn), every).startswith("RANDOM LABELS, a control: 5 methods, ")
 
 
 def test_a_run_without_methods_has_none(tmp_path):

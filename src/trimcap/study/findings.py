@@ -15,7 +15,12 @@ from trimcap.study.tables import leak_label
 
 def headline(run: Gathered, compared: Mapping[str, Paired]) -> str:
     """The whole result in one sentence; under random labels it says first that it is none."""
-    return ("RANDOM LABELS, a control: " if _random(run) else "") + _headline(run, compared)
+    return control_label(run) + _headline(run, compared)
+
+
+def control_label(run: Gathered) -> str:
+    """What a headline begins with under random labels; else nothing."""
+    return "RANDOM LABELS, a control: " if _random(run) else ""
 
 
 def _random(run: Gathered) -> bool:

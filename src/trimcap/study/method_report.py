@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trimcap.study import method_tables as tables
+from trimcap.study.findings import control_label
 from trimcap.study.gathered import Gathered
 from trimcap.study.layout import Section, Tile, number, points, times
 from trimcap.study.method_figures import methods_figure, recovery_figure
@@ -14,12 +15,13 @@ from trimcap.study.tables import leak_label
 
 
 def method_headline(run: Gathered, found: Sequence[Outcome]) -> str:
-    """The whole result in a sentence."""
+    """The whole result in a sentence; under random labels it says first that it is none."""
     trunk = trunk_of(run)
     table = per_subject(run.subjects)
     base, margin = trunk.final, 100 * run.recipe.report.margin
     text = (
-        f"{len({o.method for o in found})} methods, {len(found)} networks of {run.recipe.model.name}: "
+        f"{control_label(run)}{len({o.method for o in found})} methods, {len(found)} networks of "
+        f"{run.recipe.model.name}: "
         f"{leak_label(run).lower()}{base} {number(float(table[base].mean()))} window accuracy over {len(table)} "
         "subjects. "
     )
