@@ -66,7 +66,7 @@ def test_before_anything_is_trained(tmp_path, monkeypatch, steps, message):
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        (PRUNE + 'axes = "linera"\n', "unknown axis 'linera'"),
+        (PRUNE + 'axes = "linera"\n', "unknown axis or kind of layer 'linera'"),
         (PRUNE + 'axes = ["times"]\n', "can't be pruned: times of the input"),
         (PRUNE + "at_most = {tempral = 0.5}\n", "unknown axis 'tempral'"),
         (PRUNE + 'saliency = "hrank"\n', "the rank of such a matrix is 0 or 1 whatever it contains. Use 'chip'"),
