@@ -20,7 +20,6 @@ from trimcap.data.features import BANDS, DELTA, POWER_BANDS, band_power, differe
 from trimcap.data.files import files_source, read_files
 from trimcap.data.filters import bandpass, notch
 from trimcap.data.folds import Fold, Sealed, make_fold
-from trimcap.data.headsets import HEADSETS, Headset, fit_headset
 from trimcap.data.join import join
 from trimcap.data.labels import read_labels
 from trimcap.data.lazy import LazyArray
@@ -103,7 +102,6 @@ __all__ = [
     "CATALOGUE",
     "DELTA",
     "FORMAT",
-    "HEADSETS",
     "POWER_BANDS",
     "PROTOCOLS",
     "SOURCES",
@@ -117,7 +115,6 @@ __all__ = [
     "Finding",
     "Fold",
     "Grid",
-    "Headset",
     "LazyArray",
     "Ledger",
     "Recording",
@@ -150,7 +147,6 @@ __all__ = [
     "eegdash_recordings",
     "few_shot",
     "files_source",
-    "fit_headset",
     "fit_scaler",
     "frames",
     "from_arrays",
