@@ -96,3 +96,16 @@ def test_only_windows_and_ids_are_recorded(what):
     """An array of signals would become ids that no audit can compare with the test set."""
     with pytest.raises(TypeError, match="stage 'calibration' can't be recorded: a ledger takes Windows or their ids"):
         Ledger().record("calibration", what)
+
+
+def test_since_is_what_was_added_and_a_copy():
+    ledger = Ledger()
+    ledger.record("fit", ["a@0.0000"], "dense")
+    before = len(ledger)
+    assert len(ledger.since(before)) == 0
+    ledger.record("saliency", ["b@0.0000"], "pruned")
+    new = ledger.since(before)
+    assert [(e.stage, e.ids, e.note) for e in new.entries] == [("saliency", ("b@0.0000",), "pruned")]
+    new.record("fit", ["c@0.0000"])
+    assert len(ledger) == 2
+    assert Ledger.from_rows(new.to_rows()).entries == new.entries

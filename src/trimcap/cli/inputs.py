@@ -70,7 +70,7 @@ def network_of(
         return load_network(text)
     if shape is None:
         raise Misuse(f"model '{text}' needs the shape of its input, such as --shape 32x256" + _or_folder(text))
-    example = placeholder(shape_of(shape), classes)
+    example = example_of(shape_of(shape), classes)
     names = names_of(channels or "")
     if names and len(names) != example.X.shape[1]:
         raise Misuse(f"--channels names {len(names)} electrodes, but --shape {shape} has {example.X.shape[1]}")
@@ -87,7 +87,7 @@ def model_of(text: str, windows: Windows, *, options: Sequence[str] | None = Non
         return build(text, windows, seed=seed, **keywords)
 
 
-def placeholder(shape: tuple[int, ...], classes: int) -> Windows:
+def example_of(shape: tuple[int, ...], classes: int) -> Windows:
     """Two windows of noise with the shape and number of classes of a data set that is not there."""
     import numpy as np
     import pandas as pd

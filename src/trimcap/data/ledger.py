@@ -71,6 +71,12 @@ class Ledger:
         ids = sorted_ids(windows.ids if isinstance(windows, Windows) else _names(windows, stage))
         self._entries.append(Entry(stage, ids, hash_ids(ids), note))
 
+    def since(self, n: int) -> Ledger:
+        """The entries after the first `n`, as a ledger of their own: what a piece of work saw."""
+        new = Ledger()
+        new._entries = self._entries[n:]
+        return new
+
     def merge(self, other: Ledger) -> None:
         """Append all entries of another ledger, e.g. one that came back from a worker process."""
         self._entries.extend(other.entries)

@@ -214,11 +214,9 @@ def _shared_scores(task: Task, name: str, step: s.Prune, network: Network) -> Sc
         return Scores(task.folder.read_arrays(piece), facts["name"])
     known, start = len(task.fold.ledger), time.perf_counter()
     scores = scores_of(task, step, network)
-    new = Ledger()
-    for entry in task.fold.ledger.entries[known:]:
-        new.record(entry.stage, entry.ids, entry.note)
     task.folder.write_arrays(piece, **scores.values)
-    facts = {**asked, "name": scores.name, "seconds": time.perf_counter() - start, "ledger": new.to_rows()}
+    seen = task.fold.ledger.since(known).to_rows()
+    facts = {**asked, "name": scores.name, "seconds": time.perf_counter() - start, "ledger": seen}
     task.folder.write(piece, facts)
     return scores
 

@@ -72,15 +72,15 @@ def run(
     protocol = protocol_facts(folds, recipe)
     run_folder = open_run(folder, recipe, text=text, facts={"data": prepared.facts(), "protocol": protocol})
     chosen = _chosen(len(folds), recipe.seeds, only)
-    todo = [
+    waiting = [
         Job(recipe.model_dump_json(), str(folder), fold, seed)
         for fold, seed in chosen
         if not run_folder.trial(fold, seed).has("trial")
     ]
-    carry_out = executor or (_here(prepared) if jobs == 1 else lambda todo: in_processes(jobs, run_job, todo))
+    carry_out = executor or (_here(prepared) if jobs == 1 else lambda waiting: in_processes(jobs, run_job, waiting))
     tell = printer(progress)
-    with tell_progress(tell, done=len(chosen) - len(todo), total=len(chosen)) as advance:
-        for facts in carry_out(todo):
+    with tell_progress(tell, done=len(chosen) - len(waiting), total=len(chosen)) as advance:
+        for facts in carry_out(waiting):
             run_folder.gather()
             advance(facts)
     run_folder.gather()

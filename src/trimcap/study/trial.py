@@ -85,7 +85,7 @@ def _built(task: Task, name: str, step: Any, state: State | None) -> tuple[State
     except Exception as error:
         error.add_note(f"in {task.folder.name} ({task.fold.name}), stage {name!r}")
         raise
-    facts = {**facts, "seconds": time.perf_counter() - start, "ledger": _since(task.fold.ledger, before)}
+    facts = {**facts, "seconds": time.perf_counter() - start, "ledger": task.fold.ledger.since(before).to_rows()}
     return state, task.folder.write(piece, facts)
 
 
@@ -109,7 +109,7 @@ def _evidence(task: Task, states: dict[str, State]) -> None:
             task.fold.ledger.record("evidence", windows, name)
             grid, channels = task.prepared.grid, task.valid.channels
             task.folder.write_arrays(piece, evidence=electrode_evidence(network, windows, channels=channels, grid=grid))
-            task.folder.write(piece, {"ledger": _since(task.fold.ledger, before)})
+            task.folder.write(piece, {"ledger": task.fold.ledger.since(before).to_rows()})
         else:
             task.fold.ledger.merge(Ledger.from_rows(task.folder.read(piece)["ledger"]))
 
@@ -137,7 +137,7 @@ def _evaluated(task: Task, name: str, states: dict[str, State]) -> dict[str, Any
     task.folder.write_arrays(piece, y=test.y, probabilities=p, ids=test.ids)
     subjects = per_subject(test, p).to_dict("records")
     return task.folder.write(
-        piece, {**_row(found), **scores, "subjects": subjects, "ledger": _since(task.fold.ledger, before)}
+        piece, {**_row(found), **scores, "subjects": subjects, "ledger": task.fold.ledger.since(before).to_rows()}
     )
 
 
@@ -243,13 +243,6 @@ def _verifications(recipe: Recipe, built: dict[str, Any]) -> dict[str, dict[str,
 
 def _row(metrics: Metrics) -> dict[str, Any]:
     return {**metrics.row(), "confusion": metrics.confusion}
-
-
-def _since(ledger: Ledger, before: int) -> list[dict[str, Any]]:
-    new = Ledger()
-    for entry in ledger.entries[before:]:
-        new.record(entry.stage, entry.ids, entry.note)
-    return new.to_rows()
 
 
 def _digest(folder: TrialFolder, name: str) -> str:
