@@ -20,10 +20,10 @@ from trimcap.data.montage import grid
 from trimcap.data.windows import Windows
 from trimcap.graph.trace import trace
 from trimcap.models import EEGNet, GridCNN, Scaled
-from trimcap.prune.cap_sets import counts_of, drawn
 from trimcap.prune.electrodes import Recovery, electrode_curve
-from trimcap.prune.elimination import eliminate
-from trimcap.prune.hearing import _by_gates, _spatial_filter, hearing, why_not_removed
+from trimcap.prune.electrodes.elimination import eliminate
+from trimcap.prune.electrodes.hearing import _by_gates, _spatial_filter, hearing, why_not_removed
+from trimcap.prune.electrodes.sets import counts_of, drawn
 from trimcap.prune.plan import make_plan
 from trimcap.prune.saliency import l1, taylor
 from trimcap.prune.samples import sample
@@ -216,7 +216,7 @@ def test_the_elimination_does_not_depend_on_what_is_remembered(raw, monkeypatch)
     net, windows = raw
     data = sample(net, windows, name="x", batch_size=16)
     kept = eliminate(hearing(net, None), data, 8)
-    monkeypatch.setattr("trimcap.prune.elimination._KEPT", 0)
+    monkeypatch.setattr("trimcap.prune.electrodes.elimination._KEPT", 0)
     assert eliminate(hearing(net, None), data, 8) == kept
 
 

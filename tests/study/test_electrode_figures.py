@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from trimcap.data.electrodes import TEN_TWENTY
 from trimcap.data.headsets import HEADSETS, fit_headset
-from trimcap.prune.caps import Cap, ElectrodeCurve
+from trimcap.prune.electrodes.caps import Cap, ElectrodeCurve
 from trimcap.study.electrode_figures import electrodes_figure, summaries
 from trimcap.study.electrode_maps import caps_figure, flat_places
 from trimcap.study.electrode_report import planned, write_electrodes

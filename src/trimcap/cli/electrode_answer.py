@@ -9,7 +9,7 @@ from trimcap.cli.answer import Answer
 from trimcap.cli.show import table
 
 if TYPE_CHECKING:
-    from trimcap.prune.caps import Cap, ElectrodeCurve
+    from trimcap.prune.electrodes import Cap, ElectrodeCurve
 
 #: numbers of electrodes that the table shows if there are many
 _SHOWN = (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64)

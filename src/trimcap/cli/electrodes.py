@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trimcap.data.ledger import Ledger
     from trimcap.data.windows import Windows
     from trimcap.graph.network import Network
-    from trimcap.prune.caps import ElectrodeCurve
+    from trimcap.prune.electrodes import ElectrodeCurve
     from trimcap.prune.scores import Scores
 
 Names = Annotated[
@@ -143,7 +143,7 @@ def _check_metric(metric: str) -> None:
 def _names(network: Network, text: str | None) -> list[str]:
     from trimcap._errors import unknown
     from trimcap.prune.electrodes import GREEDY
-    from trimcap.prune.hearing import why_not_removed
+    from trimcap.prune.electrodes.hearing import why_not_removed
     from trimcap.prune.saliency import SALIENCIES, find_saliency
 
     why_not = why_not_removed(network)

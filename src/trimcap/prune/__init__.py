@@ -6,12 +6,10 @@ what each is; `compare` measures them against the `oracle`, `sensitivity` what e
 """
 
 from trimcap.prune.axes_of import axes_of
-from trimcap.prune.cap_recovery import Recovery
-from trimcap.prune.caps import Cap, ElectrodeCurve
 from trimcap.prune.compact import Compacted, compact, difference
 from trimcap.prune.compare import Comparison, compare
 from trimcap.prune.compressed import Storage, storage
-from trimcap.prune.electrodes import electrode_curve
+from trimcap.prune.electrodes import Cap, ElectrodeCurve, Recovery, electrode_curve
 from trimcap.prune.keep import keep_electrodes, keep_top, keep_within
 from trimcap.prune.plan import Plan, make_plan
 from trimcap.prune.ratios import plan_from, ratio_at, ratios_for

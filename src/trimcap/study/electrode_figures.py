@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trimcap.prune.caps import ElectrodeCurve
+from trimcap.prune.electrodes import ElectrodeCurve
 from trimcap.study.figures import BLUE, GREEN, GREY, INK, ORANGE, drawing, new_figure, style
 from trimcap.study.layout import Drawing
 

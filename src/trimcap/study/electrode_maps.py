@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trimcap.data.electrodes import positions, tidy, unknown_electrodes
 from trimcap.data.headsets import Fitting
-from trimcap.prune.caps import ElectrodeCurve
+from trimcap.prune.electrodes import ElectrodeCurve
 from trimcap.study.electrode_figures import check_alike, summaries
 from trimcap.study.figures import BLUE, GREEN, GREY, ORANGE, drawing, new_figure, style
 from trimcap.study.layout import Drawing

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trimcap._files import make_folder, write_atomic, write_json
 from trimcap.graph.network import Network
-from trimcap.prune.caps import Cap, ElectrodeCurve
+from trimcap.prune.electrodes import Cap, ElectrodeCurve
 from trimcap.study.electrode_figures import electrodes_figure
 from trimcap.study.electrode_maps import caps_figure
 from trimcap.study.layout import Drawing

@@ -18,8 +18,8 @@ from trimcap._errors import PlanError
 from trimcap.data.windows import Windows
 from trimcap.graph.module import NetworkModule, operation
 from trimcap.graph.network import Network, Node
+from trimcap.prune.electrodes.mute import Mute
 from trimcap.prune.gates import Site, closed, downstream, sites
-from trimcap.prune.mute import Mute
 from trimcap.prune.silenced import after
 
 #: kept electrodes, by number → logits

@@ -12,9 +12,9 @@ from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.graph.module import NetworkModule
 from trimcap.graph.network import Network
-from trimcap.prune.cap_sets import Chosen
-from trimcap.prune.hearing import AXIS
-from trimcap.prune.mute import Mute
+from trimcap.prune.electrodes.hearing import AXIS
+from trimcap.prune.electrodes.mute import Mute
+from trimcap.prune.electrodes.sets import Chosen
 from trimcap.prune.plan import make_plan
 from trimcap.prune.shrink import shrink
 from trimcap.train.fit import fit

@@ -12,12 +12,12 @@ from torch.nn.functional import cross_entropy
 
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network
-from trimcap.prune.cap_recovery import only
-from trimcap.prune.cap_sets import Chosen
-from trimcap.prune.caps import Cap
-from trimcap.prune.elimination import Progress
-from trimcap.prune.hearing import Hearing
-from trimcap.prune.mute import Mute
+from trimcap.prune.electrodes.caps import Cap
+from trimcap.prune.electrodes.elimination import Progress
+from trimcap.prune.electrodes.hearing import Hearing
+from trimcap.prune.electrodes.mute import Mute
+from trimcap.prune.electrodes.recovery import only
+from trimcap.prune.electrodes.sets import Chosen
 from trimcap.prune.samples import Sample
 from trimcap.train.predict import predict
 

@@ -11,13 +11,13 @@ from trimcap.data.ledger import Ledger
 from trimcap.data.units import group_of
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network, need_network
-from trimcap.prune.cap_measure import Held, Measured, after_recovery, chance_of, measure
-from trimcap.prune.cap_recovery import Recovery, recovered
-from trimcap.prune.cap_sets import Chosen, counts_of, drawn, nested, order_of, worn
-from trimcap.prune.caps import Cap, ElectrodeCurve
-from trimcap.prune.elimination import Progress, eliminate
-from trimcap.prune.hearing import hearing, names_of, why_not_removed
-from trimcap.prune.mute import mute_of
+from trimcap.prune.electrodes.caps import ElectrodeCurve
+from trimcap.prune.electrodes.elimination import Progress, eliminate
+from trimcap.prune.electrodes.hearing import hearing, names_of, why_not_removed
+from trimcap.prune.electrodes.measure import Held, Measured, after_recovery, chance_of, measure
+from trimcap.prune.electrodes.mute import mute_of
+from trimcap.prune.electrodes.recovery import Recovery, recovered
+from trimcap.prune.electrodes.sets import Chosen, counts_of, drawn, nested, order_of, worn
 from trimcap.prune.samples import sample
 from trimcap.prune.scores import Scores
 from trimcap.prune.sensitivity import METRICS
@@ -170,6 +170,3 @@ def _opened(
             ledger.record("evaluate", windows, "electrodes")
     own = sample(network, windows, name="electrodes", batch_size=batch_size, stage="evaluate")
     return Held(own.X, own.y, own.batch_size, windows)
-
-
-__all__ = ["GREEDY", "Cap", "ElectrodeCurve", "Recovery", "electrode_curve"]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from trimcap.prune.hearing import Heard, Hearing
+from trimcap.prune.electrodes.hearing import Heard, Hearing
 from trimcap.prune.samples import Sample
 
 #: what is being done, how much of it is done, and how much there is
