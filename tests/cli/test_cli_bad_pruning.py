@@ -148,6 +148,7 @@ CASES = [
     ("criteria net --data w.npz --sparsity 0.3,1", 2, "0 < sparsity < 1, got 1"),
     # plans
     ("prune net --plan range.json --axis conv --data w.npz", 2, "no saliency is asked; leave out --axis, --data"),
+    ("prune net --plan range.json --saliency taylor", 2, "no saliency is asked; leave out --saliency"),
     ("prune net --plan sizes.json", 1, "the plan is for another network: its axis 'model.temporal' has 9 slices"),
     ("prune net --plan axis.json", 1, "unknown axis 'model.tempral'; did you mean 'model.temporal'"),
     ("prune net --plan frozen.json", 1, "axis 'times' of"),

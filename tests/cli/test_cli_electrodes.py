@@ -79,6 +79,9 @@ def test_plans_prune_and_recovered_networks_run(call, world, tmp_path):
     saw = json.loads((out / "networks" / "greedy-2" / "trimcap.json").read_text())["steps"][-1]["saw"]
     assert saw["recovery"] == found["subjects"]["train"]
     assert saw["sensitivity"] == found["subjects"]["valid"]
+    again = ("--random", 1, "--counts", "2", "--saliency", "taylor", "--headset", "none", "--out", out)
+    call("electrodes", world / "net", "--data", world / "w.npz", *again, ok=True)
+    assert {p.name for p in out.iterdir() if p.name.startswith(("plan", "networks"))} == {"plan-taylor-2.json"}
 
 
 def test_grid_networks_are_silenced(call, world, tmp_path):

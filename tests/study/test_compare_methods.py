@@ -10,7 +10,7 @@ import pytest
 from test_run import TINY
 
 from trimcap.data.protocols import k_fold_subjects
-from trimcap.study import method_figures, pruning
+from trimcap.study import method_figures, pruning, trial
 from trimcap.study.folding import protocol_facts
 from trimcap.study.gathered import gather
 from trimcap.study.method_report import method_headline
@@ -173,6 +173,22 @@ def test_networks_of_methods_are_removed_and_plans_stay(finished):
     assert (trial / "plans" / "LFP-80-pruned.json").is_file()
 
 
+def test_networks_of_methods_are_removed_by_the_next_run_if_killed_before(tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trial, "forget", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(recipe(), tmp_path / "r", only=[(0, 3)])
+    folder = tmp_path / "r" / "trials" / "fold-00_seed-3"
+    assert (folder / "trial.json").is_file()
+    assert len(list((folder / "networks").iterdir())) > 1
+    run(recipe(), tmp_path / "r", only=[(0, 3)])
+    assert [p.name for p in (folder / "networks").iterdir()] == ["dense"]
+    assert not list((folder / "masks").iterdir())
+
+
 def test_networks_of_methods_stay_on_demand(tmp_path):
     found = run(recipe(COMPARE.replace("[compare]", "[compare]\nkeep_networks = true")), tmp_path / "r", only=[(0, 3)])
     assert (found.trial(0, 3).path / "networks" / "LFP-80-recovered").is_dir()
@@ -201,16 +217,14 @@ def test_it_goes_on_in_the_middle_of_a_method(finished, tmp_path):
             raise KeyboardInterrupt
         return real(task, name, step, state)
 
-    from trimcap.study import trial as module
-
-    real = module.make
+    real = trial.make
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "make", stop)
+        patch.setattr(trial, "make", stop)
         with pytest.raises(KeyboardInterrupt):
             run(text, folder, only=[(0, 3)])
     before = list(calls)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "make", lambda *a: calls.append(a[1]) or real(*a))
+        patch.setattr(trial, "make", lambda *a: calls.append(a[1]) or real(*a))
         again = run(text, folder, only=[(0, 3)])
     assert set(calls[len(before) :]) == {s.name for s in plan_of(text)} - set(before[:-1])
     one, two = rows_of(finished), rows_of(again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -310,6 +311,7 @@ def _write(
     from trimcap.study.electrode_report import plan_name, write_electrodes
 
     counts = sizes or [k for k in (2, 4, 8, 14) if k < len(found.channels)]
+    shutil.rmtree(out / "networks", ignore_errors=True)  # of other caps
     files = [str(path) for path in write_electrodes(found, out, network=network, counts=counts)]
     who = _subjects(split)
     saw = {"saliency": who["train"], "sensitivity": who["valid"]}

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from trimcap.prune.saliency import Scores
 
 Sparsity = Annotated[float | None, typer.Option("--sparsity", help="Fraction removed, 0 ≤ s < 1.")]
-Saliency = Annotated[
-    str,
-    typer.Option("--saliency", help="l1, d_score, taylor, … (`trimcap criteria --list`), or package.module:function."),
-]
+_NAME = "l1, d_score, taylor, … (`trimcap criteria --list`), or package.module:function."
+Saliency = Annotated[str, typer.Option("--saliency", help=_NAME)]
+MaybeSaliency = Annotated[str | None, typer.Option("--saliency", help=f"{_NAME} Default l1.")]
 Options = Annotated[
     list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Option of the saliency, of=weights; repeat.")
 ]
@@ -67,7 +66,7 @@ def prune(
     network: inputs.NetworkFolder,
     out: outputs.Out,
     sparsity: Sparsity = None,
-    saliency: Saliency = "l1",
+    saliency: MaybeSaliency = None,
     option: Options = None,
     data: MaybeData = None,
     subjects: Subjects = None,
@@ -94,11 +93,15 @@ def prune(
     _check_goals(sparsity, budgets, electrodes, plan_file, scope, bits)
     original = unmasked(network)
     if plan_file is not None:
-        _check_unused({"--axis": axis, "--option": option, "--data": data, "--subjects": subjects})
+        _check_unused(
+            {"--saliency": saliency, "--axis": axis, "--option": option, "--data": data, "--subjects": subjects}
+        )
+    by: str | None = None
     counts = {"scope": scope, "at_least": at_least, "multiple_of": multiple_of}
     saw: dict[str, list[str]] = {}
     if plan_file is None:
-        score, seen = scorer(original, network, saliency, axis, option, data, subjects, seed)
+        by = saliency or "l1"
+        score, seen = scorer(original, network, by, axis, option, data, subjects, seed)
         saw = {"saliency": datasets.subjects_of(seen) if seen else []}
         outputs.claim(out, "network", force=force, sources=[network])
         plan = _plan(original, score, electrodes, sparsity, budgets, bits, counts)
@@ -111,7 +114,7 @@ def prune(
     (out / MASKS).unlink(missing_ok=True)  # of another network that was here before
     plan.save(out / "plan.json")
     options = {"sparsity": sparsity, **budgets, "electrodes": electrodes, "axes": axis, **counts}
-    options |= {"data": data, "option": option, "plan": plan_file, "saliency": None if plan_file else saliency}
+    options |= {"data": data, "option": option, "plan": plan_file, "saliency": by}
     outputs.remember(out, "prune", options, source=network, **saw)
     before, after = cost(original, bits=bits), cost(small, bits=bits)
     facts = {
@@ -119,7 +122,7 @@ def prune(
         "axes": plan.table(),
         "note": plan.note,
         "electrodes": list(small.channels),
-        "saliency": {"name": None if plan_file else saliency, "subjects": saw.get("saliency", [])},
+        "saliency": {"name": by, "subjects": saw.get("saliency", [])},
         "before": cost_facts(before),
         "after": cost_facts(after),
     }

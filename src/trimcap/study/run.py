@@ -72,20 +72,26 @@ def run(
     protocol = protocol_facts(folds, recipe)
     run_folder = open_run(folder, recipe, text=text, facts={"data": prepared.facts(), "protocol": protocol})
     chosen = _chosen(len(folds), recipe.seeds, only)
-    waiting = [
-        Job(recipe.model_dump_json(), str(folder), fold, seed)
-        for fold, seed in chosen
-        if not run_folder.trial(fold, seed).has("trial")
-    ]
+    finished = [pair for pair in chosen if run_folder.trial(*pair).has("trial")]
+    _forget(recipe, run_folder, finished)
+    waiting = [Job(recipe.model_dump_json(), str(folder), *pair) for pair in chosen if pair not in finished]
     carry_out = executor or (_here(prepared) if jobs == 1 else lambda waiting: in_processes(jobs, run_job, waiting))
     tell = printer(progress)
-    with tell_progress(tell, done=len(chosen) - len(waiting), total=len(chosen)) as advance:
+    with tell_progress(tell, done=len(finished), total=len(chosen)) as advance:
         for facts in carry_out(waiting):
             run_folder.gather()
             advance(facts)
     run_folder.gather()
     _raise_if_failed(run_folder)
     return run_folder
+
+
+def _forget(recipe: Recipe, folder: RunFolder, finished: Sequence[tuple[int, int]]) -> None:
+    """Remove networks that finished trials should have removed, if they were killed before they could."""
+    from trimcap.study.trial import forget
+
+    for fold, seed in finished:
+        forget(recipe, folder.trial(fold, seed))
 
 
 def _check_names(recipe: Recipe) -> None:

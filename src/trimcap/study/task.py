@@ -103,12 +103,22 @@ def network_cost(network: Network, *, bits: int) -> dict[str, int]:
 
 def place_of(task: Task, name: str) -> Path:
     """Where a stage's network is."""
-    return task.folder.path / "networks" / slug(name)
+    return place_in(task.folder, name)
+
+
+def place_in(folder: TrialFolder, name: str) -> Path:
+    """Where a stage's network is in a trial's folder."""
+    return folder.path / "networks" / slug(name)
 
 
 def masks_of(task: Task, name: str) -> Path:
     """Where a stage's masks are, if it has some."""
-    return task.folder.path / "masks" / f"{slug(name)}.safetensors"
+    return masks_in(task.folder, name)
+
+
+def masks_in(folder: TrialFolder, name: str) -> Path:
+    """Where a stage's masks are in a trial's folder, if it has some."""
+    return folder.path / "masks" / f"{slug(name)}.safetensors"
 
 
 def network_of(task: Task, name: str) -> Network:

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -20,12 +20,12 @@ from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.study.choosing import choose
 from trimcap.study.evidence import electrode_evidence
-from trimcap.study.plan import Stage, ancestors, plan_of
+from trimcap.study.plan import ancestors, plan_of
 from trimcap.study.prepare import Prepared, folds_of
 from trimcap.study.recipe import Recipe
 from trimcap.study.stages import State, Task, fitted_to, make, restore
 from trimcap.study.store import BASELINES, TrialFolder, slug
-from trimcap.study.task import masks_of, place_of
+from trimcap.study.task import masks_in, place_in
 from trimcap.train.metrics import Metrics, evaluate, per_subject
 from trimcap.train.predict import predict, softmax
 
@@ -68,8 +68,7 @@ def run_trial(recipe: Recipe, prepared: Prepared, *, fold: int, seed: int, folde
     _evidence(task, {s.name: states[s.name] for s in stages if s.name in states and not s.method})
     evaluated = {name: _evaluated(task, name, states) for name in (*BASELINES, *states)}
     facts = folder.write("trial", _facts(task, built, evaluated, choice))
-    if recipe.compare is not None and not recipe.compare.keep_networks:
-        _forget(task, stages)
+    forget(recipe, folder)
     return facts
 
 
@@ -89,12 +88,14 @@ def _built(task: Task, name: str, step: Any, state: State | None) -> tuple[State
     return state, task.folder.write(piece, facts)
 
 
-def _forget(task: Task, stages: Iterable[Stage]) -> None:
-    """Remove the networks of the methods; what was measured stays."""
-    for stage in stages:
+def forget(recipe: Recipe, folder: TrialFolder) -> None:
+    """Remove the networks of a finished trial's methods, unless the recipe keeps them; what was measured stays."""
+    if recipe.compare is None or recipe.compare.keep_networks:
+        return
+    for stage in plan_of(recipe):
         if stage.method:
-            shutil.rmtree(place_of(task, stage.name), ignore_errors=True)
-            masks_of(task, stage.name).unlink(missing_ok=True)
+            shutil.rmtree(place_in(folder, stage.name), ignore_errors=True)
+            masks_in(folder, stage.name).unlink(missing_ok=True)
 
 
 def _evidence(task: Task, states: dict[str, State]) -> None:
