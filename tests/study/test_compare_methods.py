@@ -126,6 +126,10 @@ def test_methods_are_asked_for_calibration_trials_before_anything_is_trained(mon
         protocol_facts(folds, own)
 
 
+def test_an_inherited_reference_can_be_taken_back():
+    assert recipe(COMPARE.replace('reference = "random"', 'reference = "dense"')).compare.reference is None
+
+
 def test_the_hash_is_of_what_decides_numbers():
     one = recipe()
     assert recipe(COMPARE.replace('reference = "random"\n', "keep_networks = true\n")).hash == one.hash

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from trimcap.study.complaint import complaint
 from trimcap.study.names import slug
@@ -68,7 +68,8 @@ class CompareSection(Section):
     ----------
     sparsities : fractions in [0, 1)
     methods : see `Method`; one none of whose steps asks for a sparsity is run once
-    reference : a method that all others are compared with at the same sparsity, e.g. random pruning; the report only
+    reference : a method that all others are compared with at the same sparsity, e.g. random pruning; the report only.
+        All are compared with the dense network; "dense" is that alone, for recipes that extend one with a reference
     keep_networks : leave the networks of all methods on the disk, which may be gigabytes; without it their scores,
         costs, plans and predictions stay, and the networks of `[[steps]]`
     """
@@ -77,6 +78,11 @@ class CompareSection(Section):
     methods: Annotated[tuple[Method, ...], Field(min_length=1)]
     reference: str | None = None
     keep_networks: bool = False
+
+    @field_validator("reference")
+    @classmethod
+    def _none_beside_dense(cls, reference: str | None) -> str | None:
+        return None if reference == "dense" else reference
 
     @model_validator(mode="after")
     def _checked(self) -> CompareSection:
