@@ -308,6 +308,8 @@ def test_the_report_sets_methods_side_by_side(finished):
         assert (finished.path / "tables" / f"{name}.tex").is_file()
     for name in ("methods", "recovery"):
         assert (finished.path / "figures" / f"{name}.png").stat().st_size > 10_000
+    assert "dense against dense" not in text  # its only stage
+    assert not (finished.path / "figures" / "cost.png").exists()
 
 
 def test_the_legend_of_recovery_has_every_method(finished, monkeypatch):

@@ -87,11 +87,13 @@ def subjects_figure(run: Gathered) -> Drawing:
     for axes, vertical in ((left, False), (right, True)):
         _baselines(axes, table, vertical=vertical)
     left.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=3.6, ncols=3)
+    first = "dense" if "dense" in networks else networks[0]
+    against = f", {first} against {networks[-1]}" if networks[-1] != first else ""
     return drawing(
         "subjects",
         figure,
         "Left: accuracy by stage; thin lines are subjects, dots their mean with a 95 % bootstrap interval. Right: "
-        f"every subject, dense against {networks[-1]}. Dotted: majority class; dashed: linear baseline; dash-dotted: "
+        f"every subject{against}. Dotted: majority class; dashed: linear baseline; dash-dotted: "
         "nearest neighbours.",
     )
 
@@ -139,9 +141,11 @@ def _baselines(axes: Axes, table: pd.DataFrame, *, vertical: bool) -> None:
             draw(mean, color=colour, linestyle=line, linewidth=1.4, label=label)
 
 
-def cost_figure(run: Gathered) -> Drawing:
-    """Cost of every stage relative to dense."""
+def cost_figure(run: Gathered) -> Drawing | None:
+    """Cost of every stage relative to the first; None if there is no other."""
     cost = run.cost.dropna(axis="columns", how="all")
+    if len(cost) < 2:
+        return None
     heads = {"parameters": "parameters", "macs": "MACs", "flash": "flash", "sram": "peak SRAM"}
     shown = [key for key in heads if key in cost]
     figure = new_figure(10.0, 0.9 + 0.32 * len(cost))

@@ -69,7 +69,7 @@ def sections(run: Gathered, compared: Mapping[str, Paired], twin: Section) -> tu
             tables=(tables.accuracy_table(run),),
             figures=(figures.subjects_figure(run),),
         ),
-        Section("cost", "Cost", tables=(tables.cost_table(run),), figures=(figures.cost_figure(run),)),
+        Section("cost", "Cost", tables=(tables.cost_table(run),), figures=_drawn(figures.cost_figure(run))),
         Section(
             "comparison",
             "As good as dense?",
