@@ -22,6 +22,7 @@ from trimcap.study.recipe import parse_recipe
 from trimcap.study.report import report
 from trimcap.study.run import run
 from trimcap.study.store import slug
+from trimcap.study.tables import audit_table
 
 HEAD = TINY[: TINY.index("[[steps]]")].replace("seeds = [0]", "seeds = [3]")
 RECOVER = '{kind = "recover", epochs = 2, batch_size = 8}'
@@ -365,3 +366,14 @@ def test_a_run_without_methods_has_none(tmp_path):
     assert "Methods side by side" not in report(folder.path).read_text()
     facts = json.loads((folder.path / "results.json").read_text())
     assert "method" not in facts[0]
+
+
+def test_the_audit_table_says_once_what_many_methods_saw(finished):
+    whole = gather(finished.path)
+    (trial, *_) = whole.trials
+    rows = [row[1:] for row in audit_table(whole).rows if row[0] == f"{trial['fold']} · {trial['seed']}"]
+    assert sum(int(row[1]) for row in rows) == len(trial["audit"]["rows"])
+    assert len({(row[0].split(" (")[0], row[-1]) for row in rows}) == len(rows)
+    tested = [row for row in rows if row[3] != "0"]
+    assert all(row[0].startswith("evaluate") for row in tested)
+    assert int(tested[0][1]) > 5

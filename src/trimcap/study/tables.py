@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from trimcap.study.gathered import COSTS, Gathered
 from trimcap.study.layout import Table, count, listed, number, points, probability, size, spread, times
@@ -105,21 +106,22 @@ def comparison_table(run: Gathered, compared: Mapping[str, Paired]) -> Table:
 
 
 def audit_table(run: Gathered) -> Table:
-    """Which stage saw which windows, in every trial."""
-    rows = [
-        (
-            f"{trial['fold']} · {trial['seed']}",
-            row["stage"] + (f" ({row['note']})" if row["note"] else ""),
-            f"{row['n']:,}",
-            f"{row['test']:,}",
-            row["sha256"][:12],
-        )
-        for trial in run.trials
-        for row in trial["audit"]["rows"]
-    ]
+    """Which stage saw which windows, in every trial; entries of one stage that saw the same ones are one row."""
+    rows = []
+    for trial in run.trials:
+        alike: dict[tuple[str, str], list[Any]] = {}
+        for row in trial["audit"]["rows"]:
+            alike.setdefault((row["stage"], row["sha256"]), []).append(row)
+        for (stage, sha256), same in alike.items():
+            notes = list(dict.fromkeys(row["note"] for row in same if row["note"]))
+            what = f" ({listed(notes, most=3)})" if notes else ""
+            n, test = same[0]["n"], same[0]["test"]
+            rows.append(
+                (f"{trial['fold']} · {trial['seed']}", stage + what, str(len(same)), f"{n:,}", f"{test:,}", sha256[:12])
+            )
     return Table(
         leak_label(run) + "Windows that every stage saw. Only “evaluate” may see test windows.",
-        ("fold · seed", "stage", "windows", "of them test", "SHA-256 of ids"),
+        ("fold · seed", "stage", "times", "windows", "of them test", "SHA-256 of ids"),
         tuple(rows),
     )
 
