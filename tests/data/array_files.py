@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,19 @@ def make() -> Windows:
     X = np.random.default_rng(0).standard_normal((40, 4, 64)).astype(np.float32) * 10
     y = (np.arange(40) // 5 % 2).astype(np.int64)
     return Windows(X, y, table, CHANNELS, 64.0, ("calm", "tense"), 1.0)
+
+
+def trials(n=8):
+    windows = make().take(np.arange(0, 40, 5)[:n])
+    return replace(windows, metadata=windows.metadata.drop(columns="stimulus").assign(start=0.0))
+
+
+def same(a, b):
+    np.testing.assert_array_equal(np.asarray(a.X), np.asarray(b.X))
+    np.testing.assert_array_equal(a.y, b.y)
+    assert a.ids.tolist() == b.ids.tolist()
+    for field in ("channels", "rate", "classes", "duration", "unit"):
+        assert getattr(a, field) == getattr(b, field), field
 
 
 def facts(windows):
@@ -70,3 +84,19 @@ def save_zarr(windows, folder, *, version):
         group.create_array(name, data=values)
     group.attrs.update(facts(windows))
     return place
+
+
+LAYOUTS = {
+    "folder": save_folder,
+    "npz": save_npz,
+    "parquet": save_parquet,
+    "nested parquet": lambda w, p: save_parquet(w, p, nested=True),
+    "fixed parquet": lambda w, p: save_parquet(w, p, fixed=True),
+    "zarr2": lambda w, p: save_zarr(w, p, version=2),
+    "zarr3": lambda w, p: save_zarr(w, p, version=3),
+}
+
+
+def info(place, **changes):
+    path = place / "info.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")

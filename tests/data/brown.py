@@ -16,3 +16,8 @@ def brown(
     noise = np.random.default_rng([seed, *map(ord, subject + trial)]).standard_normal((channels, n_times))
     signal = (4 * noise.cumsum(axis=1) + offset).astype(np.float32)
     return Recording(signal, rate, NAMES[:channels], subject, session, trial, label, ("a", "b"))
+
+
+def several(**options) -> list[Recording]:
+    """Two trials of each of two subjects, labelled 0 and 1."""
+    return [brown(s, t, label=int(t), **options) for s in ("s1", "s2") for t in ("0", "1")]

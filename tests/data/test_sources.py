@@ -4,89 +4,20 @@ from __future__ import annotations
 
 import pickle
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parent / "sets"))
-
-from edf_files import write_subject
-from set_files import (
-    CNT_62,
-    deap_arrays,
-    write_amigos,
-    write_cnt,
-    write_dasps,
-    write_deap,
-    write_dreamer,
-    write_faced,
-    write_faced_features,
-    write_seed,
-    write_seed_features,
-    write_seed_iv,
-    write_seed_v_features,
-)
+from every_set import OPTIONS, READ, WINDOWS, WRITE, same
 
 from trimcap.data import sets
 from trimcap.data.cache import cache_info
 from trimcap.data.cache_key import describe_reader
 from trimcap.data.chain import Chain, Step
-from trimcap.data.eegmat import read_eegmat
-from trimcap.data.generated import fingerprint, synthetic
 from trimcap.data.make import make_windows
 from trimcap.data.recording import Recording
-from trimcap.data.sets.catalogue import CATALOGUE
-from trimcap.data.sets.seed_v import ENDS
 from trimcap.data.source import Source
-from trimcap.data.sources import SOURCES, WINDOW_SOURCES, check_source, imported, open_source, open_windows
-from trimcap.data.synthetic import make_fingerprint, make_synthetic
-
-
-def write_seed_sessions(place: Path) -> None:
-    """Dates out of the order of names, and of the order in which the files are written."""
-    write_seed(place, {"2_20140413": "a", "2_20131027": "b", "10_20140404": "jl", "10_20130101": "jl"})
-
-
-def write_seed_v(place: Path) -> None:
-    for name, session in (("1_2_20180810", "2"), ("1_1_20180804", "1")):
-        n = (ENDS[session][-1] + 1) * 50  # a file of 50 Hz and so a refusal would be cheaper, but no proof
-        rng = np.random.default_rng(int(session))
-        write_cnt(place / "EEG_raw" / f"{name}.cnt", rng.integers(-50, 50, (len(CNT_62), n)).astype("i4"), rate=50)
-
-
-WRITE = {
-    "deap": lambda place: [write_deap(place, subject) for subject in (1, 2)],
-    "seed": write_seed_sessions,
-    "seed-iv": write_seed_iv,
-    "dreamer": write_dreamer,
-    "amigos": lambda place: [write_amigos(place, subject) for subject in (1, 12)],
-    "faced": lambda place: [write_faced(place, subject) for subject in (0, 3)],
-    "dasps": lambda place: [write_dasps(place, subject, form="raw") for subject in (1, 2)],
-    "eegmat": lambda place: [write_subject(place, s, rest=6, task=6) for s in ("Subject07", "Subject03")],
-}
-READ = {
-    "deap": sets.read_deap,
-    "seed": sets.read_seed,
-    "seed-iv": sets.read_seed_iv,
-    "dreamer": sets.read_dreamer,
-    "amigos": sets.read_amigos,
-    "faced": sets.read_faced,
-    "dasps": sets.read_dasps,
-    "eegmat": read_eegmat,
-}
-OPTIONS = {
-    "deap": {"label": "arousal", "threshold": 4.5, "side": ">=", "baseline": "keep"},
-    "seed": {},
-    "seed-iv": {"on_bad": "keep"},
-    "dreamer": {"label": "dominance", "threshold": 2, "baseline": "apart"},
-    "amigos": {"label": "liking", "videos": "all", "baseline": "apart"},
-    "faced": {"label": "emotion"},
-    "dasps": {"form": "raw", "label": "valence"},
-    "eegmat": {"rate": None, "seconds": 2},
-}
-WINDOWS = Chain((Step("windows", seconds=0.1, on_bad="drop"),))
+from trimcap.data.sources import open_source
 
 
 @pytest.fixture(scope="module")
@@ -97,15 +28,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / name).mkdir(parents=True)
         write(root / name)
     return root
-
-
-def same(a: Recording, b: Recording) -> None:
-    assert (a.name, a.label, a.classes, a.channels, a.rate) == (b.name, b.label, b.classes, b.channels, b.rate)
-    np.testing.assert_array_equal(a.signal, b.signal)
-    assert a.signal.dtype == b.signal.dtype == np.float32
-    assert list(a.info) == list(b.info)
-    for key, value in a.info.items():
-        np.testing.assert_array_equal(value, b.info[key])
 
 
 @pytest.mark.parametrize("name", WRITE)
@@ -194,18 +116,6 @@ def test_labels_beside_the_files_count_for_the_cache(place: Path, tmp_path: Path
     assert make_windows(WINDOWS, open_source("seed", copy), cache=tmp_path / "cache").y.tolist() == before.y.tolist()
 
 
-def test_seed_v_files_are_sessions_in_order(tmp_path: Path) -> None:
-    write_seed_v(tmp_path)
-    source = open_source("seed-v", tmp_path)
-    assert [item.name for item in source.items] == ["1_1_20180804.cnt", "1_2_20180810.cnt"]
-    assert describe_reader(source.read)["options"] == {"rate": 200, "on_bad": "raise"}
-    with pytest.raises(ValueError, match=r"1_1_20180804\.cnt has 50 Hz; SEED-V was recorded at 1000 Hz"):
-        next(iter(source))
-    write_cnt(tmp_path / "EEG_raw" / "1_1_20190101.cnt", np.zeros((len(CNT_62), 10), "i4"))
-    with pytest.raises(ValueError, match="are one session; keep one"):
-        open_source("seed-v", tmp_path)
-
-
 def test_without_a_path_the_common_folder_or_how_to_get_the_set(
     place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -219,45 +129,76 @@ def test_without_a_path_the_common_folder_or_how_to_get_the_set(
         open_source("seed")
 
 
-def test_generated_recordings_are_those_of_the_functions() -> None:
-    for name, make in (("synthetic", make_synthetic), ("fingerprint", make_fingerprint)):
-        got = open_source(name, subjects=2, seconds=2, seed=5)
-        for a, b in zip(got, make(2, seconds=2, seed=5), strict=True):
-            same(a, b)
-        assert len({r.subject for r in open_source(name, seconds=1)}) == 8
-        with pytest.raises(ValueError, match=f"subjects of {name} recordings are a number"):
-            open_source(name, subjects=["S01"])
-        with pytest.raises(ValueError, match=f"{name} recordings are generated; leave out the path"):
-            open_source(name, "somewhere")
-    with pytest.raises(ValueError, match="unknown option of source synthetic 'efect'; did you mean 'effect'"):
-        synthetic(efect=3)
-    with pytest.raises(ValueError, match="wrong type"):
-        fingerprint(seconds="long")
+def test_baseline_and_signal_are_not_mixed_up(place: Path) -> None:
+    subtract = Chain((Step("windows", seconds=1, baseline=3), Step("subtract_baseline")))
+    with pytest.raises(ValueError, match="has a baseline of 3 s, but the reader left the baseline out; read with"):
+        make_windows(subtract, open_source("deap", place / "deap", subjects=1))
+    kept = open_source("deap", place / "deap", subjects=1, baseline="keep")
+    for first in (Step("windows", seconds=1), Step("windows", seconds=1, start=2)):
+        with pytest.raises(ValueError, match=r"begins with a baseline of 3 s, but windows would start at [02] s"):
+            make_windows(Chain((first,)), kept)
+    assert len(make_windows(subtract, kept)) == 40 * 60
+    later = make_windows(Chain((Step("windows", seconds=1, start=3),)), kept)
+    dropped = make_windows(Chain((Step("windows", seconds=1),)), open_source("deap", place / "deap", subjects=1))
+    np.testing.assert_array_equal(later.X, dropped.X)
 
 
-FEATURES = {
-    "seed-features": (write_seed_features, sets.read_seed_features, {"feature": "psd_movingAve"}, "01"),
-    "seed-iv-features": (write_seed_iv, sets.read_seed_iv_features, {"feature": "de_LDS"}, "01"),
-    "seed-v-features": (write_seed_v_features, sets.read_seed_v_features, {}, "01"),
-    "faced-features": (write_faced_features, sets.read_faced_features, {"label": "emotion"}, "sub000"),
-}
+def test_a_chain_does_not_take_a_clip_of_dreamer_for_its_baseline(place: Path) -> None:
+    subtract = Chain((Step("windows", seconds=0.1, baseline=0.1), Step("subtract_baseline")))
+    with pytest.raises(ValueError, match="the reader left the baseline out; read with"):
+        make_windows(subtract, open_source("dreamer", place / "dreamer", subjects=1))
 
 
-@pytest.mark.parametrize("name", FEATURES)
-def test_features_by_name_are_what_the_reader_gives(tmp_path: Path, name: str) -> None:
-    write, read, options, subject = FEATURES[name]
-    write(tmp_path)
-    expected = read(tmp_path, **options)
-    for wanted in (None, 1, [subject]):
-        got = open_windows(name, tmp_path, subjects=wanted, **options)
-        np.testing.assert_array_equal(got.X, expected.X)
-        np.testing.assert_array_equal(got.y, expected.y)
-        assert got.metadata.equals(expected.metadata)
-        assert (got.steps, got.channels, got.unit) == (expected.steps, expected.channels, expected.unit)
-    with pytest.raises(ValueError, match="2 subjects asked for, but there are 1"):
-        open_windows(name, tmp_path, subjects=2)
-    with pytest.raises(ValueError, match=f"{name} holds windows, not recordings; use open_windows"):
-        open_source(name, tmp_path)
+def test_a_chain_takes_the_baseline_of_dreamer_that_the_reader_kept(place: Path) -> None:
+    """0.1 s are 12.8 samples: the reader and the windows step round alike."""
+    cut = Step("windows", seconds=0.1, baseline=0.1)
+    kept = open_source("dreamer", place / "dreamer", subjects=1, baseline="keep", baseline_seconds=0.1)
+    windows = make_windows(Chain((cut, Step("subtract_baseline"))), kept)
+    raw = make_windows(WINDOWS, open_source("dreamer", place / "dreamer", subjects=1))
+    apart = open_source("dreamer", place / "dreamer", subjects=1, baseline="apart", baseline_seconds=0.1)
+    before = {recording.trial: recording.info["baseline"] for recording in apart}
+    expected = raw.X - np.stack([before[trial] for trial in raw.metadata.trial])
+    np.testing.assert_allclose(windows.X, expected, atol=1e-3)
+    whole = open_source("dreamer", place / "dreamer", subjects=1, baseline="keep")
+    with pytest.raises(ValueError, match=r"01/1/01 begins with a baseline of 0.3125 s, but windows would start at 0.1"):
+        make_windows(Chain((cut, Step("subtract_baseline"))), whole)
+
+
+def test_progress_shows_files_and_subjects(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from trimcap.data.reading import read_items
+
+    calls: list[tuple[str, int]] = []
+    totals: list[int] = []
+
+    class Bar:
+        def __enter__(self):
+            return lambda name, by=1: calls.append((name, by))
+
+        def __exit__(self, *_):
+            return None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trimcap.data.reading.bar", lambda show, total: Bar())
+        source = open_source("dreamer", place / "dreamer")
+        assert len(list(read_items(source.items, source.read, progress=True))) == 36
+    assert [name for name, by in calls if by] == ["DREAMER.mat"]
+    assert list(dict.fromkeys(name for name, by in calls if not by)) == ["DREAMER.mat 01", "DREAMER.mat 02"]
+    del calls[:]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trimcap.data.reading.bar", lambda show, total: totals.append(total) or Bar())
+        make_windows(WINDOWS, source, progress=True)
+        make_windows(WINDOWS, source, cache=tmp_path / "other", progress=True)
+        make_windows(WINDOWS, open_source("dreamer", place / "dreamer", subjects=["02"]), progress=True)
+        make_windows(WINDOWS, open_source("deap", place / "deap"), progress=True)
+    # one file holds all subjects: the bar counts them, so that there is a time left before the end
+    assert totals == [2, 2, 1, 2]
+    both = ["DREAMER.mat 02", "DREAMER.mat"]
+    assert [name for name, by in calls if by] == [*both, *both, "DREAMER.mat", "s01.dat", "s02.dat"]
+    make_windows(WINDOWS, source, cache=tmp_path, progress=True)
+    assert capsys.readouterr().out == ""
+
+
+# ---- functions of the user
 
 
 def ours(path: Path, *, n: int = 2, rate: float = 100.0) -> list[Recording]:
@@ -321,13 +262,6 @@ def test_files_of_anybody_are_cached(tmp_path: Path) -> None:
     np.testing.assert_allclose(before.X[20:] / 3, after.X[20:] / 2, rtol=1e-6)
 
 
-def test_recordings_in_memory_are_cached_on_request(tmp_path: Path) -> None:
-    source = open_source("synthetic", subjects=2, seconds=1)
-    cached, plain = make_windows(WINDOWS, source, cache=tmp_path), make_windows(WINDOWS, source)
-    assert len(cache_info(tmp_path)) == 1
-    np.testing.assert_array_equal(cached.X, plain.X)
-
-
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
@@ -345,111 +279,3 @@ def test_recordings_in_memory_are_cached_on_request(tmp_path: Path) -> None:
 def test_what_is_misspelt_is_named(place: Path, name: str, options: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         open_source(name, None if "test" in name else place / "deap", **options)
-
-
-def test_every_set_of_the_catalogue_has_a_source_with_the_options_of_its_reader() -> None:
-    import inspect
-
-    import trimcap.data
-
-    for entry in CATALOGUE:
-        source = inspect.signature(imported(SOURCES[entry.name])).parameters
-        reader = inspect.signature(getattr(trimcap.data, entry.reader)).parameters
-        assert [*source][1:] == [*reader][1:]
-        for option in [*reader][2:]:
-            assert source[option].default == reader[option].default
-    for name in WINDOW_SOURCES:
-        check_source(name, {})
-        with pytest.raises(ValueError, match=f"source {name} has no options|unknown option of source {name} 'x'"):
-            check_source(name, {"x": 1})
-    with pytest.raises(ValueError, match="unknown source of windows 'deap'"):
-        open_windows("deap")
-
-
-def test_baseline_and_signal_are_not_mixed_up(place: Path) -> None:
-    subtract = Chain((Step("windows", seconds=1, baseline=3), Step("subtract_baseline")))
-    with pytest.raises(ValueError, match="has a baseline of 3 s, but the reader left the baseline out; read with"):
-        make_windows(subtract, open_source("deap", place / "deap", subjects=1))
-    kept = open_source("deap", place / "deap", subjects=1, baseline="keep")
-    for first in (Step("windows", seconds=1), Step("windows", seconds=1, start=2)):
-        with pytest.raises(ValueError, match=r"begins with a baseline of 3 s, but windows would start at [02] s"):
-            make_windows(Chain((first,)), kept)
-    assert len(make_windows(subtract, kept)) == 40 * 60
-    later = make_windows(Chain((Step("windows", seconds=1, start=3),)), kept)
-    dropped = make_windows(Chain((Step("windows", seconds=1),)), open_source("deap", place / "deap", subjects=1))
-    np.testing.assert_array_equal(later.X, dropped.X)
-
-
-def test_a_chain_does_not_take_a_clip_of_dreamer_for_its_baseline(place: Path) -> None:
-    subtract = Chain((Step("windows", seconds=0.1, baseline=0.1), Step("subtract_baseline")))
-    with pytest.raises(ValueError, match="the reader left the baseline out; read with"):
-        make_windows(subtract, open_source("dreamer", place / "dreamer", subjects=1))
-
-
-def test_a_chain_takes_the_baseline_of_dreamer_that_the_reader_kept(place: Path) -> None:
-    """0.1 s are 12.8 samples: the reader and the windows step round alike."""
-    cut = Step("windows", seconds=0.1, baseline=0.1)
-    kept = open_source("dreamer", place / "dreamer", subjects=1, baseline="keep", baseline_seconds=0.1)
-    windows = make_windows(Chain((cut, Step("subtract_baseline"))), kept)
-    raw = make_windows(WINDOWS, open_source("dreamer", place / "dreamer", subjects=1))
-    apart = open_source("dreamer", place / "dreamer", subjects=1, baseline="apart", baseline_seconds=0.1)
-    before = {recording.trial: recording.info["baseline"] for recording in apart}
-    expected = raw.X - np.stack([before[trial] for trial in raw.metadata.trial])
-    np.testing.assert_allclose(windows.X, expected, atol=1e-3)
-    whole = open_source("dreamer", place / "dreamer", subjects=1, baseline="keep")
-    with pytest.raises(ValueError, match=r"01/1/01 begins with a baseline of 0.3125 s, but windows would start at 0.1"):
-        make_windows(Chain((cut, Step("subtract_baseline"))), whole)
-
-
-def test_nan_before_a_filter_says_where_to_drop_it(tmp_path: Path) -> None:
-    arrays = deap_arrays(1)
-    arrays["data"][2, 5, 4000] = np.nan
-    write_deap(tmp_path, arrays=arrays)
-    chain = Chain((Step("bandpass", low=4, high=45), Step("windows", seconds=1, on_bad="drop")))
-    with pytest.raises(ValueError, match=r"s01/1/03: channel FC1 has NaN .*on_bad='drop' of a published set's reader"):
-        make_windows(chain, open_source("deap", tmp_path, on_bad="keep"))
-    with pytest.warns(UserWarning, match="1 trials left out"):
-        windows = make_windows(chain, open_source("deap", tmp_path, on_bad="drop"))
-    assert len(windows) == 39 * 60
-
-
-def test_progress_shows_files_and_subjects(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from trimcap.data.reading import read_items
-
-    calls: list[tuple[str, int]] = []
-    totals: list[int] = []
-
-    class Bar:
-        def __enter__(self):
-            return lambda name, by=1: calls.append((name, by))
-
-        def __exit__(self, *_):
-            return None
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trimcap.data.reading.bar", lambda show, total: Bar())
-        source = open_source("dreamer", place / "dreamer")
-        assert len(list(read_items(source.items, source.read, progress=True))) == 36
-    assert [name for name, by in calls if by] == ["DREAMER.mat"]
-    assert list(dict.fromkeys(name for name, by in calls if not by)) == ["DREAMER.mat 01", "DREAMER.mat 02"]
-    del calls[:]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trimcap.data.reading.bar", lambda show, total: totals.append(total) or Bar())
-        make_windows(WINDOWS, source, progress=True)
-        make_windows(WINDOWS, source, cache=tmp_path / "other", progress=True)
-        make_windows(WINDOWS, open_source("dreamer", place / "dreamer", subjects=["02"]), progress=True)
-        make_windows(WINDOWS, open_source("deap", place / "deap"), progress=True)
-    # one file holds all subjects: the bar counts them, so that there is a time left before the end
-    assert totals == [2, 2, 1, 2]
-    both = ["DREAMER.mat 02", "DREAMER.mat"]
-    assert [name for name, by in calls if by] == [*both, *both, "DREAMER.mat", "s01.dat", "s02.dat"]
-    make_windows(WINDOWS, source, cache=tmp_path, progress=True)
-    assert capsys.readouterr().out == ""
-
-
-def test_a_tilde_is_the_home_folder(monkeypatch, tmp_path):
-    from set_files import write_dasps
-
-    write_dasps(tmp_path / "sets", 1)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert len(open_source("dasps", "~/sets")) == 1
