@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trimcap.study.gathered import Gathered
-from trimcap.study.layout import Table, count, number, points, probability, size, spread
+from trimcap.study.layout import Table, number, points, probability, size, spread
 from trimcap.study.method_results import Outcome, fewer, holm, trunk_of
 from trimcap.study.plan import title_of
 from trimcap.study.statistics import per_subject
@@ -90,18 +90,14 @@ def budget_table(run: Gathered, found: Sequence[Outcome]) -> Table | None:
     for title, stage in ((trunk, trunk), *((o.title, o.last) for o in found)):
         own = run.results[run.results.stage == stage]
         epochs, macs = float(own.budget_epochs.mean()), float(own.budget_macs.mean())
-        rows.append((title, number(epochs, 1), _macs(macs), number(float(own.seconds.mean()), 1)))
+        rows.append((title, number(epochs, 1), number(macs / 1e6, 1), number(float(own.seconds.mean()), 1)))
     return Table(
         "What each network was trained with, from its first weights on: mean over folds and seeds.",
-        ("network", "epochs", "multiply-accumulates per training window", "seconds of the last step"),
+        ("network", "epochs", "million MACs per training window", "seconds of the last step"),
         tuple(rows),
         note="Epochs that ran, also those after the best one. Forward passes only: a backward pass costs about twice "
         "as much for all alike. A network from scratch does not pay for the dense one.",
     )
-
-
-def _macs(value: float) -> str:
-    return count(value) if value < 1e7 else f"{value / 1e9:,.2f} G"
 
 
 def against_table(run: Gathered, found: Sequence[Outcome]) -> Table | None:
