@@ -206,6 +206,11 @@ QUICK = (
     "trimcap recurrent", "braindecode EEGNet", "braindecode ShallowFBCSPNet", "braindecode CTNet",
     "braindecode TCFormer", "torcheeg ViT",
 )  # fmt: skip
+#: a quarter of all the time, in seven networks
+LONG = (
+    "braindecode ATCNet", "braindecode Labram", "braindecode MetaNeuromotorHand", "braindecode SignalJEPA",
+    "braindecode SignalJEPA_Contextual", "braindecode TIDNet", "torcheeg LMDA",
+)  # fmt: skip
 
 
 def build(name: str) -> tuple[nn.Module, torch.Tensor]:

@@ -6,13 +6,19 @@ import json
 from pathlib import Path
 
 import pytest
-from coverage_networks import NETWORKS, QUICK
+from coverage_networks import LONG, NETWORKS, QUICK
 from coverage_rows import RANKS, Row, row, worse
 
 KNOWN = json.loads((Path(__file__).parents[2] / "docs" / "coverage.json").read_text())
 
 
-@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.long) for n in NETWORKS])
+def marked(name: str) -> object:
+    if name in QUICK:
+        return name
+    return pytest.param(name, marks=pytest.mark.long if name in LONG else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", [marked(name) for name in NETWORKS])
 @pytest.mark.filterwarnings("ignore")
 def test_no_row_gets_worse(name):
     new = row(name)

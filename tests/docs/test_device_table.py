@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "pruning.md"
 
 def shown() -> dict[str, list[int | None]]:
     """Rows of the table: parameters, MACs, flash, SRAM, compressed."""
-    lines = PAGE.read_text().partition("## What a device sees")[2].partition("## Methods")[0].splitlines()
+    lines = PAGE.read_text().partition("## What a device sees")[2].partition("\n## ")[0].splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
     return {row[0]: [int(c.replace(",", "")) if c else None for c in row[1:]] for row in cells if row[0]}
 

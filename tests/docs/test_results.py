@@ -1,0 +1,34 @@
+"""Numbers that pages take over from generated reports in docs/results are those of the reports."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def rows(text: str, head: str) -> dict[str, list[str]]:
+    """Cells of the table whose head row begins so, by the first cell, without spreads and marks."""
+    _, _, rest = text.partition(f"| {head}")
+    lines = rest.partition("\n\n")[0].splitlines()[2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0]: [re.sub(r" ± [\d.]+| \(?✓\)?", "", cell) for cell in row[1:]] for row in cells}
+
+
+def test_methods_on_ccnn():
+    page = rows((DOCS / "pruning.md").read_text(), "removed | 30 %")
+    report = rows((DOCS / "results" / "ijcnn-eegmat-ccnn" / "README.md").read_text(), "method | 30 %")
+    assert page.pop("fewer parameters")
+    assert len(report) == 10
+    assert page == report
+
+
+def test_recovery_arms():
+    page = rows((DOCS / "how-to" / "recovery.md").read_text(), "arm | 30 %")
+    report = rows((DOCS / "results" / "scratch-or-fine-tune" / "README.md").read_text(), "method | before recovery")
+    assert len(page) == 7
+    for arm, cells in page.items():
+        for sparsity, cell in zip((30, 50, 80), cells, strict=True):
+            difference, interval = report[f"{arm} {sparsity} %"][2:4]
+            assert cell == f"{difference} ({interval})"
