@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ from test_run import TINY
 
 from trimcap.data.protocols import k_fold_subjects
 from trimcap.study import method_figures, pruning, trial
+from trimcap.study.findings import caveats
 from trimcap.study.folding import protocol_facts
 from trimcap.study.gathered import gather
-from trimcap.study.method_report import method_headline
+from trimcap.study.method_report import method_headline, method_tiles
 from trimcap.study.method_results import fewer, holm, outcomes, smallest, trunk_of
 from trimcap.study.method_tables import against_table, budget_table, outcome_table, pivot_table
 from trimcap.study.plan import ancestors, plan_of
@@ -341,10 +343,42 @@ def test_tables_say_what_was_measured(finished):
     assert budgets.rows[0][0] == "dense"
 
 
-def test_the_headline_names_the_smallest_that_passes_or_says_none(finished):
-    from dataclasses import replace
+def learned(run):
+    """The same run, with networks that are 0.1 to 0.2 better than the majority class."""
+    better = run.subjects.copy()
+    rows = better.stage != "majority class"
+    better.loc[rows, "accuracy"] = 0.6 + 0.1 * better[rows].subject.str[-1].astype(int) / 9
+    return replace(run, subjects=better)
 
+
+def test_nothing_passes_beside_a_network_that_has_learned_nothing(finished):
     whole = gather(finished.path)
+    equal = whole.subjects.copy()
+    equal["accuracy"] = 0.5 + 0.02 * equal.subject.str[-1].astype(int)
+    whole = replace(whole, subjects=equal)
+    found = outcomes(whole)
+    assert all(o.pair.non_inferior for o in found)
+    assert not any(o.passes or o.passes_alone for o in found)
+    assert "✓" not in str(pivot_table(whole, found).rows)
+    assert method_headline(whole, found).startswith("AT CHANCE, no result: 5 methods, ")
+    assert method_tiles(whole, found) == ()
+    assert caveats(trunk_of(whole))[0].startswith("AT CHANCE: dense is not shown to be above chance: ")
+    good = learned(whole)
+    assert "✓" in str(pivot_table(good, outcomes(good)).rows)
+    assert method_tiles(good, outcomes(good))
+    assert not [c for c in caveats(trunk_of(good)) if "CHANCE" in c]
+
+
+def test_a_network_below_the_linear_baseline_is_called_so(finished):
+    good = learned(gather(finished.path))
+    better = good.subjects.copy()
+    better.loc[better.stage == "linear baseline", "accuracy"] += 0.01
+    (said,) = [c for c in caveats(trunk_of(replace(good, subjects=better))) if c.startswith("Linear: ")]
+    assert "is below the linear baseline" in said
+
+
+def test_the_headline_names_the_smallest_that_passes_or_says_none(finished):
+    whole = learned(gather(finished.path))
     found = outcomes(whole)
     none = tuple(replace(o, holm=1.0) for o in found)
     assert smallest(whole, none) is None

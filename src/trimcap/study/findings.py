@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from trimcap.study.chance import at_chance, below_linear
 from trimcap.study.gathered import Gathered
 from trimcap.study.layout import Tile, count, listed, number, points, probability, size, times
 from trimcap.study.statistics import Paired, compare_stages, per_subject
@@ -14,13 +15,21 @@ from trimcap.study.tables import leak_label
 
 
 def headline(run: Gathered, compared: Mapping[str, Paired]) -> str:
-    """The whole result in one sentence; under random labels it says first that it is none."""
-    return control_label(run) + _headline(run, compared)
+    """The whole result in one sentence; under random labels, or at chance, it says first that it is none."""
+    return result_label(run) + _headline(run, compared)
 
 
-def control_label(run: Gathered) -> str:
-    """What a headline begins with under random labels; else nothing."""
-    return "RANDOM LABELS, a control: " if _random(run) else ""
+def result_label(run: Gathered) -> str:
+    """What a headline begins with under random labels, or if the dense network is at chance; else nothing."""
+    if _random(run):
+        return "RANDOM LABELS, a control: "
+    return "AT CHANCE, no result: " if nothing_learned(run) else ""
+
+
+def nothing_learned(run: Gathered, stage: str | None = None) -> str:
+    """That the network which others are compared with, by default the first, is at chance; "" if it is not."""
+    why = at_chance(run, stage or run.networks[0]) if run.networks else ""
+    return f"{why}. What is as good as it may be as bad: train it better before anything is pruned." if why else ""
 
 
 def _random(run: Gathered) -> bool:
@@ -54,11 +63,13 @@ def verified(run: Gathered) -> str:
     return f"{listed(said)} on {int(rows.verified_windows.sum()):,} windows in {len(rows)} artifacts"
 
 
-def verdict(pair: Paired | None) -> str:
+def verdict(pair: Paired | None, *, nothing: str = "") -> str:
     """Whether "no accuracy loss" may be claimed, in words."""
     if pair is None:
         return ""
     margin = f"{100 * pair.margin:g} points"
+    if nothing:
+        return nothing[0].upper() + nothing[1:]
     if pair.n < 2:
         return "One subject: nothing can be said about other subjects."
     if pair.non_inferior:
@@ -80,7 +91,7 @@ def tiles(run: Gathered, compared: Mapping[str, Paired]) -> tuple[Tile, ...]:
             _mean(run, run.final),
             f"accuracy, {run.final}",
             f"dense {_mean(run, 'dense')}" if "dense" in run.networks else "",
-            None if pair is None else pair.non_inferior,
+            None if pair is None or nothing_learned(run) else pair.non_inferior,
         )
     ]
     if "dense" in run.networks and run.final != "dense":
@@ -96,14 +107,7 @@ def tiles(run: Gathered, compared: Mapping[str, Paired]) -> tuple[Tile, ...]:
 
 def caveats(run: Gathered) -> tuple[str, ...]:
     """What a reader must know before believing the numbers."""
-    data, found = run.header["data"], []
-    if run.leaky:
-        found.append("LEAKY: windows of one trial are in train and test; the scores measure memory of trials.")
-    if _random(run):
-        found.append(
-            "RANDOM labels: every trial has a label that means nothing. These numbers are a control: an honest "
-            "protocol scores chance, and whatever is above it leaks."
-        )
+    data, found = run.header["data"], _worthless(run)
     if any("transductive" in step for step in data["steps"]):
         found.append(
             "Transductive: features are z-scored per subject with that subject's own unlabelled windows. A headset "
@@ -130,6 +134,23 @@ def caveats(run: Gathered) -> tuple[str, ...]:
             "What people chose after looking at earlier reports, no audit can see."
         )
     return (*found, *run.recipe.report.notes)
+
+
+def _worthless(run: Gathered) -> list[str]:
+    """Why the numbers are no result at all, or a poor one."""
+    found = []
+    if run.leaky:
+        found.append("LEAKY: windows of one trial are in train and test; the scores measure memory of trials.")
+    if _random(run):
+        found.append(
+            "RANDOM labels: every trial has a label that means nothing. These numbers are a control: an honest "
+            "protocol scores chance, and whatever is above it leaks."
+        )
+    elif nothing_learned(run):
+        found.append(f"AT CHANCE: {nothing_learned(run)}")
+    elif run.networks and below_linear(run, run.networks[0]):
+        found.append(f"Linear: {below_linear(run, run.networks[0])}")
+    return found
 
 
 def compared_with_dense(run: Gathered) -> dict[str, Paired]:

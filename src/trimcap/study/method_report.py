@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trimcap.study import method_tables as tables
-from trimcap.study.findings import control_label
+from trimcap.study.findings import nothing_learned, result_label
 from trimcap.study.gathered import Gathered
 from trimcap.study.layout import Section, Tile, number, points, times
 from trimcap.study.method_figures import methods_figure, recovery_figure
@@ -20,15 +20,17 @@ def method_headline(run: Gathered, found: Sequence[Outcome]) -> str:
     table = per_subject(run.subjects)
     base, margin = trunk.final, 100 * run.recipe.report.margin
     text = (
-        f"{control_label(run)}{len({o.method for o in found})} methods, {len(found)} networks of "
+        f"{result_label(trunk)}{len({o.method for o in found})} methods, {len(found)} networks of "
         f"{run.recipe.model.name}: "
         f"{leak_label(run).lower()}{base} {number(float(table[base].mean()))} window accuracy over {len(table)} "
         "subjects. "
     )
+    if why := nothing_learned(trunk, base):
+        return text + why[0].upper() + why[1:]
     best = smallest(run, found)
     passing = sum(outcome.passes for outcome in found)
     if best is None:
-        raw = sum(outcome.pair.non_inferior for outcome in found)
+        raw = sum(outcome.passes_alone for outcome in found)
         return text + (
             f"None is shown to be within {margin:g} points of it after correction for {len(found)} tests"
             + (f" ({raw} are before)." if raw else ".")
@@ -44,7 +46,7 @@ def method_headline(run: Gathered, found: Sequence[Outcome]) -> str:
 
 def method_tiles(run: Gathered, found: Sequence[Outcome]) -> tuple[Tile, ...]:
     """How many passed, and the smallest that did."""
-    if not found:
+    if not found or found[0].at_chance:
         return ()
     best, cost, base = smallest(run, found), run.cost, trunk_of(run).final
     passing = sum(o.passes for o in found)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trimcap.study.chance import at_chance
 from trimcap.study.gathered import Gathered
 from trimcap.study.plan import plan_of, title_of
 from trimcap.study.statistics import Paired, compare, per_subject
@@ -25,6 +26,7 @@ class Outcome:
     pair : the last stage against the trunk's last network, over subjects
     holm : p of non-inferiority, corrected for all outcomes of the run (Holm, 1979)
     against : the last stage against the reference method at the same sparsity; None for the reference itself
+    at_chance : whether the trunk's last network is not shown to have learned anything; nothing passes then
     """
 
     method: str
@@ -34,6 +36,7 @@ class Outcome:
     pair: Paired
     holm: float
     against: Paired | None = None
+    at_chance: bool = False
 
     @property
     def title(self) -> str:
@@ -43,7 +46,12 @@ class Outcome:
     @property
     def passes(self) -> bool:
         """Whether non-inferiority holds after correction."""
-        return self.holm < self.pair.alpha
+        return not self.at_chance and self.holm < self.pair.alpha
+
+    @property
+    def passes_alone(self) -> bool:
+        """Whether non-inferiority holds before correction."""
+        return not self.at_chance and self.pair.non_inferior
 
 
 def trunk_of(run: Gathered) -> Gathered:
@@ -62,6 +70,7 @@ def outcomes(run: Gathered) -> tuple[Outcome, ...]:
     """All methods at all sparsities of the recipe that the run has, in the recipe's order."""
     table = per_subject(run.subjects)
     base = trunk_of(run).final
+    nothing = bool(at_chance(run, base))
     rows = [
         Outcome(method, sparsity, first, last, _paired(table, last, base, run.recipe.report.margin), 0.0)
         for method, sparsity, first, last in _ends(run)
@@ -74,6 +83,7 @@ def outcomes(run: Gathered) -> tuple[Outcome, ...]:
         replace(
             row,
             holm=p,
+            at_chance=nothing,
             against=_paired(table, row.last, same[row.sparsity], margin)
             if row.sparsity in same and row.method != reference
             else None,

@@ -38,7 +38,7 @@ def pivot_table(run: Gathered, found: Sequence[Outcome]) -> Table:
 
 
 def _score(values: np.ndarray, outcome: Outcome) -> str:
-    mark = " ✓" if outcome.passes else " (✓)" if outcome.pair.non_inferior else ""
+    mark = " ✓" if outcome.passes else " (✓)" if outcome.passes_alone else ""
     return spread(float(np.nanmean(values)), float(np.nanstd(values, ddof=1)) if len(values) > 1 else None) + mark
 
 

@@ -102,6 +102,15 @@ def compare(
     )
 
 
+def above(network: ArrayLike, reference: ArrayLike, *, alpha: float = 0.05) -> bool:
+    """Whether a network is better than a reference: the one-sided bound of the mean difference is above 0 (paired t).
+
+    With one subject there is no bound; then whether it is better at all.
+    """
+    d = _differences(network, reference)
+    return bool(d.mean() > 0) if len(d) < 2 else _non_inferiority(d, 0.0, alpha)[0] > 0
+
+
 def bootstrap_interval(values: ArrayLike, *, alpha: float = 0.05, resamples: int = 10_000, seed: int = 0) -> Interval:
     """Percentile bootstrap interval of the mean over subjects (Efron, 1979).
 
