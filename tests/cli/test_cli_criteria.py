@@ -46,9 +46,23 @@ def test_criteria_are_those_of_the_library(call, world, tmp_path):
     assert (out / "correlations.csv").read_text().startswith("saliency,axis,slices")
 
 
+def test_the_oracle_sees_the_subjects_that_training_was_validated_on(call, world, tmp_path):
+    saw = json.loads((world / "net" / "trimcap.json").read_text())["steps"][-1]["saw"]
+    words = ("criteria", world / "net", "--data", world / "w.npz", "--saliency", "l1,taylor", "--windows", 8)
+    found = call(*words, "--out", tmp_path / "c", "--json", ok=True).json
+    assert found["valid"] == saw["early stopping"] != found["subjects"]
+    assert set(found["subjects"]) <= set(saw["fit"])
+    text = (tmp_path / "c" / "criteria.md").read_text()
+    assert "on 8 windows; saliencies that look at data saw 8." in text
+    assert (
+        f"Oracle and accuracies on {', '.join(found['valid'])}; saliencies saw {', '.join(found['subjects'])}." in text
+    )
+    assert "validation windows" not in text
+
+
 def test_criteria_says_when_the_oracle_saw_the_same_windows(call, world):
-    words = ("criteria", world / "net", "--data", world / "w.npz", "--saliency", "l1,apoz", "--windows", 8)
-    text = call(*words, ok=True).out
+    words = ("--saliency", "l1,apoz", "--windows", 8, "--subjects", "S00,S01,S02")
+    text = call("criteria", world / "net", "--data", world / "w.npz", *words, ok=True).out
     assert "the oracle saw the saliencies' windows; give others with --valid" in text
     assert "no activation of axis" in text
 

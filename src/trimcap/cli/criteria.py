@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trimcap.cli import datasets, inputs
+from trimcap.cli import datasets, inputs, outputs
 from trimcap.cli.answer import Answer, Misuse, typed
 from trimcap.cli.pruning import Axes, axes_named, refuse_test, seen_windows
 from trimcap.cli.show import table
@@ -30,7 +30,9 @@ Subjects = Annotated[
 ]
 Valid = Annotated[
     str | None,
-    typer.Option("--valid", help="Subjects for the oracle and the accuracies; default: those of the saliencies."),
+    typer.Option(
+        "--valid", help="Subjects for the oracle and the accuracies; default: those that the training was validated on."
+    ),
 ]
 Names = Annotated[
     str | None, typer.Option("--saliency", help="Only these, with commas between; also package.module:function.")
@@ -39,7 +41,9 @@ Sparsities = Annotated[str, typer.Option("--sparsity", help="Fractions removed f
 Measure = Annotated[
     str, typer.Option("--measure", help="What the oracle measures: loss (its increase), absolute (change) or error.")
 ]
-Count = Annotated[int | None, typer.Option("--windows", min=1, help="At most so many windows each; default: all.")]
+Count = Annotated[
+    int | None, typer.Option("--windows", min=1, help="At most so many for saliencies and oracle; accuracies take all.")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of drawing windows and of the random saliency.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for criteria.md, .json, .png and correlations.csv.")]
 
@@ -125,16 +129,23 @@ def _windows(
 ) -> tuple[Windows, Windows]:
     """What the saliencies see, and what the oracle sees."""
     takes: dict[str, Any] = {**inputs.taken_by(network), "name": f"'{folder}'"}
-    held = datasets.fitted_to(datasets.read(data, subjects=names_of(valid)), **takes) if valid else None
+    named = names_of(valid) if valid else _validated_on(data, folder, subjects)
+    held = datasets.fitted_to(datasets.read(data, subjects=named), **takes) if named else None
     if held is not None:
         refuse_test(held, folder, "oracle", "--valid")
     own = seen_windows(data, folder, subjects)
     if held is not None and subjects is None:
-        shared = set(datasets.subjects_of(own)) & set(names_of(valid or ""))
+        shared = set(datasets.subjects_of(own)) & set(named)
         if shared:
             own = datasets.choose(own, tuple(sorted(shared)), leave_out=True)
     own = datasets.fitted_to(own, **takes)
     return own, own if held is None else held
+
+
+def _validated_on(data: str, folder: str, subjects: str | None) -> tuple[str, ...]:
+    """Subjects of the data on whom the network's training was validated, without those that saliencies were given."""
+    known = set(outputs.seen_subjects(folder).get("early stopping", ())) - set(names_of(subjects or ""))
+    return tuple(sorted(known & set(datasets.subjects_of(datasets.read(data))))) if known else ()
 
 
 def _say(name: str) -> None:
@@ -145,16 +156,19 @@ def _answer(found: Comparison, folder: str, own: Windows, held: Windows, out: Pa
     from trimcap.study.criteria import as_dict, write_comparison
 
     rows = found.table()
+    whose = (
+        f"oracle and accuracies on {', '.join(datasets.subjects_of(held))}; saliencies saw "
+        f"{', '.join(datasets.subjects_of(own))}"
+    )
     lines: list[Any] = [
         table(tuple(rows.columns), [tuple(row) for row in rows.itertuples(index=False)]),
-        f"oracle and accuracies on {', '.join(datasets.subjects_of(held))}; saliencies saw "
-        f"{', '.join(datasets.subjects_of(own))}; accuracy of the whole network {found.accuracy:.3f}",
+        f"{whose}; accuracy of the whole network {found.accuracy:.3f}",
         *([] if held is not own else ["note: the oracle saw the saliencies' windows; give others with --valid"]),
         *(f"note: {reason}" for reason in found.reasons.values()),
     ]
     facts = as_dict(found) | {"subjects": datasets.subjects_of(own), "valid": datasets.subjects_of(held)}
     if out is not None:
-        written = write_comparison(found, out, title=folder)
+        written = write_comparison(found, out, title=folder, whose=f"{whose[0].upper()}{whose[1:]}.")
         facts["files"] = [str(path) for path in written]
         lines.append(f"written: {', '.join(map(str, written))}")
     return Answer(facts, lines)

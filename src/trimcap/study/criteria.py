@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from trimcap.study.layout import Drawing
 
 
-def write_comparison(found: Comparison, folder: Path | str, *, title: str) -> list[Path]:
-    """Write `criteria.md`, `criteria.json`, `correlations.csv` and `criteria.png`; returns their paths."""
+def write_comparison(found: Comparison, folder: Path | str, *, title: str, whose: str = "") -> list[Path]:
+    """Write `criteria.md`, `criteria.json`, `correlations.csv` and `criteria.png`; returns their paths.
+
+    Parameters
+    ----------
+    whose : a sentence about whose windows were seen, for `criteria.md`
+    """
     place = make_folder(Path(folder))
     figure = comparison_figure(found)
     write_atomic(place / "criteria.png", figure.png)
-    write_atomic(place / "criteria.md", markdown(found, title=title, caption=figure.caption))
+    write_atomic(place / "criteria.md", markdown(found, title=title, caption=figure.caption, whose=whose))
     write_atomic(place / "correlations.csv", found.correlations.to_csv(index=False))
     write_json(place / "criteria.json", as_dict(found))
     return [place / name for name in ("criteria.md", "criteria.json", "correlations.csv", "criteria.png")]
@@ -43,11 +48,11 @@ def _records(table: Any) -> list[dict[str, Any]]:
     return [{k: None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()} for row in rows]
 
 
-def markdown(found: Comparison, *, title: str, caption: str) -> str:
+def markdown(found: Comparison, *, title: str, caption: str, whose: str = "") -> str:
     """The table, the figure with its caption, and why some scores are missing."""
     table = found.table()
     head = list(table.columns)
-    lines = [f"# Saliencies against the oracle: {title}", "", _sentence(found), ""]
+    lines = [f"# Saliencies against the oracle: {title}", "", f"{_sentence(found)} {whose}".strip(), ""]
     lines += ["| " + " | ".join(head) + " |", "|" + "|".join("---" if h == "saliency" else "--:" for h in head) + "|"]
     lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in table.itertuples(index=False)]
     lines += ["", f"![{caption}](criteria.png)", "", caption, ""]
@@ -59,8 +64,8 @@ def markdown(found: Comparison, *, title: str, caption: str) -> str:
 
 def _sentence(found: Comparison) -> str:
     return (
-        f"Correlations of ranks with the true increase of the loss on {found.windows[1]} validation windows; "
-        f"saliencies that look at data saw {found.windows[0]} windows. Accuracy of the whole network "
+        f"Correlations of ranks with the true increase of the loss on {found.windows[1]} windows; saliencies that "
+        f"look at data saw {found.windows[0]}. Accuracies are of all windows that the oracle draws from: whole network "
         f"{found.accuracy:.3f}; after pruning every axis, without recovery, as listed."
     )
 
