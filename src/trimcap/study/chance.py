@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trimcap.study.gathered import Gathered
-from trimcap.study.layout import number
+from trimcap.study.layout import counted, number
 from trimcap.study.statistics import above, per_subject
 from trimcap.study.store import BASELINES
 
@@ -20,7 +20,7 @@ def at_chance(run: Gathered, stage: str) -> str:
         return ""
     return (
         f"{stage} is not shown to be above chance: {number(float(both[stage].mean()))} window accuracy, majority class "
-        f"{number(float(both[_MAJORITY].mean()))}; subjects: {len(both)}"
+        f"{number(float(both[_MAJORITY].mean()))}; {counted(len(both), 'subject')}"
     )
 
 

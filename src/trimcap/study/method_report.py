@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from trimcap.study import method_tables as tables
 from trimcap.study.findings import nothing_learned, result_label
 from trimcap.study.gathered import Gathered
-from trimcap.study.layout import Section, Tile, number, points, times
+from trimcap.study.layout import Section, Tile, counted, number, points, times
 from trimcap.study.method_figures import methods_figure, recovery_figure
 from trimcap.study.method_results import Outcome, fewer, smallest, trunk_of
 from trimcap.study.statistics import per_subject
@@ -20,10 +20,10 @@ def method_headline(run: Gathered, found: Sequence[Outcome]) -> str:
     table = per_subject(run.subjects)
     base, margin = trunk.final, 100 * run.recipe.report.margin
     text = (
-        f"{result_label(trunk)}{len({o.method for o in found})} methods, {len(found)} networks of "
-        f"{run.recipe.model.name}: "
-        f"{leak_label(run).lower()}{base} {number(float(table[base].mean()))} window accuracy over {len(table)} "
-        "subjects. "
+        f"{result_label(trunk)}{counted(len({o.method for o in found}), 'method')}, "
+        f"{counted(len(found), 'network')} of {run.recipe.model.name}: "
+        f"{leak_label(run).lower()}{base} {number(float(table[base].mean()))} window accuracy over "
+        f"{counted(len(table), 'subject')}. "
     )
     if why := nothing_learned(trunk, base):
         return text + why[0].upper() + why[1:]
@@ -32,13 +32,13 @@ def method_headline(run: Gathered, found: Sequence[Outcome]) -> str:
     if best is None:
         raw = sum(outcome.passes_alone for outcome in found)
         return text + (
-            f"None is shown to be within {margin:g} points of it after correction for {len(found)} tests"
-            + (f" ({raw} are before)." if raw else ".")
+            f"None is shown to be within {margin:g} points of it after correction for {counted(len(found), 'test')}"
+            + (f" ({raw} before)." if raw else ".")
         )
     cost = run.cost
     parameters, macs = (fewer(cost[key][base], cost[key][best.last]) for key in ("parameters", "macs"))
     return text + (
-        f"{passing} are within {margin:g} points of it (non-inferiority, corrected for {len(found)} tests); the "
+        f"{passing} within {margin:g} points of it (non-inferiority, corrected for {counted(len(found), 'test')}); the "
         f"smallest is {best.title} with {parameters} fewer parameters and {macs} fewer MACs "
         f"({points(best.pair.difference)} points)."
     )

@@ -32,7 +32,7 @@ def pivot_table(run: Gathered, found: Sequence[Outcome]) -> Table:
         "averaging each subject over seeds.",
         ("method", *("once" if s is None else title_of("", s).strip() for s in sparsities)),
         tuple(rows),
-        note=f"✓: not worse than {trunk_of(run).final} by {margin:g} points or more, corrected for the {len(found)} "
+        note=f"✓: not worse than {trunk_of(run).final} by {margin:g} points or more, corrected for all "
         "tests of this table (Holm); (✓): before correction only.",
     )
 
@@ -96,7 +96,8 @@ def budget_table(run: Gathered, found: Sequence[Outcome]) -> Table | None:
         ("network", "epochs", "million MACs per training window", "seconds of the last step"),
         tuple(rows),
         note="Epochs that ran, also those after the best one. Forward passes only: a backward pass costs about twice "
-        "as much for all alike. A network from scratch does not pay for the dense one.",
+        "as much for all alike. A network from scratch does not pay for the dense one; a teacher's "
+        "passes are not counted.",
     )
 
 
