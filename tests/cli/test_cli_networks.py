@@ -89,8 +89,13 @@ def test_axis_names_survive_saving(world, tmp_path):
 
 def test_prune_within_a_budget(call, world, tmp_path):
     limit = cost(load(world / "net"), bits=8).flash_bytes * 2 // 3
-    call("prune", world / "net", "--flash", f"{limit}B", "--out", tmp_path / "p", ok=True)
-    assert deployed_cost(load(tmp_path / "p")).flash_bytes <= limit
+    found = call("prune", world / "net", "--flash", f"{limit}B", "--out", tmp_path / "p", "--json", ok=True).json
+    small = deployed_cost(load(tmp_path / "p"))
+    assert small.flash_bytes <= limit
+    # the numbers shown are those that the budget is about, not those of the graph
+    assert found["after"]["sram_bytes"] == small.sram_bytes != cost(load(tmp_path / "p"), bits=8).sram_bytes
+    assert found["before"]["sram_bytes"] == deployed_cost(load(world / "net")).sram_bytes
+    assert "as deployed in C" in found["counted"]
 
 
 def test_prune_electrodes_then_the_windows_follow(call, world, tmp_path):

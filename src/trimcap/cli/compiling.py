@@ -137,7 +137,10 @@ def export(
         "onnx": written[0] if written else None,
         "notes": list(program.notes),
     }
-    costs = table(("cost", "value"), [(key.replace("_", " "), value) for key, value in manifest["cost"].items()])
+    said = {"flash_bytes": "flash bytes (constants; code comes on top, see verify)"}
+    costs = table(
+        ("cost", "value"), [(said.get(key, key.replace("_", " ")), value) for key, value in manifest["cost"].items()]
+    )
     kind = "int8" if program.integer else "float"
     notes = [f"note: {note}" for note in program.notes] + [f"ONNX: {path}" for path in written]
     return Answer(

@@ -17,6 +17,7 @@ from trimcap.cli.values import names_of, pairs_of
 
 if TYPE_CHECKING:
     from trimcap.data.windows import Windows
+    from trimcap.graph.cost import Cost
     from trimcap.graph.network import Network
     from trimcap.prune.plan import Plan
     from trimcap.prune.saliency import Scores
@@ -84,7 +85,6 @@ def prune(
     force: outputs.Force = False,
 ) -> Answer:
     """Remove filters, neurons or electrodes: by sparsity, to fit a budget, by name, or as a plan says."""
-    from trimcap.graph.cost import cost
     from trimcap.graph.save import save
     from trimcap.prune.plan import Plan
     from trimcap.prune.shrink import shrink
@@ -116,7 +116,8 @@ def prune(
     options = {"sparsity": sparsity, **budgets, "electrodes": electrodes, "axes": axis, **counts}
     options |= {"data": data, "option": option, "plan": plan_file, "saliency": by}
     outputs.remember(out, "prune", options, source=network, **saw)
-    before, after = cost(original, bits=bits), cost(small, bits=bits)
+    measure, how = _measure(original, bits, budgets)
+    before, after = measure(original), measure(small)
     facts = {
         "out": out,
         "axes": plan.table(),
@@ -125,11 +126,12 @@ def prune(
         "saliency": {"name": by, "subjects": saw.get("saliency", [])},
         "before": cost_facts(before),
         "after": cost_facts(after),
+        "counted": how or "on the graph",
     }
     rows = [(r["axis"], r["before"], r["after"], share(r["requested"]), share(r["achieved"])) for r in plan.table()]
     axes = table(("axis", "before", "after", "requested", "achieved"), rows, title=f"sparsity ({plan.note})")
     saved = f"saved in {out}, plan in {out / 'plan.json'}; fine-tune it with `trimcap train {out} …`"
-    return Answer(facts, [axes, cost_change(before, after), saved])
+    return Answer(facts, [axes, cost_change(before, after, how=how), saved])
 
 
 def _budgets(flash: str | None, sram: str | None, macs: int | None) -> dict[str, Any]:
@@ -297,12 +299,18 @@ def _plan(
     if sparsity is not None:
         plan = keep_top(rest, scores, sparsity, **counts)
     else:
-        from trimcap.export.deployed import measure_of
-
-        measure, how = measure_of(rest, bits=bits)
+        measure, how = _measure(rest, bits, budgets)
         plan = keep_within(rest, scores, bits=bits, measure=measure, **budgets, **counts)
         plan = replace(plan, note=f"{plan.note}; {how}")
     return first.merged(plan) if first else plan
+
+
+def _measure(network: Network, bits: int, budgets: dict[str, Any]) -> tuple[Callable[[Network], Cost], str]:
+    """How costs are counted: as budgets are, if there are some, and what to say of it."""
+    from trimcap.export.deployed import measure_of
+    from trimcap.graph.cost import cost
+
+    return measure_of(network, bits=bits) if budgets else (lambda n: cost(n, bits=bits), "")
 
 
 def _electrodes(network: Network, text: str, score: Scorer) -> Plan:

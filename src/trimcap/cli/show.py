@@ -41,7 +41,7 @@ def share(value: float | None) -> str:
 COSTS: Mapping[str, str] = {
     "parameters": "parameters",
     "macs": "MACs",
-    "flash_bytes": "flash, B",
+    "flash_bytes": "flash (constants), B",
     "sram_bytes": "SRAM, B",
 }
 
@@ -51,13 +51,13 @@ def cost_facts(cost: Cost) -> dict[str, int]:
     return {"bits": cost.bits} | {name: int(getattr(cost, name)) for name in COSTS}
 
 
-def cost_change(before: Cost, after: Cost) -> Table:
-    """Totals before and after, and how many times smaller."""
+def cost_change(before: Cost, after: Cost, *, how: str = "") -> Table:
+    """Totals before and after, and how many times smaller; `how` they were counted, if not on the graph."""
     rows = []
     for name, title in COSTS.items():
         a, b = getattr(before, name), getattr(after, name)
         rows.append((title, a, b, f"{a / b:.2f}×" if b else "–"))
-    return table((f"cost at {after.bits} bits", "before", "after", "smaller"), rows)
+    return table((f"cost at {after.bits} bits", "before", "after", "smaller"), rows, title=how)
 
 
 def _text(cell: object) -> str:

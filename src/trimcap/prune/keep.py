@@ -202,7 +202,8 @@ def keep_within(
     now = count(network)
     if _fits(now, limits):
         raise PlanError(
-            f"{network.origin} meets the budget already ({_describe(now, limits)}); there is nothing to remove"
+            f"{network.origin} meets the budget already ({_describe(now, limits)}); there is nothing to remove: "
+            "use it as it is, or give less"
         )
 
     def tried(percent: int) -> tuple[Plan, Cost]:
