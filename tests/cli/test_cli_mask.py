@@ -172,3 +172,15 @@ def test_what_is_wrong_is_said(call, folders, tmp_path, words, code, message):
     assert message in " ".join(ended.err.split())
     assert ended.code == code
     assert not (tmp_path / "x" / "network.json").exists()
+
+
+def test_filters_without_a_weight_are_counted(call, world, tmp_path):
+    out = tmp_path / "m"
+    text = call("mask", world / "net", "--sparsity", 0.97, "--layers", "conv", "--out", out, ok=True).out
+    kept = Masks.load(out / "masks.safetensors").kept
+    dead = {name: int((~mask.flatten(1).any(1)).sum()) for name, mask in kept.items()}
+    assert any(dead.values())
+    for name, n in dead.items():
+        assert (f"{n} of {len(kept[name])} filters or units of {name} have no weight left" in text) == (n > 0)
+    text = call("mask", world / "net", "--sparsity", 0.1, "--scope", "layer", "--out", tmp_path / "n", ok=True).out
+    assert "no weight left" not in text

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
+from trimcap.cli.sensitivity import _at_chance
 from trimcap.data.npz import read_npz
-from trimcap.graph.save import load
+from trimcap.graph.save import load, save
 from trimcap.prune.saliency import l1
 from trimcap.prune.sensitivity import sensitivity
 from trimcap.train.predict import predict
@@ -112,3 +115,18 @@ def test_plan_of_prune_is_checked(call, world, tmp_path):
     ended = call("prune", world / "net", "--plan", tmp_path / "plan.json", "--out", tmp_path / "o")
     assert ended.code == 1
     assert "for another network" in ended.err
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy"])
+def test_a_network_that_has_learned_nothing_is_called_so(call, world, tmp_path, metric):
+    network = load(world / "net")
+    tensors = dict(network.tensors) | {n: torch.zeros_like(network.tensors[n]) for n in network.trainable}
+    save(network.with_tensors(tensors), tmp_path / "dull")
+    words = ("--data", world / "w.npz", "--subjects", "S00", "--axis", "conv", "--metric", metric)
+    said = "what a network that has learned nothing may lose says nothing"
+    assert said in " ".join(call("sensitivity", tmp_path / "dull", *words, ok=True).out.split())
+    windows = read_npz(world / "w.npz")
+    for better, expected in ((0.5, True), (0.52, False)):
+        found = SimpleNamespace(metric=metric, baseline=better)
+        assert (said in _at_chance(found, windows.take(windows.metadata.subject == "S00"))) == expected
+    assert _at_chance(SimpleNamespace(metric="loss", baseline=0.0), windows) == ""

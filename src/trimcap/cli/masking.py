@@ -91,7 +91,20 @@ def _answer(masks: Masks, stored: dict[int, Storage], sparsity: float, out: Path
     sizes = [(f"{bits} bits", s.dense, s.compressed, s.on_device) for bits, s in stored.items()]
     held = table(("all weights at", "dense, B", "compressed, B", "a device sees, B"), sizes)
     saved = f"saved in {out}, masks in {out / MASKS}; `trimcap train {out} …` keeps them"
-    return Answer(facts, [tensors, held, saved])
+    return Answer(facts, [tensors, held, *(f"note: {silent}" for silent in _silent(masks)), saved])
+
+
+def _silent(masks: Masks) -> list[str]:
+    """Layers some of whose filters or units have no weight left."""
+    found = []
+    for name, kept in masks.kept.items():
+        rows = kept.reshape(len(kept), -1).any(1)
+        if not bool(rows.all()):
+            found.append(
+                f"{int((~rows).sum())} of {len(rows)} filters or units of {name} have no weight left; "
+                "--scope layer removes the same share of every layer, --at-least keeps some of each"
+            )
+    return found
 
 
 def masks_in(folder: Path | str, network: Network) -> Masks | None:

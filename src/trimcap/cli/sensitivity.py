@@ -227,8 +227,22 @@ def _answer(found: Sensitivity, windows: Windows, why: str, goal: _Goal | None) 
         lines.append(
             f"target {goal.target:.3g} for every axis alone; all of them at once, without recovery: {goal.together:.3f}"
         )
-    lines += [f"note: {why}"] if why else []
+    lines += [f"note: {note}" for note in (why, _at_chance(found, windows)) if note]
     return Answer(facts, lines, failed=goal.why_not if goal else "")
+
+
+def _at_chance(found: Sensitivity, windows: Windows) -> str:
+    """That the whole network is no better than an answer that is always the same; "" if it is, or for the loss."""
+    if found.metric == "loss":
+        return ""
+    shares = [float((windows.y == label).mean()) for label in range(len(windows.classes))]
+    chance = max(shares) if found.metric == "accuracy" else 1 / sum(share > 0 for share in shares)
+    if found.baseline > chance:
+        return ""
+    return (
+        f"the whole network's {found.metric} is {found.baseline:.3f}, and one answer for all windows has {chance:.3f}: "
+        "what a network that has learned nothing may lose says nothing; train it first"
+    )
 
 
 def _at(curve: Any, baseline: float) -> list[float]:
