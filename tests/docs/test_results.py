@@ -32,3 +32,21 @@ def test_recovery_arms():
         for sparsity, cell in zip((30, 50, 80), cells, strict=True):
             difference, interval = report[f"{arm} {sparsity} %"][2:4]
             assert cell == f"{difference} ({interval})"
+
+
+def test_the_distilled_network():
+    readme = " ".join((DOCS.parent / "README.md").read_text().split())
+    report = (DOCS / "results" / "ijcnn-eegmat-ccnn-distil" / "README.md").read_text()
+    ((_, accuracy, difference, interval, lower, p, _, parameters, macs, *_),) = rows(
+        report, "method | before recovery"
+    ).values()
+    (with_spread,) = re.findall(r"\| LFP, distilled \| ([\d.]+ ± [\d.]+) ✓ \|", report)
+    (dense,) = re.findall(r"\| dense \| (0\.[\d.]+ ± [\d.]+) \|", report)
+    assert with_spread.startswith(accuracy)
+    said = (
+        f"{with_spread} against {dense}, {difference} points, 95 % interval {interval}, not worse by 2 points or more "
+        f"(lower bound {lower}, p {p}), with {parameters} fewer parameters and {macs} fewer MACs."
+    )
+    assert said in readme
+    short = re.sub(r" ± [\d.]+", "", f"{with_spread} against {dense}")
+    assert short in " ".join((DOCS / "pruning.md").read_text().split())
