@@ -90,11 +90,11 @@ def test_ancestors_are_of_the_same_method():
         ("sparsities = [0.3, 0.8]", "sparsities = [0.3, 0.3]", "are not distinct"),
         ("sparsities = [0.3, 0.8]", "sparsities = [0.3, 1.0]", "[compare] sparsities"),
         ('saliency = "taylor"', 'salience = "taylor"',
-         "[compare] method 'Taylor': [[steps]] number 1 (prune) unknown key 'salience'; did you mean 'saliency'?"),
-        ('saliency = "taylor"', 'saliency = "taylor", macs = 0', "'Taylor': [[steps]] number 1 (prune) macs = 0"),
-        ('{kind = "mask"}', '{kind = "maks"}', "method 'UMWP': [[steps]] number 1 unknown kind 'maks'"),
-        ('name = "UMWP"', 'name = "a/b"', "[compare.methods] name = 'a/b'"),
-        ('name = "UMWP"', 'nam = "UMWP"', "[compare.methods] unknown key 'nam'; did you mean 'name'?"),
+         "[compare] method 'Taylor', step 1 (prune): unknown key 'salience'; did you mean 'saliency'?"),
+        ('saliency = "taylor"', 'saliency = "taylor", macs = 0', "'Taylor', step 1 (prune): macs = 0"),
+        ('{kind = "mask"}', '{kind = "maks"}', "method 'UMWP', step 1: unknown kind 'maks'"),
+        ('name = "UMWP"', 'name = "a/b"', "[[compare.methods]] number 4 name = 'a/b'"),
+        ('name = "UMWP"', 'nam = "UMWP"', "[[compare.methods]] number 4 unknown key 'nam'; did you mean 'name'?"),
         ('[{kind = "mask"}, ', '[{kind = "mask"}, {kind = "prune"}, ', "method 'UMWP': steps: 'prune' cannot follow"),
         ('{kind = "mask"}', '{kind = "mask", sparsity = 0.7}', "method 'UMWP' has sparsities, but each of its steps"),
         ('name = "scratch"', 'name = "LFP 30"',
@@ -107,6 +107,42 @@ def test_what_is_wrong_is_said(old, new, says):
     assert COMPARE.count(old) >= 1
     with pytest.raises(ValueError, match=re.escape(says)):
         recipe(COMPARE.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('saliency = "taylor"', 'salience = "taylor"', "step 1 (prune): unknown key 'salience'; did you mean 'sali"),
+        ('saliency = "taylor"', 'saliency = "taylor", sparsity = 1.5', "step 1 (prune): sparsity = 1.5: input"),
+        ('{kind = "prune", saliency = "taylor"}', '{kind = "prun"}', "step 1: unknown kind 'prun'; did you mean 'prun"),
+        ("epochs = 2, batch_size = 8}]\n[[compare.methods]]\nname = \"random\"",
+         'arm = "distill"}]\n[[compare.methods]]\nname = "random"', "step 2 (recover): arm: unknown value 'distill';"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_method_is_one_line(old, new, says):
+    assert COMPARE.count(old) == 1
+    with pytest.raises(ValueError, match=r"^") as caught:
+        recipe(COMPARE.replace(old, new))
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"recipe: [compare] method 'Taylor', {says}")
+
+
+def test_every_mistake_is_said_at_once():
+    text = COMPARE.replace('"taylor"', '"taylor", scpe = "axis"').replace('{kind = "mask"}', '{kind = "maks"}')
+    text = text.replace('reference = "random"', 'reference = "radnom"')
+    with pytest.raises(ValueError, match="radnom") as caught:
+        parse_recipe(re.sub("epochs = [0-9]+", "epochs = 0", HEAD) + text)
+    starts = [
+        "recipe: [train] epochs = 0", "recipe: [compare] reference = 'radnom' is no method",
+        "recipe: [compare] method 'Taylor', step 1 (prune): unknown key 'scpe'",
+        "recipe: [compare] method 'UMWP', step 1: unknown kind 'maks'",
+    ]  # fmt: skip
+    lines = str(caught.value).splitlines()
+    assert len(lines) == len(starts)
+    assert all(line.startswith(start) for line, start in zip(lines, starts, strict=True))
+    with pytest.raises(ValueError, match="distinct") as caught:
+        parse_recipe(HEAD.replace("[3]", "[3, 3]") + '[[steps]]\nkind = "verify"\n' + COMPARE)
+    assert len(str(caught.value).splitlines()) == 2
 
 
 def test_a_method_cannot_follow_integers():

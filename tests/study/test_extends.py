@@ -69,9 +69,64 @@ def test_what_is_wrong_is_said(tmp_path):
         merged(tmp_path / "a.toml")
     with pytest.raises(ValueError, match=r"c\.toml: extends = 3: it is the name of one recipe"):
         merged(tmp_path / "c.toml")
-    with pytest.raises(FileNotFoundError, match=r"nix\.toml', which 'd\.toml' extends\. Found there: a\.toml"):
+    with pytest.raises(FileNotFoundError, match=r"nix\.toml', which 'd\.toml' extends.* Beside it: a\.toml"):
         merged(tmp_path / "d.toml")
     with pytest.raises(ValueError, match=r"e\.toml is not valid TOML"):
         merged(tmp_path / "e.toml")
     with pytest.raises(ValueError, match=r"f\.toml: \[train\] unknown key 'epoch'; did you mean 'epochs'"):
         load_recipe(tmp_path / "f.toml")
+
+
+def test_a_misspelt_shipped_recipe_is_named(tmp_path):
+    write(tmp_path, a='extends = "ijcnn-eegmat-tsceptio"\n', b='extends = "aa.toml"\n', c='extends = "zzqqkkvv"\n')
+    with pytest.raises(FileNotFoundError) as caught:
+        merged(tmp_path / "a.toml")
+    assert "which 'a.toml' extends; did you mean 'ijcnn-eegmat-tsception'? Beside it: b.toml" in str(caught.value)
+    assert "trimcap's own: " in str(caught.value)
+    assert all(name in str(caught.value) for name in shipped())
+    with pytest.raises(FileNotFoundError, match=r"did you mean 'a\.toml'"):
+        merged(tmp_path / "b.toml")
+    with pytest.raises(FileNotFoundError, match=r"which 'c\.toml' extends\. Beside it: a\.toml"):
+        merged(tmp_path / "c.toml")
+
+
+METHODS = """
+[compare]
+sparsities = [0.5]
+reference = "random"
+[[compare.methods]]
+name = "random"
+steps = [{kind = "prune", saliency = "random"}]
+"""
+MINE = """
+name = "mine"
+extends = "middle.toml"
+[[compare.methods]]
+name = "LFP"
+steps = [{kind = "prune"}]
+"""
+
+
+def test_an_inherited_reference_says_where_it_is_from_and_hides_nothing(tmp_path):
+    write(tmp_path, base=BASE + METHODS, middle='extends = "base.toml"\n', mine=MINE)
+    where = (
+        "mine.toml: [compare] reference = 'random', inherited from 'base.toml', is no method; methods: LFP. Name one"
+    )
+    with pytest.raises(ValueError, match="inherited") as caught:
+        load_recipe(tmp_path / "mine.toml")
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(where)
+    assert line.endswith('or write reference = "dense" in [compare]')
+    wrong = MINE.replace('"prune"', '"prun"').replace("[[comp", "seeds = [1, 1]\n[train]\nepoch = 3\n[[comp")
+    write(tmp_path, mine=wrong)
+    with pytest.raises(ValueError, match="inherited") as caught:
+        load_recipe(tmp_path / "mine.toml")
+    first, *rest = str(caught.value).splitlines()
+    assert first == line
+    assert [r.partition("; did")[0] for r in rest] == [
+        "mine.toml: [train] unknown key 'epoch'",
+        "mine.toml: [compare] method 'LFP', step 1: unknown kind 'prun'",
+    ]
+    for own in ('reference = "dense"', 'reference = "LFP"'):
+        write(tmp_path, mine=MINE.replace("[[comp", f"[compare]\n{own}\n[[comp"))
+        assert load_recipe(tmp_path / "mine.toml").compare.reference in (None, "LFP")

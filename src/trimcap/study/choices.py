@@ -46,4 +46,4 @@ def check_choices(recipe: Recipe) -> None:
         try:
             with_choice(recipe, choice)
         except ValidationError as error:
-            raise ValueError(f"[choose] {choice}: {complaint(error, Recipe, 'then')}") from error
+            raise ValueError(complaint(error, Recipe, f"[choose] {choice}: then")) from error

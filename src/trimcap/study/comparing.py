@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from trimcap.study.complaint import complaint
+from trimcap.study.complaint import problems
 from trimcap.study.names import slug
 from trimcap.study.section import Fraction, Section
 from trimcap.study.steps import Step, check_order, later_keys
@@ -20,12 +20,14 @@ _GOALS = {
     "soft": ("sparsity",),
     "published": ("sparsity",),
 }
+#: a sparsity to check steps with that are not given one yet
+_ANY = 0.5
 
 
 class Steps(Section):
     """Steps alone, for a check."""
 
-    steps: Annotated[tuple[Step, ...], Field(min_length=1)]
+    steps: tuple[Step, ...]
 
 
 class Method(Section):
@@ -52,13 +54,14 @@ class Method(Section):
 
         Raises
         ------
-        ValueError : an unknown kind or key, a wrong value; says which step.
+        ValueError : unknown kinds or keys, wrong values; a line for each, with its step.
         """
         steps = [step | {"sparsity": sparsity} if _asks(step) else step for step in self.steps]
         try:
             return Steps.model_validate_json(json.dumps({"steps": steps}), strict=True).steps
         except ValidationError as error:
-            raise ValueError(complaint(error, Steps, f"[compare] method {self.name!r}")) from error
+            lines = problems(error, Steps, step="step {number}{kind}:")
+            raise ValueError("\n".join(f"method {self.name!r}, {line}" for line in lines)) from error
 
 
 class CompareSection(Section):
@@ -88,20 +91,29 @@ class CompareSection(Section):
     def _checked(self) -> CompareSection:
         names = [method.name for method in self.methods]
         files = [slug(name).lower() for name in names]
+        wrong = list[str]()
         if twice := [name for name, file in zip(names, files, strict=True) if files.count(file) > 1]:
-            raise ValueError(f"two methods are called {twice[0]!r}, or as good as; give each a name of its own")
+            wrong.append(f"two methods are called {twice[0]!r}, or as good as; give each a name of its own")
         if self.reference is not None and self.reference not in names:
-            raise ValueError(f"reference = {self.reference!r} is no method; methods: {', '.join(names)}")
+            wrong.append(no_reference(self.reference, names))
         for method in self.methods:
-            for sparsity in self.sparsities_of(method):
-                method.at(sparsity)
+            wrong += self._mistakes(method)
+        if wrong:
+            raise ValueError("\n".join(dict.fromkeys(wrong)))
         return self
+
+    def _mistakes(self, method: Method) -> list[str]:
+        try:
+            method.at(_ANY if method.asks else None)  # a misspelt step is said first
+            self.sparsities_of(method)
+        except ValueError as error:
+            return str(error).splitlines()
+        return []
 
     def sparsities_of(self, method: Method) -> tuple[float | None, ...]:
         """At which sparsities a method is run; (None,) if no step of it asks for one."""
         if not method.asks:
             if method.sparsities is not None:
-                method.at(None)  # a misspelt step is said first
                 raise ValueError(
                     f"method {method.name!r} has sparsities, but each of its steps says itself how much goes, or "
                     "removes nothing; leave them out, or the sparsity in its steps"
@@ -126,13 +138,26 @@ class CompareSection(Section):
         return [[m.name, sparsity, [_content(step) for step in steps]] for m, sparsity, steps in self.runs()]
 
 
+def no_reference(reference: str, names: Iterable[str], *, inherited: str = "") -> str:
+    """What is said about a reference that is none of the methods; `inherited` names the recipe that says it."""
+    said = f", inherited from '{inherited}'," if inherited else ""
+    where = " in [compare]" if inherited else ""
+    return (
+        f"reference = {reference!r}{said} is no method; methods: {', '.join(names)}. Name one of them, or write "
+        f'reference = "dense"{where}'
+    )
+
+
 def check_methods(compare: CompareSection, trunk: Sequence[str]) -> None:
-    """Refuse methods whose steps can't follow those of the recipe, of the given kinds."""
+    """Refuse methods whose steps can't follow those of the recipe, of the given kinds; says each once."""
+    wrong = []
     for method, _, steps in compare.runs():
         try:
             check_order([*trunk, *(step.kind for step in steps)])
         except ValueError as error:
-            raise ValueError(f"[compare] method {method.name!r}: {error}") from error
+            wrong.append(f"[compare] method {method.name!r}: {error}")
+    if wrong:
+        raise ValueError("\n".join(dict.fromkeys(wrong)))
 
 
 def _asks(step: dict[str, Any]) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from trimcap._errors import unknown
+
+_STEP = "[[steps]] number {number}{kind}"
 
 
 def complaint(error: ValidationError, root: type[BaseModel], where: str) -> str:
@@ -20,42 +22,71 @@ def complaint(error: ValidationError, root: type[BaseModel], where: str) -> str:
     ...     print(complaint(error, Recipe, "recipe.toml").partition(" Known:")[0])
     recipe.toml: [train] unknown key 'epoch'; did you mean 'epochs'?
     """
-    problems = [_one(detail, root) for detail in error.errors(include_url=False)]
+    return "\n".join(f"{where}: {problem}" for problem in problems(error, root))
+
+
+def problems(error: ValidationError, root: type[BaseModel], *, step: str = _STEP) -> list[str]:
+    """Every problem with its table and key, once.
+
+    Parameters
+    ----------
+    error : of a recipe or a part of it
+    root : the model that was to be made
+    step : what a step is called, with its {number} and {kind}
+    """
+    details = error.errors(include_url=False)
+    real = [detail for detail in details if not _follows(detail, details)]
     # a value that fits no member of a union is reported once per member
-    return "\n".join(f"{where}: {problem}" for problem in dict.fromkeys(problems))
+    return list(dict.fromkeys(line for detail in real for line in _lines(detail, root, step)))
 
 
-def _one(detail: Mapping[str, Any], root: type[BaseModel]) -> str:
-    location = tuple(detail["loc"])
-    table, key, model = _place(location, root)
+def _follows(detail: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a list is said to be too short only because what is in it is wrong."""
+    place = tuple(detail["loc"])
+    places = [tuple(other["loc"]) for other in others]
+    return detail["type"] == "too_short" and any(place != one and place == one[: len(place)] for one in places)
+
+
+def _lines(detail: Mapping[str, Any], root: type[BaseModel], step: str) -> list[str]:
+    """One line for each mistake."""
+    table, key, model = _place(tuple(detail["loc"]), root, step)
     prefix = f"{table} " if table else ""
-    kind = detail["type"]
-    if kind == "extra_forbidden":
-        return prefix + unknown("key", str(key), _keys(model))
-    if kind == "missing":
-        return f"{prefix}lacks the key {key!r}"
-    if kind == "union_tag_not_found":
-        return f"{_step(location)} lacks the key 'kind'; known kinds: {', '.join(_kinds(root))}"
-    if kind == "union_tag_invalid":
-        return f"{_step(location)} " + unknown("kind", str(detail["ctx"]["tag"]), _kinds(root))
-    if kind == "literal_error":
-        return f"{prefix}{key}: " + unknown("value", str(detail["input"]), _literals(model, str(key)))
     message = detail["msg"].removeprefix("Value error, ")
-    if kind == "value_error":
-        return f"{prefix}{message}"
-    return f"{prefix}{key} = {detail['input']!r}: {message[0].lower()}{message[1:]}"
+    if detail["type"] == "value_error":  # of a table as a whole, which may have several
+        return [prefix + line for line in message.splitlines()]
+    if detail["type"].startswith("union_tag"):
+        return [_of_a_kind(detail, root, step)]
+    return [prefix + _of_a_key(detail, key, model, message)]
 
 
-def _place(location: tuple[Any, ...], root: type[BaseModel]) -> tuple[str, str, type[BaseModel]]:
+def _of_a_kind(detail: Mapping[str, Any], root: type[BaseModel], step: str) -> str:
+    place = _step(tuple(detail["loc"]), step)
+    if detail["type"] == "union_tag_not_found":
+        return f"{place} lacks the key 'kind'; known kinds: {', '.join(_kinds(root))}"
+    return f"{place} " + unknown("kind", str(detail["ctx"]["tag"]), _kinds(root))
+
+
+def _of_a_key(detail: Mapping[str, Any], key: str, model: type[BaseModel], message: str) -> str:
+    if detail["type"] == "extra_forbidden":
+        return unknown("key", key, _keys(model))
+    if detail["type"] == "missing":
+        return f"lacks the key {key!r}"
+    if detail["type"] == "literal_error":
+        return f"{key}: " + unknown("value", str(detail["input"]), _literals(model, key))
+    return f"{key} = {detail['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _place(location: tuple[Any, ...], root: type[BaseModel], step: str) -> tuple[str, str, type[BaseModel]]:
     """Table as it is written in the file, key within it, and the table's model."""
     if location[:1] == ("steps",) and len(location) >= 3:
         key = str(location[3]) if len(location) > 3 else ""
-        return _step(location), key, _kinds(root)[location[2]]
-    table, model, rest = "", root, list(location)
+        return _step(location, step), key, _kinds(root)[location[2]]
+    table, where, model, rest = "", "", root, list(location)
     while rest and (inner := _model_of(model, str(rest[0]))) is not None:
-        table, model = f"{table}.{rest[0]}".lstrip("."), inner
-        del rest[: 2 if len(rest) > 1 and isinstance(rest[1], int) else 1]  # one of an array of tables
-    return (f"[{table}]" if table else ""), (str(rest[0]) if rest else ""), model
+        table, model = f"{table}.{rest.pop(0)}".lstrip("."), inner
+        of_several = bool(rest) and isinstance(rest[0], int)
+        where = f"[[{table}]] number {int(rest.pop(0)) + 1}" if of_several else f"[{table}]"
+    return where, (str(rest[0]) if rest else ""), model
 
 
 def _model_of(model: type[BaseModel], key: str) -> type[BaseModel] | None:
@@ -65,9 +96,9 @@ def _model_of(model: type[BaseModel], key: str) -> type[BaseModel] | None:
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
-def _step(location: tuple[Any, ...]) -> str:
+def _step(location: tuple[Any, ...], step: str) -> str:
     kind = f" ({location[2]})" if len(location) > 2 else ""
-    return f"[[steps]] number {int(location[1]) + 1}{kind}"
+    return step.format(number=int(location[1]) + 1, kind=kind)
 
 
 def _keys(model: type[BaseModel]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,12 @@ def merged(path: Path | str, *, before: tuple[Path, ...] = ()) -> dict[str, Any]
 
     Raises
     ------
-    FileNotFoundError : no such file; names the recipes beside it.
+    FileNotFoundError : no such file; names the nearest, the recipes beside it and the shipped ones.
     ValueError : not TOML; recipes that extend each other in a circle.
     """
     path = Path(path)
     if not path.is_file():
-        beside = sorted(p.name for p in path.parent.glob("*.toml"))
-        said = f", which '{before[-1].name}' extends" if before else ""
-        raise FileNotFoundError(f"no recipe '{path}'{said}. " + (f"Found there: {', '.join(beside)}" if beside else ""))
+        raise FileNotFoundError(_missing(path, before))
     if path.resolve() in (p.resolve() for p in before):
         circle = " → ".join(p.name for p in (*before, path))
         raise ValueError(f"recipes extend each other in a circle: {circle}; remove `extends` from one of them")
@@ -35,6 +34,25 @@ def merged(path: Path | str, *, before: tuple[Path, ...] = ()) -> dict[str, Any]
     if not isinstance(base, str):
         raise ValueError(f"{path.name}: extends = {base!r}: it is the name of one recipe, in quotes")
     return _over(merged(_place(path, base), before=(*before, path)), table)
+
+
+def inherited(path: Path | str, table: str, key: str) -> str:
+    """The file from which a recipe has a key of a table; "" if it says the key itself, or nobody does.
+
+    Parameters
+    ----------
+    path : of a recipe that `merged` can read
+    table, key : such as "compare" and "reference"
+    """
+    own, place = Path(path), Path(path)
+    while True:
+        content = read_toml(place.read_text(encoding="utf-8"), place.name)
+        part = content.get(table)
+        if isinstance(part, dict) and key in part:
+            return "" if place == own else place.name
+        if not isinstance(content.get("extends"), str):
+            return ""
+        place = _place(place, content["extends"])
 
 
 def read_toml(text: str, where: str) -> dict[str, Any]:
@@ -61,6 +79,20 @@ def _place(path: Path, base: str) -> Path:
     beside = path.parent / base
     own = shipped()
     return own[base.removesuffix(".toml")] if not beside.is_file() and base.removesuffix(".toml") in own else beside
+
+
+def _missing(path: Path, before: tuple[Path, ...]) -> str:
+    """What is said about a recipe that is nowhere: the nearest name beside it and among the shipped ones."""
+    beside = sorted(p.name for p in path.parent.glob("*.toml") if p.resolve() not in {b.resolve() for b in before})
+    if not before:
+        return f"no recipe '{path}'. " + (f"Found there: {', '.join(beside)}" if beside else "")
+    own = shipped()
+    name = path.stem if path.suffix == ".toml" else path.name
+    near = get_close_matches(name.lower(), [*(Path(b).stem.lower() for b in beside), *own], n=1, cutoff=0.5)
+    known = {Path(b).stem.lower(): b for b in beside} | {n: n for n in own}
+    hint = f"; did you mean {known[near[0]]!r}?" if near else "."
+    found = f" Beside it: {', '.join(beside)}." if beside else ""
+    return f"no recipe '{path}', which '{before[-1].name}' extends{hint}{found} trimcap's own: {', '.join(own)}"
 
 
 def _over(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

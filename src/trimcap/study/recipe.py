@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from trimcap.study.comparing import CompareSection, check_methods
+from trimcap.study.comparing import CompareSection, check_methods, no_reference
 from trimcap.study.complaint import complaint
-from trimcap.study.extends import merged, read_toml
+from trimcap.study.extends import inherited, merged, read_toml
 from trimcap.study.section import Positive, Section
 from trimcap.study.steps import Step, Training, check_order, later_keys
 
@@ -201,28 +201,15 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _checked(self) -> Recipe:
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError(f"seeds {list(self.seeds)} are not distinct; every seed is one repetition")
-        twin = self.report.leaky_twin
-        if not isinstance(twin, bool) and (alone := [seed for seed in twin if seed not in self.seeds]):
-            raise ValueError(f"[report] leaky_twin: seeds {alone} are not among the recipe's seeds {list(self.seeds)}")
-        kinds: list[str] = [step.kind for step in self.steps]
-        check_order(kinds)
-        if self.compare is not None:
-            from trimcap.study.plan import check_files
-
-            check_methods(self.compare, kinds)
-            check_files(self)
-            kinds += [step.kind for _, _, steps in self.compare.runs() for step in steps]
-        if "calibrate" in kinds and not _may_calibrate(self.protocol):
-            raise ValueError(
-                f"steps: 'calibrate' needs calibration trials, which the protocol {self.protocol.name!r} does not set "
-                'aside; write name = "few_shot" in [protocol], or remove the step'
-            )
-        if self.choose or self.protocol.inner is not None:
-            from trimcap.study.choices import check_choices
-
-            check_choices(self)
+        wrong = list[str]()
+        for check in (_check_seeds, _check_steps, _check_compare, _check_calibration):
+            try:
+                check(self)
+            except ValueError as error:
+                wrong += str(error).splitlines()
+        if wrong:
+            raise ValueError("\n".join(dict.fromkeys(wrong)))
+        _check_choices(self)  # makes recipes of its own, which would repeat all that
         return self
 
     @cached_property
@@ -259,7 +246,8 @@ def load_recipe(path: Path | str) -> Recipe:
     ValueError : not TOML, an unknown key (names the nearest), a wrong type or value (says where); recipes that extend
         each other in a circle.
     """
-    return _checked(merged(path), Path(path).name)
+    table = merged(path)
+    return _checked(table, Path(path).name, foreign=_foreign_reference(path, table))
 
 
 def parse_recipe(text: str, *, where: str = "recipe") -> Recipe:
@@ -267,12 +255,75 @@ def parse_recipe(text: str, *, where: str = "recipe") -> Recipe:
     return _checked(read_toml(text, where), where)
 
 
-def _checked(table: dict[str, Any], where: str) -> Recipe:
+def _checked(table: dict[str, Any], where: str, *, foreign: str = "") -> Recipe:
+    """The recipe of a table; `foreign` is a mistake that it inherited, and is said with its own."""
+    if foreign:
+        table = table | {"compare": {k: v for k, v in table["compare"].items() if k != "reference"}}
+    lines = [f"{where}: [compare] {foreign}"] if foreign else []
     try:
         # strict JSON mode: lists become tuples, but "3" is no number and 1 is no boolean
-        return Recipe.model_validate_json(json.dumps(table, default=str), strict=True)
+        recipe = Recipe.model_validate_json(json.dumps(table, default=str), strict=True)
     except ValidationError as error:
-        raise ValueError(complaint(error, Recipe, where)) from error
+        raise ValueError("\n".join([*lines, complaint(error, Recipe, where)])) from error
+    if lines:
+        raise ValueError(lines[0])
+    return recipe
+
+
+def _foreign_reference(path: Path | str, table: dict[str, Any]) -> str:
+    """What is wrong with a reference of methods that comes from another recipe; "" if nothing is."""
+    compare = table.get("compare")
+    if not isinstance(compare, dict) or not isinstance(methods := compare.get("methods"), list):
+        return ""
+    names = [str(method["name"]) for method in methods if isinstance(method, dict) and "name" in method]
+    reference, source = compare.get("reference"), inherited(path, "compare", "reference")
+    if not source or not isinstance(reference, str) or reference in (*names, "dense"):
+        return ""
+    return no_reference(reference, names, inherited=source)
+
+
+def _check_seeds(recipe: Recipe) -> None:
+    if len(set(recipe.seeds)) != len(recipe.seeds):
+        raise ValueError(f"seeds {list(recipe.seeds)} are not distinct; every seed is one repetition")
+    twin = recipe.report.leaky_twin
+    if not isinstance(twin, bool) and (alone := [seed for seed in twin if seed not in recipe.seeds]):
+        raise ValueError(f"[report] leaky_twin: seeds {alone} are not among the recipe's seeds {list(recipe.seeds)}")
+
+
+def _check_steps(recipe: Recipe) -> None:
+    kinds: list[str] = [step.kind for step in recipe.steps]
+    check_order(kinds)
+
+
+def _check_compare(recipe: Recipe) -> None:
+    if recipe.compare is None:
+        return
+    from trimcap.study.plan import check_files
+
+    kinds: list[str] = [step.kind for step in recipe.steps]
+    try:
+        check_order(kinds)
+    except ValueError:
+        kinds = []  # said already, not once more for every method
+    check_methods(recipe.compare, kinds)
+    check_files(recipe)
+
+
+def _check_calibration(recipe: Recipe) -> None:
+    methods = recipe.compare.runs() if recipe.compare is not None else ()
+    kinds = [step.kind for steps in (recipe.steps, *(own for _, _, own in methods)) for step in steps]
+    if "calibrate" in kinds and not _may_calibrate(recipe.protocol):
+        raise ValueError(
+            f"steps: 'calibrate' needs calibration trials, which the protocol {recipe.protocol.name!r} does not set "
+            'aside; write name = "few_shot" in [protocol], or remove the step'
+        )
+
+
+def _check_choices(recipe: Recipe) -> None:
+    if recipe.choose or recipe.protocol.inner is not None:
+        from trimcap.study.choices import check_choices
+
+        check_choices(recipe)
 
 
 def _may_calibrate(protocol: ProtocolSection) -> bool:
