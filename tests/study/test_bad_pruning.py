@@ -10,6 +10,8 @@ from torch import nn
 
 from trimcap._errors import PlanError
 from trimcap.prune.saliency import Scores
+from trimcap.study.before_training import check_axes
+from trimcap.study.prepare import prepare
 from trimcap.study.recipe import parse_recipe
 from trimcap.study.run import run
 
@@ -51,6 +53,24 @@ def says(tmp_path, head, steps):
         (PRUNE.replace("0.5", "nan"), "sparsity"),
         ('[[steps]]\nkind = "soft"\nsparsity = 1.0\n', "less than 1"),
         ('[[steps]]\nkind = "mask"\nsparsity = 0.5\nlayers = ["linera"]\n', "layers"),
+        (
+            PRUNE + 'saliency = "d_step"\noptions = {ties = "ordnal"}\n',
+            "unknown ties 'ordnal'; did you mean 'ordinal'?",
+        ),
+        (PRUNE + 'saliency = "taylor"\noptions = {of = "gate"}\n', "unknown of 'gate'; did you mean 'gates'?"),
+        (PRUNE + 'saliency = "d_step"\noptions = {tie = "ordinal"}\n', "unknown option 'tie'; did you mean 'ties'?"),
+        (PRUNE + 'axes = "linera"\n', "stage 'pruned': unknown axis or kind of layer 'linera'; did you mean 'linear'?"),
+        (PRUNE + 'axes = ["times"]\n', "can't be pruned: times of the input"),
+        (PRUNE + "at_most = {tempral = 0.5}\n", "unknown axis 'tempral'"),
+        (PRUNE + 'saliency = "taylor"\naxes = "recurrent"\n', "as it is for a kind of layer"),
+        ('[[steps]]\nkind = "prune"\nelectrodes = 50\n', "cannot keep 50 of"),
+        ('[[steps]]\nkind = "rewrite"\n' + PRUNE + 'axes = "temporl"\n', "unknown axis or kind of layer 'temporl'"),
+        (PRUNE + PRUNE + 'axes = ["model.temporl"]\n', "stage 'pruned 2': unknown axis or kind of layer"),
+        (
+            "[compare]\nsparsities = [0.3, 0.5]\n"
+            '[[compare.methods]]\nname = "a"\nsteps = [{kind = "prune", axes = "x"}]\n',
+            "stage 'a 30 %: pruned': unknown axis or kind of layer 'x'",
+        ),
     ],
 )
 def test_before_anything_is_trained(tmp_path, monkeypatch, steps, message):
@@ -66,15 +86,10 @@ def test_before_anything_is_trained(tmp_path, monkeypatch, steps, message):
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        (PRUNE + 'axes = "linera"\n', "unknown axis or kind of layer 'linera'"),
-        (PRUNE + 'axes = ["times"]\n', "can't be pruned: times of the input"),
-        (PRUNE + "at_most = {tempral = 0.5}\n", "unknown axis 'tempral'"),
         (PRUNE + 'saliency = "hrank"\n', "the rank of such a matrix is 0 or 1 whatever it contains. Use 'chip'"),
         (PRUNE + 'saliency = "test_bad_pruning:nan"\n', "are not finite at slices [0"),
         (PRUNE + 'saliency = "test_bad_pruning:too_few"\n', "scores and"),
-        (PRUNE + 'axes = "recurrent"\n', "as it is for a kind of layer"),
         ('[[steps]]\nkind = "mask"\nsparsity = 0.5\nlayers = ["recurrent"]\n', "has no weights of layers recurrent"),
-        ('[[steps]]\nkind = "prune"\nelectrodes = 50\n', "cannot keep 50 of"),
     ],
 )
 def test_at_the_stage_that_meets_it(tmp_path, steps, message):
@@ -92,7 +107,27 @@ def test_a_model_of_which_nothing_can_be_pruned(tmp_path):
     assert "ordered by" in found
 
 
-def test_a_misspelt_kind_of_layer_is_named(tmp_path):
-    text, _ = says(tmp_path, HEAD, PRUNE + 'axes = "linera"\n')
-    assert "unknown axis or kind of layer 'linera'; did you mean 'linear'?" in text
-    assert "stage 'pruned'" in text
+@pytest.mark.parametrize(
+    "steps",
+    [
+        '[[steps]]\nkind = "rewrite"\n' + PRUNE + 'axes = ["model.temporal"]\n',
+        PRUNE + PRUNE + 'axes = ["model.spatial"]\n',  # model.spatial.depth, if it is the only axis of its layer
+        PRUNE + PRUNE + 'axes = "linear"\n',
+        '[[steps]]\nkind = "recover"\nepochs = 1\n' + PRUNE + 'axes = "model.spatial.depth"\n',
+        PRUNE + 'at_most = {"model.temporal" = 0.5}\n',
+        '[[steps]]\nkind = "prune"\nelectrodes = 4\n',
+    ],
+)
+def test_what_may_be_there_later_is_not_refused(steps):
+    recipe = parse_recipe(HEAD + steps)
+    train = prepare(recipe).windows
+    check_axes(recipe, train)
+    text = steps.replace("model.", "modle.") if "model." in steps else steps.replace("linear", "linera")
+    if text != steps:
+        with pytest.raises(ValueError, match="unknown axis"):
+            check_axes(parse_recipe(HEAD + text), train)
+
+
+def test_a_refused_recipe_leaves_no_folder(tmp_path):
+    _, folder = says(tmp_path, HEAD, PRUNE + 'axes = "linera"\n')
+    assert not folder.exists()

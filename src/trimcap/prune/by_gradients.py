@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -31,7 +32,8 @@ from trimcap.prune.samples import Sample, sample
 from trimcap.prune.scores import Scores, chosen, makers_of, summed
 
 Values = NDArray[np.float64]
-_OF, _FORMS = ("gates", "weights"), ("square", "abs", "sum_abs")
+Of = Literal["gates", "weights"]
+Form = Literal["square", "abs", "sum_abs"]
 
 
 def taylor(
@@ -39,8 +41,8 @@ def taylor(
     *,
     windows: Windows | None = None,
     axes: Iterable[str] | None = None,
-    of: str = "gates",
-    form: str = "square",
+    of: Of = "gates",
+    form: Form = "square",
     n_windows: int | None = None,
     batch_size: int = 64,
     seed: int = 0,
@@ -64,8 +66,8 @@ def taylor(
     Source: Molchanov et al. (2019), "Importance estimation for neural network pruning", CVPR, eq. 8–9 and §3.3 (gates).
     Needs: windows.
     """
-    _option("of", of, _OF)
-    _option("form", form, _FORMS)
+    _option("of", of, get_args(Of))
+    _option("form", form, get_args(Form))
     found = chosen(network, axes)
     data = sample(network, windows, name="taylor", ledger=ledger, n_windows=n_windows, batch_size=batch_size, seed=seed)
     totals = {axis.name: np.zeros(axis.size) for axis in found}
@@ -137,7 +139,7 @@ def fisher(
     *,
     windows: Windows | None = None,
     axes: Iterable[str] | None = None,
-    of: str = "gates",
+    of: Of = "gates",
     n_windows: int | None = None,
     batch_size: int = 64,
     seed: int = 0,
@@ -164,7 +166,7 @@ def fisher(
     §2 (gates); LeCun et al. (1990), "Optimal brain damage", NIPS, §2 (weights).
     Needs: windows.
     """
-    _option("of", of, _OF)
+    _option("of", of, get_args(Of))
     found = chosen(network, axes)
     data = sample(network, windows, name="fisher", ledger=ledger, n_windows=n_windows, batch_size=batch_size, seed=seed)
     if of == "gates" and _own_gates(network, found, data):

@@ -8,6 +8,7 @@ score one of the function that the network computes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from trimcap.graph.network import Network, Node, Ref
 from trimcap.prune.scores import Scores, chosen, from_units
 
 Rows = NDArray[np.float64]
+Ties = Literal["ordinal", "average"]
 
 
 def l1(network: Network, *, axes: Iterable[str] | None = None, folded: bool = False) -> Scores:
@@ -201,7 +203,7 @@ def _lamp(squares: Rows) -> Rows:
 
 
 def d_score(
-    network: Network, *, axes: Iterable[str] | None = None, ties: str = "ordinal", folded: bool = False
+    network: Network, *, axes: Iterable[str] | None = None, ties: Ties = "ordinal", folded: bool = False
 ) -> Scores:
     """s_j = r(P)_j + r(N)_j: rank of the excitatory plus rank of the inhibitory mass.
 
@@ -226,7 +228,7 @@ def d_score(
 
 
 def d_step(
-    network: Network, *, axes: Iterable[str] | None = None, ties: str = "ordinal", folded: bool = False
+    network: Network, *, axes: Iterable[str] | None = None, ties: Ties = "ordinal", folded: bool = False
 ) -> Scores:
     """s_j = 2n · max(r(P)_j, r(N)_j) + r(P)_j + r(N)_j: units that are small both ways enter first.
 
@@ -250,7 +252,7 @@ def d_step(
 
 
 def d_step_gm(
-    network: Network, *, axes: Iterable[str] | None = None, ties: str = "ordinal", folded: bool = False
+    network: Network, *, axes: Iterable[str] | None = None, ties: Ties = "ordinal", folded: bool = False
 ) -> Scores:
     """D-Step on distances: P_j = Σ_i ‖w⁺_i − w⁺_j‖₂ and N_j = Σ_i ‖w⁻_i − w⁻_j‖₂ of the positive and negative parts.
 
@@ -301,7 +303,7 @@ def _ranked(
     folded: bool,
     name: str,
 ) -> Scores:
-    if ties not in ("ordinal", "average"):
+    if ties not in get_args(Ties):
         raise ValueError(f"ties must be 'ordinal' or 'average', got {ties!r}")
 
     def score(units: Rows) -> Rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network
 from trimcap.prune.keep import keep_top
+from trimcap.prune.oracle import Measure
 from trimcap.prune.saliency import SALIENCIES, Saliency, Scores, chosen, find_saliency, needs_windows, oracle, score
 from trimcap.prune.shrink import shrink
 
@@ -106,7 +107,8 @@ def compare(
     if progress:
         progress("oracle")
     started = time.perf_counter()
-    truth = oracle(network, windows=valid, axes=found, measure=measure, n_windows=n_windows, seed=seed, ledger=ledger)
+    wanted = cast(Measure, measure)  # oracle refuses what is none
+    truth = oracle(network, windows=valid, axes=found, measure=wanted, n_windows=n_windows, seed=seed, ledger=ledger)
     results: dict[str, tuple[Scores, float]] = {"oracle": (truth, time.perf_counter() - started)}
     reasons: dict[str, str] = {}
     for name in names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -22,7 +23,8 @@ from trimcap.prune.samples import Sample, sample
 from trimcap.prune.scores import Scores, chosen
 
 Values = NDArray[np.float64]
-MEASURES = ("loss", "absolute", "error")
+Measure = Literal["loss", "absolute", "error"]
+MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 
 def oracle(
@@ -30,7 +32,7 @@ def oracle(
     *,
     windows: Windows | None = None,
     axes: Iterable[str] | None = None,
-    measure: str = "loss",
+    measure: Measure = "loss",
     n_windows: int | None = None,
     batch_size: int = 256,
     seed: int = 0,

@@ -11,7 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from trimcap._errors import PlanError, unknown
 from trimcap.data.ledger import Ledger
@@ -51,6 +51,8 @@ _BY_GROUP: dict[str, tuple[Saliency, ...]] = {
 }
 #: short names that recipes and the command line use
 SALIENCIES: dict[str, Saliency] = {f.__name__: f for group in _BY_GROUP.values() for f in group}
+#: those that look at nothing but the network
+BY_WEIGHTS = frozenset(f.__name__ for group in ("weights", "control") for f in _BY_GROUP[group])
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def find_saliency(saliency: str | Saliency, options: Mapping[str, Any] | None = 
 
     Raises
     ------
-    ValueError : unknown name (says the nearest), or an option that it does not take.
+    ValueError : unknown name (says the nearest), or an option or a value of an option that it does not take.
     """
     function: Saliency = named("saliency", saliency, SALIENCIES) if isinstance(saliency, str) else saliency
     parameters = inspect.signature(function).parameters
@@ -117,7 +119,20 @@ def find_saliency(saliency: str | Saliency, options: Mapping[str, Any] | None = 
         for option in options or {}:
             if option not in legal:
                 raise ValueError(f"saliency {_title(saliency)}: {unknown('option', option, legal)}")
+    for option, value in (options or {}).items():
+        known = _choices(function, option)
+        if known and value not in known:
+            raise ValueError(f"saliency {_title(saliency)}: {unknown(option, str(value), map(str, known))}")
     return function
+
+
+def _choices(function: Saliency, option: str) -> tuple[Any, ...]:
+    """The values that an option may have, if it is annotated as a `Literal`."""
+    try:
+        hint = get_type_hints(function).get(option)
+    except (NameError, TypeError):  # names of a function of one's own that are there for the type checker alone
+        return ()
+    return get_args(hint) if get_origin(hint) is Literal else ()
 
 
 def _title(saliency: str | Saliency) -> str:
@@ -201,6 +216,7 @@ def _theirs(network: Network, found: Any, name: str, axes: list[str] | None) -> 
 
 
 __all__ = [
+    "BY_WEIGHTS",
     "SALIENCIES",
     "Description",
     "Saliency",

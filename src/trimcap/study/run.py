@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trimcap._errors import AuditError
+from trimcap.data.windows import Windows
 from trimcap.study.folding import protocol_facts
 from trimcap.study.prepare import Prepared, folds_of, prepare
 from trimcap.study.recipe import Recipe
@@ -59,7 +60,7 @@ def run(
 
     Raises
     ------
-    ValueError : the folder belongs to another recipe; unknown names; impossible data.
+    ValueError : the folder belongs to another recipe; unknown names, of axes too; impossible data.
     OSError : the folder can't be written.
     AuditError : after all trials, if a stage saw test windows. VerifyError : C differs from its network.
     """
@@ -70,6 +71,8 @@ def run(
     prepared = prepare(recipe, progress=progress is True and sys.stderr.isatty())
     folds = [fold for fold, _ in folds_of(prepared, recipe.protocol)]
     protocol = protocol_facts(folds, recipe)
+    if not (folder / "run.json").exists():
+        _check_axes(recipe, folds[0].train)
     run_folder = open_run(folder, recipe, text=text, facts={"data": prepared.facts(), "protocol": protocol})
     chosen = _chosen(len(folds), recipe.seeds, only)
     finished = [pair for pair in chosen if run_folder.trial(*pair).has("trial")]
@@ -98,6 +101,12 @@ def _check_names(recipe: Recipe) -> None:
     from trimcap.study.stages import check_names
 
     check_names(recipe)
+
+
+def _check_axes(recipe: Recipe, train: Windows) -> None:
+    from trimcap.study.before_training import check_axes
+
+    check_axes(recipe, train)
 
 
 def run_job(job: Job, *, prepared: Prepared | None = None) -> dict[str, Any]:
