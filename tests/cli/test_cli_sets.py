@@ -123,3 +123,16 @@ def test_a_file_of_a_published_set_stands_for_its_folder(call, tmp_path):
 def test_the_list_of_sets_says_size_licence_and_access(call):
     text = call("data", "sets", ok=True).out
     assert all(part in text for entry in CATALOGUE for part in (entry.name, entry.size.split()[0], entry.homepage[:20]))
+
+
+def test_nan_in_windows_is_said_by_check_and_train(call, tmp_path):
+    X = np.random.default_rng(0).normal(0, 20, (8, 2, 256)).astype(np.float32)
+    X[[3, 5], 1, 7] = np.nan
+    path = tmp_path / "nan.npz"
+    np.savez(path, X=X, y=np.arange(8) % 2, channels=["Fz", "Cz"], rate=128, subject=list("aabbccdd"))
+    says = "NaN or infinity in 2 of 8 windows, first in window 3, channel Cz, then in 5; leave these windows out"
+    ended = call("data", "check", path)
+    assert ended.code != 0
+    assert says in " ".join((ended.out + ended.err).split())
+    assert "next:" not in ended.out
+    assert says in " ".join(call("train", "eegnet", "--data", path, "--out", tmp_path / "net").err.split())

@@ -98,6 +98,24 @@ def test_nan_is_found_in_every_window_by_a_full_check(tmp_path):
         open_arrays(place, check="ful")
 
 
+def test_nan_is_among_the_facts(tmp_path, monkeypatch):
+    place = save_folder(make(), tmp_path)
+    assert arrays_facts(place)["problems"] == []
+    nan(place)
+    (problem,) = arrays_facts(place)["problems"]
+    assert problem.startswith(f"X holds NaN or infinity in 1 of 40 windows, first in window 17, channel {CHANNELS[1]}")
+    row = 4 * np.prod(make().shape)
+    monkeypatch.setattr("trimcap.data.arrays_layout._AT_ONCE", 3 * row)  # in pieces
+    assert arrays_facts(place)["problems"] == [problem]
+    monkeypatch.setattr("trimcap.data.arrays_layout._READ", 14 * row)  # 0, 3, 6, …, 39
+    assert arrays_facts(place)["problems"] == []
+    X = np.load(place / "X.npy")
+    X[39, 0, 0] = np.inf
+    np.save(place / "X.npy", X)
+    (problem,) = arrays_facts(place)["problems"]
+    assert f"in 1 of 14 windows looked at, first in window 39, channel {CHANNELS[0]};" in problem
+
+
 def test_numbers_that_changed_on_the_way_are_found_by_a_full_check(tmp_path):
     place = write_arrays(make(), tmp_path / "w")
     content = bytearray((place / "X.npy").read_bytes())

@@ -13,7 +13,7 @@ import numpy as np
 from trimcap.data.arrays_find import is_item, items_in, layout_at
 from trimcap.data.arrays_folder import check_numbers
 from trimcap.data.arrays_labels import labels_of
-from trimcap.data.arrays_layout import Check, problems_of, windows_from
+from trimcap.data.arrays_layout import Check, problems_of, values_problem, windows_from
 from trimcap.data.arrays_source import arrays_source
 from trimcap.data.arrays_tidy import columns_of, is_tidy, subjects_of
 from trimcap.data.arrays_write import write_arrays
@@ -90,7 +90,7 @@ def windows_source(path: Path | None, **options: Any) -> Windows:
 
 
 def arrays_facts(path: Path | str, *, any_names: bool = False, **given: Any) -> dict[str, Any]:
-    """What a place holds, for people; X is not read.
+    """What a place holds, for people; X is looked through for NaN, at most 2 GiB of it.
 
     Parameters
     ----------
@@ -120,6 +120,8 @@ def arrays_facts(path: Path | str, *, any_names: bool = False, **given: Any) -> 
         return {"kind": "several", "items": items, "problems": found}
     layout = layout_at(path, given)
     problems = problems_of(layout, any_names=any_names)
+    if not problems and (found := values_problem(layout)):
+        problems = [found]
     info, table = layout.info, layout.table
     facts = {
         "kind": "windows",

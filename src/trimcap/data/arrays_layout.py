@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from trimcap._errors import unknown
 from trimcap.data.arrays_labels import labels_of
 from trimcap.data.electrodes import unknown_electrodes
+from trimcap.data.finite import not_finite
 from trimcap.data.images import INTENSITY
 from trimcap.data.lazy import Block, Index, lazy_array, pieces
 from trimcap.data.source import Wanted, choose_subjects
@@ -23,6 +24,8 @@ Check = Literal["quick", "full"]
 
 #: what info.json, the attributes of a Zarr group or the schema of a Parquet file may say
 INFO = ("channels", "rate", "classes", "unit", "scale", "duration", "steps", "sha256")
+#: bytes of X that are looked at for NaN, and how many of them at once
+_READ, _AT_ONCE = 2 * 2**30, 32 * 2**20
 #: windows that a quick check looks at
 _LOOKED_AT = 32
 # EEG is tens of µV; below this spread the numbers are volts, or the electrodes were off
@@ -113,6 +116,22 @@ def problems_of(layout: Layout, *, any_names: bool = False) -> list[str]:
         except ValueError as error:
             found.append(str(error))
     return found
+
+
+def values_problem(layout: Layout) -> str:
+    """What is said about NaN and infinity in X, "" if none is seen; of a very large X windows evenly spread."""
+    n = layout.shape[0]
+    if layout.dtype.kind != "f" or len(layout.shape) < 2 or 0 in layout.shape:
+        return ""
+    row = math.prod(layout.shape[1:]) * layout.dtype.itemsize
+    most = max(1, _READ // row)
+    chosen = np.arange(n) if n <= most else np.linspace(0, n - 1, most).round().astype(np.int64)
+    at_once = max(1, _AT_ONCE // row)
+    blocks = (layout.read(chosen[first : first + at_once]) for first in range(0, len(chosen), at_once))
+    channels = layout.info.get("channels") or ()
+    return not_finite(
+        blocks, tuple(map(str, channels)) if len(layout.shape) == 3 else (), rows=None if n <= most else chosen
+    )
 
 
 def complete(table: pd.DataFrame, duration: float) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trimcap._files import replacing
 from trimcap.data import npz_fields
+from trimcap.data.finite import not_finite
 from trimcap.data.lazy import pieces
 from trimcap.data.npz_arrays import npz_arrays
 from trimcap.data.readers import from_arrays
@@ -101,15 +102,16 @@ def _own(arrays: npz_fields.Arrays, X: NDArray[np.float32], y: NDArray[np.int64]
     missing = [key for key in (*COLUMNS, "classes", "duration", "unit") if key not in arrays]
     if missing:
         raise ValueError(f"the arrays {', '.join(missing)} are missing")
-    if not np.isfinite(X).all():
-        raise ValueError("X holds NaN or infinity")
+    names = npz_fields.names(arrays, "channels")
+    if found := not_finite(pieces(X), names if X.ndim == 3 else ()):
+        raise ValueError(found)
     npz_fields.starts(arrays, "start", len(X))
     own = [*COLUMNS, *(f"{_EXTRA}{name}" for name in _extra_names(arrays))]
     return Windows(
         X=X,
         y=y,
         metadata=pd.DataFrame({key.removeprefix(_EXTRA): npz_fields.column(arrays, key, len(X)) for key in own}),
-        channels=tuple(npz_fields.names(arrays, "channels")),
+        channels=tuple(names),
         rate=rate,
         classes=tuple(npz_fields.names(arrays, "classes")),
         duration=npz_fields.positive(arrays, "duration"),

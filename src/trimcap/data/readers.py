@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from trimcap.data.check import check_signal
 from trimcap.data.electrodes import unknown_electrodes
+from trimcap.data.finite import not_finite
 from trimcap.data.recording import Recording
 from trimcap.data.windows import Windows
 
@@ -221,14 +222,8 @@ def _check_shape(values: NDArray[np.float32], channels: tuple[str, ...], rate: f
 
 
 def _check_values(values: NDArray[np.float32], channels: tuple[str, ...]) -> None:
-    finite = np.isfinite(values).all(axis=2)
-    if not finite.all():
-        bad = np.argwhere(np.logical_not(finite))
-        window, channel = bad[0]
-        raise ValueError(
-            f"X holds NaN or infinity in {len(set(bad[:, 0].tolist()))} of {len(values)} windows, first "
-            f"in window {window}, channel {channels[channel]}; leave these windows out or interpolate"
-        )
+    if found := not_finite([values], channels):
+        raise ValueError(found)
     constant = np.ptp(values, axis=(0, 2)) == 0
     if constant.any():
         names = ", ".join(c for c, flat in zip(channels, constant, strict=True) if flat)
