@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from trimcap._errors import TraceError
+from trimcap._errors import PlanError, TraceError
 from trimcap.graph.trace import trace
+from trimcap.models.scaled import Scaled
 from trimcap.program.lower import lower
 from trimcap.prune.plan import make_plan
+from trimcap.prune.scores import chosen
 from trimcap.prune.shrink import shrink
 from trimcap.train import predict
 from zoo import ZOO, build
@@ -352,3 +355,13 @@ def test_tensors_may_be_called_as_results_are():
     small = shrink(network, make_plan(network, {axis.name: (0, 2, 5)}))
     model.conv.weight.data[[1, 3, 4]], model.conv.bias.data[[1, 3, 4]] = 0, 0
     torch.testing.assert_close(small.module()(x), model(x))
+
+
+def test_a_network_is_called_after_the_users_model_not_after_its_standardisation():
+    own = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
+    example = torch.randn(2, 3, 2)
+    plain, scaled = trace(own, example), trace(Scaled(own, np.zeros((3, 1)), np.ones((3, 1))), example)
+    assert scaled.origin == plain.origin == "torch.nn.modules.container.Sequential"
+    frozen = Scaled(nn.Flatten(), np.zeros((3, 1)), np.ones((3, 1)))
+    with pytest.raises(PlanError, match="no axis inside .*Flatten can be pruned"):
+        chosen(trace(frozen, example), None)

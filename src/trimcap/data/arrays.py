@@ -120,8 +120,8 @@ def arrays_facts(path: Path | str, *, any_names: bool = False, **given: Any) -> 
         return {"kind": "several", "items": items, "problems": found}
     layout = layout_at(path, given)
     problems = problems_of(layout, any_names=any_names)
-    if not problems and (found := values_problem(layout)):
-        problems = [found]
+    if not problems and (unfit := values_problem(layout)):
+        problems = [unfit]
     info, table = layout.info, layout.table
     facts = {
         "kind": "windows",

@@ -23,6 +23,7 @@ from trimcap.graph.canonical import nodes_of, simplify
 from trimcap.graph.constraints import bake
 from trimcap.graph.module import NetworkModule
 from trimcap.graph.network import INPUT_DIMENSIONS, Network
+from trimcap.models.scaled import Scaled
 
 
 def trace(
@@ -136,6 +137,9 @@ def _two_batches(model: nn.Module, examples: Examples) -> Written:
 
 
 def _origin(model: nn.Module) -> str:
+    """The class of the model; of one that was given its standardisation that of the model inside, the user's own."""
+    if isinstance(model, Scaled):
+        return _origin(model.model)
     cls = type(model)
     return cls.__name__ if cls.__module__ == "__main__" else f"{cls.__module__}.{cls.__name__}"
 
