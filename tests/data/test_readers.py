@@ -80,6 +80,27 @@ def test_epochs_become_windows() -> None:
     assert (made.channels, made.rate, made.duration, made.unit) == (CHANNELS, 100.0, 1.0, "µV")
 
 
+def test_microvolts_where_mne_expects_volts_are_noticed() -> None:
+    source = raw()
+    source._data[0] *= 1e6  # one channel off, or full of artefacts, does not decide
+    from_raw(source, subject="S1")
+    source._data[1:3] *= 1e6
+    with pytest.warns(UserWarning, match=r"raw of subject S1: a typical EEG channel varies by 9\.9 V") as said:
+        made = from_raw(source, subject="S1")
+    assert "multiply them by 1e-6" in str(said[0].message)
+    assert said[0].filename == __file__
+    assert made.signal.std() > 1e6  # not changed behind the user's back
+    events = np.array([[100, 0, 3], [300, 0, 7]])
+    many = mne.Epochs(source, events, {"a": 3, "b": 7}, 0, 0.99, baseline=None, preload=True, verbose="error")
+    with pytest.warns(UserWarning, match="epochs of subject S2: a typical EEG channel"):
+        from_epochs(many, subject="S2")
+    source._data[:3] *= 1e-6
+    source._data[3] *= 1e6  # the EOG channel is none of its business
+    source._data[:3] += 0.1  # the offset of an amplifier with direct current is no amplitude
+    source._data[:3, ::50] += 1.0  # spikes
+    from_raw(source, subject="S1")
+
+
 def test_rejected_epochs_are_gone() -> None:
     spread = np.ptp(epochs([100, 300, 500], [7, 3, 7]).get_data(picks=[0, 1, 2]), axis=2).max(axis=1)
     worst = int(np.argmax(spread))

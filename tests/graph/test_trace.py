@@ -363,5 +363,5 @@ def test_a_network_is_called_after_the_users_model_not_after_its_standardisation
     plain, scaled = trace(own, example), trace(Scaled(own, np.zeros((3, 1)), np.ones((3, 1))), example)
     assert scaled.origin == plain.origin == "torch.nn.modules.container.Sequential"
     frozen = Scaled(nn.Flatten(), np.zeros((3, 1)), np.ones((3, 1)))
-    with pytest.raises(PlanError, match="no axis inside .*Flatten can be pruned"):
+    with pytest.raises(PlanError, match="Flatten can be pruned"):
         chosen(trace(frozen, example), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 # EEG is tens of µV; below this spread the numbers are volts, or the electrodes were off
 _SMALLEST_SPREAD = 1e-2
+# of scalp EEG in volts, 100 times the largest artefact: above this the numbers are µV, or have no unit
+_LARGEST_VOLTS = 1e-2
+_LOOKED_AT = 100_000
 _MOST_CLASSES = 10_000
 
 
@@ -45,11 +49,15 @@ def from_raw(
     Raises
     ------
     ValueError : no EEG channel; channels marked bad; unknown electrodes; a NaN or constant channel.
+
+    Warns
+    -----
+    UserWarning : a typical channel varies by more than 0.01 V, as no EEG does: microvolts where MNE expects volts.
     """
     picks = eeg_picks(raw.info, f"raw of subject {subject}")
     channels = tuple(raw.ch_names[i] for i in picks)
     check_names(channels, f"raw of subject {subject}", any_names=any_names)
-    return check_signal(
+    made = check_signal(
         Recording(
             signal=(raw.get_data(picks=picks) * 1e6).astype(np.float32),
             rate=float(raw.info["sfreq"]),
@@ -62,6 +70,8 @@ def from_raw(
             info=dict(info or {}),
         )
     )
+    _warn_of_microvolts(made.signal, f"raw of subject {subject}")
+    return made
 
 
 def from_epochs(
@@ -88,6 +98,10 @@ def from_epochs(
     ------
     ValueError : no epochs or EEG channels; channels marked bad; two events with one code; unknown electrodes;
         NaN or constant channels; overlapping epochs without `trial`.
+
+    Warns
+    -----
+    UserWarning : a typical channel varies by more than 0.01 V, as no EEG does: microvolts where MNE expects volts.
     """
     what = f"epochs of subject {subject}"
     picks = eeg_picks(epochs.info, what)
@@ -104,7 +118,7 @@ def from_epochs(
             "they must not be separate trials; pass trial= with the name of the trial each was cut from"
         )
     names = {code: name for name, code in epochs.event_id.items()}
-    return from_arrays(
+    made = from_arrays(
         data,
         np.searchsorted(codes, epochs.events[:, 2]),
         channels=[epochs.ch_names[i] for i in picks],
@@ -116,6 +130,8 @@ def from_epochs(
         classes=[names[code] for code in codes],
         any_names=any_names,
     )
+    _warn_of_microvolts(made.X.transpose(1, 0, 2).reshape(len(picks), -1), what)
+    return made
 
 
 def from_arrays(
@@ -173,6 +189,20 @@ def from_arrays(
         metadata["start"] = np.asarray(_column("start", list(start), len(values)), dtype=np.float64)
     names = tuple(map(str, classes)) if classes else tuple(str(c) for c in range(int(labels.max()) + 1))
     return Windows(values, labels, metadata, channels, float(rate), names, duration)
+
+
+def _warn_of_microvolts(signal: NDArray[np.float32], what: str) -> None:
+    """Warn if a signal, µV (n_channels, n_times), has amplitudes of volts; robust, so that artefacts don't decide."""
+    some = signal[:, :: max(1, signal.shape[1] // _LOOKED_AT)]
+    deviation = np.abs(some - np.median(some, axis=1, keepdims=True))
+    typical = float(np.median(1.4826 * np.median(deviation, axis=1))) * 1e-6
+    if typical > _LARGEST_VOLTS:
+        warnings.warn(
+            f"{what}: a typical EEG channel varies by {typical:.2g} V, and scalp EEG by some 1e-5 V. MNE objects hold "
+            "volts; these numbers look like µV, or have no unit. If they are µV, multiply them by 1e-6 before you make "
+            f"the MNE object; as they are, {1e6 * typical:.2g} µV go into the windows",
+            stacklevel=3,
+        )
 
 
 def eeg_picks(info: Any, what: str) -> list[int]:
