@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from edf_files import eegmat_counts, write_edf, write_subject
 
-from trimcap.cli.datasets import read
+from trimcap.cli.answer import Misuse
+from trimcap.cli.datasets import fitted_to, read
 from trimcap.data.cut import cut
 from trimcap.data.features import differential_entropy
 from trimcap.data.npz import read_npz
 from trimcap.data.synthetic import make_synthetic
+from trimcap.data.windows import Windows
 
 PICK = "Fp1,C3,O1"
 CLASSES = ("--class", "rest=*_1.edf", "--class", "arithmetic=*_2.edf")
@@ -143,3 +146,14 @@ def test_windows_in_a_folder_are_data(call, world, tmp_path):
     np.testing.assert_array_equal(read(str(out)).X, wanted.X)
     assert call("data", "info", out, "--json", ok=True).json["windows"] == len(wanted)
     assert "exists" in call("data", "prepare", "synthetic", "--out", out).err
+
+
+def test_windows_meet_a_network_of_the_other_names() -> None:
+    X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    metadata = pd.DataFrame({"subject": ["a", "b"], "session": "0", "trial": "0", "start": 0.0})
+    own = Windows(X, np.array([0, 1]), metadata, ("T7", "Cz", "P8"), 4.0, ("x", "y"), 1.0)
+    made = fitted_to(own, channels=("T6", "T3", "Cz"), shape=(3, 4), name="net")
+    assert (made.channels, made.steps) == (("T6", "T3", "Cz"), ("electrodes T6 = P8, T3 = T7, Cz picked",))
+    np.testing.assert_array_equal(made.X, X[:, [2, 0, 1]])
+    with pytest.raises(Misuse, match="the windows lack T5; they have T7, Cz, P8"):
+        fitted_to(own, channels=("T5", "T3", "Cz"), shape=(3, 4), name="net")

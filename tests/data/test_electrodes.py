@@ -7,9 +7,18 @@ import sys
 
 import mne
 import numpy as np
+import pandas as pd
 import pytest
 
-from trimcap.data.electrodes import TEN_TWENTY, canonical, canonical_names, positions, unknown_electrodes
+from trimcap.data.electrodes import (
+    TEN_TWENTY,
+    canonical,
+    canonical_names,
+    found_among,
+    positions,
+    unknown_electrodes,
+)
+from trimcap.data.windows import Windows
 
 
 @pytest.mark.parametrize(
@@ -76,3 +85,25 @@ def test_importing_the_data_layer_loads_no_heavy_library() -> None:
     code = "import sys, trimcap.data; print([m for m in ('torch', 'mne', 'sklearn', 'matplotlib') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_electrodes_are_found_by_the_other_name_of_their_site() -> None:
+    found = found_among(["T3", "T4", "T5", "T6", "Cz", "Oz"], ["p8", "P7", "T8", "t7", "CZ", "O1"])
+    assert found == {"T3": "t7", "T4": "T8", "T5": "P7", "T6": "p8", "Cz": "CZ"}
+    assert found_among(["T7", "P8"], ["T3", "T6"]) == {"T7": "T3", "P8": "T6"}
+    assert found_among(["T3", "T7"], ["T7", "T3"]) == {"T3": "T3", "T7": "T7"}
+    assert found_among(["T3", "T7"], ["T7"]) == {"T7": "T7"}  # one channel is not two electrodes
+    assert found_among(["T3", "TP7"], ["P7", "F7"]) == {}
+
+
+def test_windows_are_picked_by_the_other_name_of_a_site() -> None:
+    X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    metadata = pd.DataFrame({"subject": ["a", "b"], "session": "0", "trial": "0", "start": 0.0})
+    own = Windows(X, np.array([0, 1]), metadata, ("T7", "CZ", "P8"), 4.0, ("x", "y"), 1.0)
+    made = own.pick(["T6", "T3"])
+    assert made.channels == ("T6", "T3")
+    np.testing.assert_array_equal(made.X, X[:, [2, 0]])
+    with pytest.raises(ValueError, match="unknown electrode 'T5'"):
+        own.pick(["T5"])
+    with pytest.raises(ValueError, match="unknown electrode 'T7'"):
+        Windows(X, own.y, metadata, ("T3", "CZ", "P8"), 4.0, ("x", "y"), 1.0).pick(["T3", "T7"])

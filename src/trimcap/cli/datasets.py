@@ -183,18 +183,17 @@ def fitted_to(windows: Windows, *, channels: tuple[str, ...], shape: tuple[int, 
 
 
 def _picked(windows: Windows, channels: tuple[str, ...]) -> Windows:
-    known = {name.casefold(): number for number, name in enumerate(windows.channels)}
     has_axis = windows.X.ndim == 3 and windows.X.shape[1] == len(windows.channels)
     if not channels or not has_axis:
         return windows
-    missing = [name for name in channels if name.casefold() not in known]
+    from trimcap.data.electrodes import found_among
+
+    found = found_among(channels, windows.channels)
+    missing = [name for name in channels if name not in found]
     if missing:
         raise Misuse(
             f"the network reads the electrodes {', '.join(channels)}, but the windows lack {', '.join(missing)}; "
             f"they have {', '.join(windows.channels)}"
         )
-    from trimcap.data.lazy import pick
-
-    rows = [known[name.casefold()] for name in channels]
-    picked = windows.with_X(pick(windows.X, rows), step=f"electrodes {', '.join(channels)} picked")
-    return replace(picked, channels=tuple(windows.channels[row] for row in rows))
+    own = ", ".join(name if name == found[name] else f"{name} = {found[name]}" for name in channels)
+    return replace(windows.pick(channels), steps=(*windows.steps, f"electrodes {own} picked"))

@@ -19,6 +19,9 @@ TEN_TWENTY = (
 #: names of the 1958 10-20 system and what the 10-10 system calls the same sites (Chatrian et al., 1985)
 OLD_NAMES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 
+_PAIRS = [(old.casefold(), new.casefold()) for old, new in OLD_NAMES.items()]
+_OTHER_NAMES = dict(_PAIRS) | {new: old for old, new in _PAIRS}
+
 # The cerebellar sites of Neuroscan caps are in no standard montage; the 10-10 site next to them stands in.
 _NEAREST = {"CB1": "PO9", "CB2": "PO10"}
 _EARS = frozenset({"A1", "A2", "M1", "M2"})
@@ -80,6 +83,33 @@ def canonical_names(channels: Sequence[str]) -> tuple[str, ...]:
     if twice:
         raise ValueError(f"channels {', '.join(map(repr, twice))} name the same electrode twice; drop or rename one")
     return names
+
+
+def found_among(wanted: Iterable[str], there: Iterable[str]) -> dict[str, str]:
+    """What electrodes are called elsewhere: by the same name in any case, else by the other name of the site, T3 = T7.
+
+    Parameters
+    ----------
+    wanted : names, such as those that a network reads
+    there : names to find them among, such as those of windows
+
+    Returns
+    -------
+    dict, wanted name → name there; without those that are not there. A site's other name is taken only if it stands for
+    nothing else.
+
+    Examples
+    --------
+    >>> found_among(["T3", "Cz", "T6", "Oz"], ["CZ", "T7", "P8", "T8"])
+    {'Cz': 'CZ', 'T3': 'T7', 'T6': 'P8'}
+    """
+    names, known = list(wanted), {name.casefold(): name for name in there}
+    found = {name: known[name.casefold()] for name in names if name.casefold() in known}
+    for name in names:
+        other = _OTHER_NAMES.get(name.casefold(), "")
+        if name not in found and other in known and known[other] not in found.values():
+            found[name] = known[other]
+    return found
 
 
 def positions(channels: Sequence[str]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trimcap._errors import unknown
+from trimcap.data.electrodes import found_among
 from trimcap.data.lazy import contiguous, pick, select
 
 #: columns that every metadata table has; `start` is in seconds from the start of the recording
@@ -96,16 +97,21 @@ class Windows:
     def pick(self, channels: Sequence[str]) -> Windows:
         """Only the named electrodes, in that order (raw windows and feature vectors, not grids).
 
+        A name may be written in another case, or be the other one of a site (T3 = T7, T4 = T8, T5 = P7, T6 = P8); the
+        electrode is called as it was asked for.
+
         Raises
         ------
         ValueError : an electrode is unknown, or the windows are grids
         """
         if self.X.ndim != 3:
             raise ValueError(f"windows of shape {self.shape} are grids; pick electrodes before `to_grid`")
-        missing = [name for name in channels if name not in self.channels]
+        found = {name: name for name in channels if name in self.channels}
+        found |= found_among((name for name in channels if name not in found), set(self.channels) - set(found))
+        missing = [name for name in channels if name not in found]
         if missing:
             raise ValueError("; ".join(unknown("electrode", name, self.channels) for name in missing))
-        index = [self.channels.index(name) for name in channels]
+        index = [self.channels.index(found[name]) for name in channels]
         return replace(self, X=pick(self.X, index), channels=tuple(channels))
 
     def with_X(self, X: NDArray[np.float32], *, step: str, unit: str | None = None) -> Windows:
