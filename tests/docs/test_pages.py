@@ -6,10 +6,14 @@ import sys
 import warnings
 from pathlib import Path
 
+import mne
+import numpy as np
 import pytest
 from pages import Block, blocks, commands, parse_command, recipes, run_python
 
 from stubs import framework
+from trimcap.data.eegmat import CHANNELS
+from trimcap.data.headsets import fit_headset
 from trimcap.study.recipe import load_recipe, parse_recipe
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -53,6 +57,27 @@ def test_recipes_are_understood(page, tmp_path):
     for text in recipes(page):
         (tmp_path / page.name).write_text(text)
         load_recipe(tmp_path / page.name)  # one may extend a shipped one
+
+
+def test_epochs_are_joined_as_the_page_says(tmp_path, monkeypatch):
+    """The other Python of the page needs data sets that have to be asked for."""
+    info = mne.create_info(["Fz", "Cz", "Pz"], 100.0, "eeg")
+    for number in range(3):
+        data = np.random.default_rng(number).normal(0, 1e-5, (8, 3, 200))
+        events = np.array([[200 * i, 0, 1 + i % 2] for i in range(8)])
+        made = mne.EpochsArray(data, info, events, event_id={"left": 1, "right": 2}, verbose="error")
+        made.save(tmp_path / f"S0{number + 1}-epo.fif", verbose="error")
+    section = (DOCS / "data.md").read_text().split("### Epochs of several subjects")[1].split("\n### ")[0]
+    (tmp_path / "page.md").write_text(section)
+    monkeypatch.chdir(tmp_path)
+    assert run_python(tmp_path / "page.md", tmp_path) == []
+    assert len(blocks(section, "python")) == 1
+
+
+def test_stand_ins_of_a_headset_are_those_that_the_page_names():
+    seats = fit_headset("muse_4", CHANNELS).seats
+    text = " ".join((DOCS / "electrodes.md").read_text().split())
+    assert f"on the 19 electrodes of EEGMAT *Muse 4: {', '.join(map(str, seats))}*" in text
 
 
 def test_every_page_is_linked():
