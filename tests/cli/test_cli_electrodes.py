@@ -80,8 +80,15 @@ def test_plans_prune_and_recovered_networks_run(call, world, tmp_path):
     assert saw["recovery"] == found["subjects"]["train"]
     assert saw["sensitivity"] == found["subjects"]["valid"]
     again = ("--random", 1, "--counts", "2", "--saliency", "taylor", "--headset", "none", "--out", out)
-    call("electrodes", world / "net", "--data", world / "w.npz", *again, ok=True)
-    assert {p.name for p in out.iterdir() if p.name.startswith(("plan", "networks"))} == {"plan-taylor-2.json"}
+    ended = call("electrodes", world / "net", "--data", world / "w.npz", *again)
+    assert ended.code == 2
+    assert "saliency was 'greedy,taylor', now 'taylor'" in ended.err
+    (out / "networks" / "mine").mkdir()
+    (out / "networks" / "mine" / "thesis.txt").write_text("mine")
+    call("electrodes", world / "net", "--data", world / "w.npz", *again, "--force", ok=True)
+    assert {p.name for p in out.iterdir() if p.name.startswith("plan")} == {"plan-taylor-2.json"}
+    assert [p.name for p in (out / "networks").iterdir()] == ["mine"]
+    assert (out / "networks" / "mine" / "thesis.txt").read_text() == "mine"
 
 
 def test_grid_networks_are_silenced(call, world, tmp_path):

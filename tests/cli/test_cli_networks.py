@@ -154,8 +154,8 @@ def test_train_saves_network_and_history_and_holds_subjects_out(call, world, tmp
     call(*words, ok=True)
     assert same_weights(before, load(out))
     other = call(*words, "--epochs", 3)
-    assert other.code == 1
-    assert "belongs to another run" in other.err
+    assert other.code == 2
+    assert "(train), made otherwise: epochs was 2, now 3; choose another --out, or pass --force" in other.err
     assert len(pd.read_csv(out / "history.csv")) == 2
     call(*words, "--epochs", 3, "--force", ok=True)
     assert len(pd.read_csv(out / "history.csv")) == 3

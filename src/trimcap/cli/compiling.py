@@ -70,14 +70,17 @@ def quantize(
 
     _check_ranges(ranges, percent)
     original = inputs.load_network(network)
-    outputs.claim(out, "program", force=force, sources=[network])
+    options = {
+        "calibration": calibration, "ranges": ranges, "percent": percent, "bits": bits, "windows": windows,
+        "seed": seed, "subjects": subjects, "rewrite": rewrite, "channels": list(original.channels),
+    }  # fmt: skip
+    step = outputs.Step("quantize", options, network)
+    outputs.claim(out, step, force=force)
     sample = _calibration(calibration, network, original, subjects, windows, seed)
     program, whole = _integers(original, sample, ranges, percent, bits, rewrite)
-    save_program(whole, out)
-    options = {"calibration": calibration, "ranges": ranges, "bits": bits, "rewrite": rewrite, "seed": seed}
-    options["channels"] = list(original.channels)
-    outputs.remember(out, "quantize", options, source=network, calibration=datasets.subjects_of(sample))
     found, noise = agreement(program, whole, sample), noise_table(program, whole, sample)
+    with outputs.writing(out, step, calibration=datasets.subjects_of(sample)):
+        save_program(whole, out)
     facts: dict[str, Any] = {
         "out": out,
         "flash_bytes": {"float": program.flash_bytes, "int": whole.flash_bytes},
@@ -114,18 +117,20 @@ def export(
 ) -> Answer:
     """Write one C99 file and header with a self-test, golden windows and a manifest."""
     from trimcap.export.artifact import check_artifact
-    from trimcap.export.artifact import export as write
 
     if onnx and inputs.need(source, "network", "program") == "program":
         raise Misuse("--onnx needs the network, not the program made from it")
     program, takes, seen = _program(source, float_, int8, calibration, rewrite)
     sample = datasets.fitted_to(datasets.read(golden), **takes, name=f"'{source}'")
     sample = sample.take(_spread(len(sample), number))
-    _claim_artifact(out, force, source)
-    write(program.with_name(name), out, golden=sample)
-    options = {"golden": golden, "calibration": calibration, "name": name, "channels": list(takes["channels"])}
-    outputs.remember(out, "export", options, source=source, **seen)
-    written = [_onnx(source, sample, out / f"{name}.onnx")] if onnx else []
+    options = {
+        "golden": golden, "number": number, "integer": program.integer, "calibration": calibration, "name": name,
+        "onnx": onnx, "rewrite": rewrite, "channels": list(takes["channels"]),
+    }  # fmt: skip
+    step = outputs.Step("export", options, source)
+    _claim_artifact(out, step, force)
+    _write_artifact(program.with_name(name), sample, out, step, seen, onnx=onnx)
+    written = [out / f"{name}.onnx"] if onnx else []
     manifest = check_artifact(out).manifest
     facts = {
         "out": out,
@@ -249,29 +254,47 @@ def _loaded(source: str, float_: bool, int8: bool) -> Program:
     return program
 
 
-def _onnx(source: str, sample: Windows, path: Path) -> Path:
+def _onnx(source: str, sample: Windows, path: Path) -> None:
     """The network as it is: ONNX Runtime rewrites by itself."""
     from trimcap.export.onnx import export_onnx
 
     network = inputs.load_network(source)
     with inputs.silence():
         # a plain module of one input; a network's own takes any number
-        return export_onnx(network, sample, path)
+        export_onnx(network, sample, path)
 
 
 def _class_names(network: Network) -> tuple[str, ...]:
     return tuple(map(str, range(network.n_classes)))
 
 
-def _claim_artifact(out: Path, force: bool, source: str) -> None:
-    """As `claim`, but leaves an empty place: `export` puts a whole folder there."""
-    import shutil
-
-    outputs.claim(out, "artifact", force=force, sources=[source])
-    if force and outputs.kind_of(out) != "artifact" and any(out.iterdir()):
+def _claim_artifact(out: Path, step: outputs.Step, force: bool) -> None:
+    """As `claim`, but not among files of somebody else: an artifact has such as Makefile."""
+    if force and out.is_dir() and any(out.iterdir()) and not (outputs.kind_of(out) or outputs.history(out)):
         raise Misuse(f"'{out}' holds other files, which an artifact would replace; choose another --out")
-    if outputs.kind_of(out) != "artifact":
-        shutil.rmtree(out)
+    outputs.claim(out, step, force=force)
+
+
+def _write_artifact(
+    program: Program, sample: Windows, out: Path, step: outputs.Step, seen: dict[str, Any], *, onnx: bool
+) -> None:
+    """Make all files beside `out`, then put them there: what is in it stays if anything fails."""
+    import tempfile
+
+    from trimcap.export.artifact import MANIFEST, export
+
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as beside:
+        draft = export(program, Path(beside) / "artifact", golden=sample)
+        if onnx:
+            _onnx(str(step.source), sample, draft / f"{program.name}.onnx")
+        names = {file.name for file in draft.iterdir()}
+        foreign = sorted(name for name in names - set(outputs.files_of(out)) if (out / name).exists())
+        if foreign:
+            raise Misuse(f"'{out / foreign[0]}' is not of trimcap and would be replaced; choose another --out")
+        with outputs.writing(out, step, **seen):
+            files = sorted(draft.iterdir(), key=lambda file: file.name == MANIFEST)  # without it there is no artifact
+            for file in files:
+                file.replace(out / file.name)
 
 
 def _sample(windows: Windows, n: int, seed: int) -> Windows:

@@ -60,6 +60,7 @@ def criteria(
     windows: Count = None,
     seed: Seed = 0,
     out: Out = None,
+    force: outputs.Force = False,
     only_list: List = False,
 ) -> Answer:
     """Compare every saliency with the oracle, the true loss without a slice; time it, and prune by it."""
@@ -77,8 +78,13 @@ def criteria(
         axes = axes_named(original, axis)
     if measure not in MEASURES:
         raise Misuse(unknown("measure", measure, MEASURES))
-    if out is not None and out.exists() and not out.is_dir():
-        raise Misuse(f"'{out}' is a file; give --out a folder")
+    options = {
+        "data": data, "subjects": subjects, "valid": valid, "saliency": saliency, "axes": axis, "sparsity": sparsity,
+        "measure": measure, "windows": windows, "seed": seed,
+    }  # fmt: skip
+    step = outputs.Step("criteria", options, network)
+    if out is not None:
+        outputs.claim(out, step, force=force)
     own, held = _windows(original, network, data, subjects, valid)
     found = compare(
         original,
@@ -92,7 +98,7 @@ def criteria(
         seed=seed,
         progress=_say if sys.stderr.isatty() else None,
     )
-    return _answer(found, network, own, held, out)
+    return _answer(found, network, own, held, out, step)
 
 
 def _list() -> Answer:
@@ -152,7 +158,9 @@ def _say(name: str) -> None:
     typer.echo(f"scoring by {name}", err=True)
 
 
-def _answer(found: Comparison, folder: str, own: Windows, held: Windows, out: Path | None) -> Answer:
+def _answer(
+    found: Comparison, folder: str, own: Windows, held: Windows, out: Path | None, step: outputs.Step
+) -> Answer:
     from trimcap.study.criteria import as_dict, write_comparison
 
     rows = found.table()
@@ -168,7 +176,9 @@ def _answer(found: Comparison, folder: str, own: Windows, held: Windows, out: Pa
     ]
     facts = as_dict(found) | {"subjects": datasets.subjects_of(own), "valid": datasets.subjects_of(held)}
     if out is not None:
-        written = write_comparison(found, out, title=folder, whose=f"{whose[0].upper()}{whose[1:]}.")
+        saw = {"saliency": datasets.subjects_of(own), "oracle": datasets.subjects_of(held)}
+        with outputs.writing(out, step, **saw):
+            written = write_comparison(found, out, title=folder, whose=f"{whose[0].upper()}{whose[1:]}.")
         facts["files"] = [str(path) for path in written]
         lines.append(f"written: {', '.join(map(str, written))}")
     return Answer(facts, lines)

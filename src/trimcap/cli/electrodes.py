@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -115,8 +114,14 @@ def electrodes(
             raise Misuse("--recover trains, but it is unknown on whose windows; name them with --subjects")
         settings = {"learning_rate": learning_rate, "batch_size": batch_size}
         recovery = Recovery(split.train, recover, counts=sizes, n_random=recover_random, options=settings)
+    options = {
+        "data": data, "saliency": ",".join(names), "counts": counts, "headset": headset, "within": within,
+        "random": random, "recover": recover, "recover_random": recover_random, "subjects": subjects, "valid": valid,
+        "test": test, "metric": metric, "learning_rate": learning_rate, "batch_size": batch_size, "seed": seed,
+    }  # fmt: skip
+    step = outputs.Step("electrodes", options, network)
     if out is not None:
-        outputs.claim(out, "electrodes", force=force, sources=[network])
+        outputs.claim(out, step, force=force)
     ledger = _ledger(split)
     found = electrode_curve(
         original, split.valid, test=split.test, train=split.train,
@@ -128,8 +133,9 @@ def electrodes(
     answer = answer_of(found, facts, drop=drop)
     if out is None:
         return answer
-    options = {"data": data, "saliency": ",".join(names), "counts": counts, "recover": recover, "seed": seed}
-    lines, files = _write(found, original, network, out, sizes, split, options)
+    who = _subjects(split)
+    with outputs.writing(out, step, saliency=who["train"], sensitivity=who["valid"]):
+        lines, files = _write(found, original, out, sizes, who, step)
     return Answer({**answer.facts, "files": files}, [*answer.lines, *lines])
 
 
@@ -300,33 +306,28 @@ class _Say:
 def _write(
     found: ElectrodeCurve,
     network: Network,
-    folder: str,
     out: Path,
     sizes: Sequence[int] | None,
-    split: _Split,
-    options: dict[str, Any],
+    who: dict[str, list[str]],
+    step: outputs.Step,
 ) -> tuple[list[str], list[str]]:
     """Files and what to say of them."""
     from trimcap.graph.save import save
     from trimcap.study.electrode_report import plan_name, write_electrodes
 
     counts = sizes or [k for k in (2, 4, 8, 14) if k < len(found.channels)]
-    shutil.rmtree(out / "networks", ignore_errors=True)  # of other caps
     files = [str(path) for path in write_electrodes(found, out, network=network, counts=counts)]
-    who = _subjects(split)
-    saw = {"saliency": who["train"], "sensitivity": who["valid"]}
-    outputs.remember(out, "electrodes", options, source=folder, **saw)
     lines = [f"written: {out}"]
     for cap in found.caps:
         if cap.network is None or cap.kind not in ("saliency", "headset") or cap.count == len(found.channels):
             continue
         place = out / "networks" / plan_name(cap)
-        save(cap.network, place)
-        outputs.remember(place, "electrodes", options, source=folder, **saw, recovery=who["train"])
+        with outputs.writing(place, step, saliency=who["train"], sensitivity=who["valid"], recovery=who["train"]):
+            save(cap.network, place)
         files.append(str(place))
     plans = [Path(path).name for path in files if Path(path).name.startswith("plan-")]
     if plans:
-        lines.append(f"prune it: trimcap prune {folder} --plan {out / plans[0]} --out …")
+        lines.append(f"prune it: trimcap prune {step.source} --plan {out / plans[0]} --out …")
     if any(Path(path).parent.name == "networks" for path in files):
         lines.append(f"recovered networks: {out / 'networks'}")
     return lines, files

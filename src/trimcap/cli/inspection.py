@@ -80,8 +80,12 @@ def cost(
 
         if inputs.is_folder(model):
             unmasked(model, "the network is rewritten")
-        save(found.network, outputs.claim(out, "network", force=force, sources=[model]))
-        outputs.remember(out, "cost --rewrite", {"applied": list(found.applied)}, source=model)
+        folder = model if inputs.is_folder(model) else None
+        options = {"model": None if folder else model, "shape": shape, "classes": classes, "option": option}
+        step = outputs.Step("cost --rewrite", options | {"applied": list(found.applied)}, folder)
+        outputs.claim(out, step, force=force)
+        with outputs.writing(out, step):
+            save(found.network, out)
     facts = {
         "before": before.to_dict(),
         "after": after.to_dict(),

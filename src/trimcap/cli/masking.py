@@ -59,12 +59,13 @@ def mask(
             original, sparsity, layers=names_of(layers), tensors=tensor, scope=scope, score=score, at_least=at_least,
             within=before,
         )  # fmt: skip
-    outputs.claim(out, "network", force=force, sources=[network])
-    small = masks.apply(original)
-    save(small, out)
-    masks.save(out / MASKS)
     options = {"sparsity": sparsity, "layers": layers, "tensors": tensor, "scope": scope, "score": score}
-    outputs.remember(out, "mask", options, source=network)
+    step = outputs.Step("mask", options | {"at_least": at_least}, network)
+    outputs.claim(out, step, force=force)
+    small = masks.apply(original)
+    with outputs.writing(out, step):
+        save(small, out)
+        masks.save(out / MASKS)
     stored = {bits: storage(small, bits=bits) for bits in (32, 8)}
     return _answer(masks, stored, sparsity, out)
 

@@ -11,7 +11,7 @@ import typer
 
 from trimcap.cli import datasets, inputs, outputs
 from trimcap.cli.answer import Answer, Misuse, typed
-from trimcap.cli.masking import MASKS, unmasked
+from trimcap.cli.masking import unmasked
 from trimcap.cli.show import cost_change, cost_facts, share, table
 from trimcap.cli.values import names_of, pairs_of
 
@@ -85,6 +85,7 @@ def prune(
     force: outputs.Force = False,
 ) -> Answer:
     """Remove filters, neurons or electrodes: by sparsity, to fit a budget, by name, or as a plan says."""
+    from trimcap._files import sha256
     from trimcap.graph.save import save
     from trimcap.prune.plan import Plan
     from trimcap.prune.shrink import shrink
@@ -99,23 +100,24 @@ def prune(
     by: str | None = None
     counts = {"scope": scope, "at_least": at_least, "multiple_of": multiple_of}
     saw: dict[str, list[str]] = {}
+    options: dict[str, Any] = {"sparsity": sparsity, **budgets, "electrodes": electrodes, "axes": axis, **counts}
+    options |= {"bits": bits, "data": data, "subjects": subjects, "option": option, "seed": seed}
     if plan_file is None:
         by = saliency or "l1"
         score, seen = scorer(original, network, by, axis, option, data, subjects, seed)
         saw = {"saliency": datasets.subjects_of(seen) if seen else []}
-        outputs.claim(out, "network", force=force, sources=[network])
+        step = outputs.Step("prune", options | {"saliency": by}, network)
+        outputs.claim(out, step, force=force)
         plan = _plan(original, score, electrodes, sparsity, budgets, bits, counts)
     else:
         plan = Plan.load(plan_file)
         saw = {stage: outputs.seen_subjects(plan_file.parent).get(stage, []) for stage in ("saliency", "sensitivity")}
-        outputs.claim(out, "network", force=force, sources=[network, plan_file.parent])
+        step = outputs.Step("prune", options | {"plan": plan_file, "plan_sha256": sha256(plan_file)}, network)
+        outputs.claim(out, step, force=force, sources=[plan_file.parent])
     small = shrink(original, plan)
-    save(small, out)
-    (out / MASKS).unlink(missing_ok=True)  # of another network that was here before
-    plan.save(out / "plan.json")
-    options = {"sparsity": sparsity, **budgets, "electrodes": electrodes, "axes": axis, **counts}
-    options |= {"data": data, "option": option, "plan": plan_file, "saliency": by}
-    outputs.remember(out, "prune", options, source=network, **saw)
+    with outputs.writing(out, step, **saw):
+        save(small, out)
+        plan.save(out / "plan.json")
     measure, how = _measure(original, bits, budgets)
     before, after = measure(original), measure(small)
     facts = {

@@ -90,8 +90,14 @@ def sensitivity(
     original = inputs.load_network(network)
     score, seen = scorer(original, network, saliency, axis, option, data if _looks(saliency) else None, None, seed)
     windows, why = _windows(original, network, data, subjects)
+    options = {
+        "saliency": saliency, "option": option, "data": data, "subjects": subjects, "target": target, "drop": drop,
+        "metric": metric, "mode": mode, "steps": steps, "axes": axis, "at_least": at_least, "multiple_of": multiple_of,
+        "seed": seed, "look": look, "filters": filters,
+    }  # fmt: skip
+    step = outputs.Step("sensitivity", options, network)
     if out is not None:
-        outputs.claim(out, "sensitivity", force=force, sources=[network])
+        outputs.claim(out, step, force=force)
     scores = score(original, None)
     with _bar(len(windows)) as progress:
         found = measure(
@@ -106,11 +112,10 @@ def sensitivity(
     from trimcap.study.sensitivity_report import write_filters, write_sensitivity
 
     plan = goal.plan if goal else None
-    written = write_sensitivity(found, out, plan=plan, target=goal.target if goal else None, look=look)
-    written += write_filters(original, scores, plan, windows, out) if filters else []
-    options = {"saliency": saliency, "option": option, "data": data, "target": target, "drop": drop, "mode": mode}
     saw = {"sensitivity": datasets.subjects_of(windows), "saliency": datasets.subjects_of(seen) if seen else []}
-    outputs.remember(out, "sensitivity", options, source=network, **saw)
+    with outputs.writing(out, step, **saw):
+        written = write_sensitivity(found, out, plan=plan, target=goal.target if goal else None, look=look)
+        written += write_filters(original, scores, plan, windows, out) if filters else []
     facts = {**answer.facts, "files": [str(path) for path in written]}
     return Answer(facts, [*answer.lines, *_saved(out, network, plan)], failed=answer.failed)
 

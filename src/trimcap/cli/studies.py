@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trimcap.cli import inputs
+from trimcap.cli import inputs, outputs
 from trimcap.cli.answer import Answer, Misuse, typed
 from trimcap.cli.show import table
 from trimcap.study.shipped import recipe_path
@@ -68,6 +68,7 @@ def _study(recipe: str, out: Path | None, jobs: int | None, *, twin: bool = Fals
         folder = out or Path("runs") / content.name
         if folder.exists() and not folder.is_dir():
             raise Misuse(f"'{folder}' is a file; give --out a folder")
+        _check_empty(folder)
         if (folder / "run.json").is_file():
             check_same(folder, content)
     failed = ""
@@ -85,6 +86,13 @@ def _study(recipe: str, out: Path | None, jobs: int | None, *, twin: bool = Fals
         raise
     write_report(folder)
     return _summary(folder, failed, twin=twin and not failed)
+
+
+def _check_empty(folder: Path) -> None:
+    """Refuse a folder with other work of trimcap in it."""
+    held = outputs.kind_of(folder)
+    if held != "run" and (held or outputs.history(folder)):
+        raise Misuse(f"folder '{folder}' holds {f'a trimcap {held}' if held else 'other work'}; choose another --out")
 
 
 def _check_names(recipe: Recipe) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -107,23 +108,23 @@ def train(
     settings["loss"] = loss_of(arm, teacher, loss, windows, temperature, weight)
     own, held = _split(windows, valid, seed)
     source = model if inputs.is_folder(model) else None
-    outputs.claim(out, "network", force=force, sources=[source] if source else [])
-    if force:
-        (out / "checkpoint.safetensors").unlink(missing_ok=True)
+    options = settings | {
+        "model": None if source else model, "option": option, "data": data, "hold_out": hold_out, "valid": valid,
+        "normalise": normalise, "loss": loss, "arm": arm if source else None, "teacher": teacher,
+        "temperature": temperature, "weight": weight,
+    }  # fmt: skip
+    step = outputs.Step("train", options, source)
+    outputs.claim(out, step, force=force, sources=[teacher])
+    scaled = _scaled(start, own) if normalise == "train" and source is None and own.unit != "z" else start
+    fitted = _fit(scaled, own, held, settings, masks, out, anew=force)
+    network = inputs.traced(fitted.model, own)
     saw = {"fit": datasets.subjects_of(own), "early_stopping": datasets.subjects_of(held) if held else []}
     saw |= {"teacher": outputs.seen_subjects(teacher).get("fit", [])} if teacher else {}
-    options = {"model": model, "data": data, "hold_out": hold_out, "normalise": normalise, **settings}
-    options |= {"loss": loss, "arm": arm if source else None, "teacher": teacher}
-    outputs.remember(out, "train", options, source=source, **saw)
-    scaled = _scaled(start, own) if normalise == "train" and source is None and own.unit != "z" else start
-    fitted = _fit(scaled, own, held, settings, masks, out)
-    network = inputs.traced(fitted.model, own)
-    save(network, out)
-    if masks is None:
-        (out / MASKS).unlink(missing_ok=True)  # of another network that was here before
-    else:
-        masks.save(out / MASKS)
-    write_atomic(out / "history.csv", fitted.history.to_csv(index=False))
+    with outputs.writing(out, step, **saw):
+        save(network, out)
+        if masks is not None:
+            masks.save(out / MASKS)
+        write_atomic(out / "history.csv", fitted.history.to_csv(index=False))
     return _answer(network, fitted, own, held, hold_out, out)
 
 
@@ -211,8 +212,11 @@ def _fit(
     held: Windows | None,
     settings: dict[str, Any],
     masks: Masks | None,
-    out: Any,
+    out: Path,
+    *,
+    anew: bool,
 ) -> Fitted:
+    """Train, or go on from the checkpoint; `anew` starts over, and other work in `out` goes after the first epoch."""
     import sys
 
     from trimcap.train.fit import fit
@@ -225,8 +229,25 @@ def _fit(
         _known(settings["monitor"], "monitor", ("loss", "accuracy", "balanced_accuracy"))
     if held is None and settings["patience"] is not None:
         raise Misuse("--patience needs validation subjects; raise --valid above 0")
-    place = out / "checkpoint.safetensors"
-    return fit(model, own, held, **settings, masks=masks, checkpoint=place, progress=sys.stderr.isatty())
+    place = out / outputs.CHECKPOINT
+    if anew:
+        place.unlink(missing_ok=True)
+
+    def replace(*_: Any) -> None:
+        """What was here must not be taken for the work of this training, should it be interrupted."""
+        outputs.clear(out, keep=(outputs.CHECKPOINT,))
+
+    hooks = [replace] if anew else []
+    try:
+        return fit(
+            model, own, held, **settings, masks=masks, checkpoint=place, progress=sys.stderr.isatty(),
+            epoch_hooks=hooks,
+        )  # fmt: skip
+    except KeyboardInterrupt as error:
+        again = "the same command without --force" if anew else "the same command"
+        kept = f"Epochs that were finished are kept: {again} goes on from there."
+        error.add_note(kept if place.is_file() else "No epoch was finished: the same command starts again.")
+        raise
 
 
 def _known(name: str | None, kind: str, known: Any) -> None:
