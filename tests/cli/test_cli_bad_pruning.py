@@ -93,6 +93,8 @@ def place(world, tmp_path_factory):
     spoil("text.json", keep={"model.temporal": "01"})
     spoil("half.json", keep={"model.temporal": [0.5]})
     spoil("all.json", keep={n: list(range(size)) for n, size in content["sizes"].items()})
+    (here / "keepless.json").write_text("[1]")
+    (here / "requested.json").write_text(json.dumps({**content, "requested": {"model.temporal": "half"}}))
     (here / "sizeless.json").write_text(json.dumps({**content, "sizes": {}}))
     (here / "torn.json").write_text(json.dumps(content)[:40])
     return here
@@ -150,16 +152,39 @@ CASES = [
     ("prune net --plan range.json --axis conv --data w.npz", 2, "no saliency is asked; leave out --axis, --data"),
     ("prune net --plan range.json --saliency taylor", 2, "no saliency is asked; leave out --saliency"),
     ("prune net --plan sizes.json", 1, "the plan is for another network: its axis 'model.temporal' has 9 slices"),
-    ("prune net --plan axis.json", 1, "unknown axis 'model.tempral'; did you mean 'model.temporal'"),
+    (
+        "prune net --plan axis.json", 1,
+        "the plan is for another network: unknown axis 'model.tempral'; did you mean 'model.temporal'",
+    ),
     ("prune net --plan frozen.json", 1, "axis 'times' of"),
     ("prune net --plan empty.json", 1, "keeps 0 of 4 slices. Lower the sparsity or set at_least=1"),
     ("prune net --plan range.json", 1, "has slices 0…3; the plan keeps 0…44"),
-    ("prune net --plan text.json", 1, "text.json is not a plan: TypeError(\"'01' is no list of slices\")"),
-    ("prune net --plan half.json", 1, "half.json is not a plan"),
-    ("prune net --plan sizeless.json", 1, "sizeless.json is not a plan: KeyError('model.temporal')"),
-    ("prune net --plan torn.json", 1, "torn.json is not a plan"),
+    (
+        "prune net --plan text.json", 1,
+        "text.json' is not a plan: axis 'model.temporal' keeps '01', which is no list of slices",
+    ),
+    (
+        "prune net --plan half.json", 1,
+        "half.json' is not a plan: axis 'model.temporal' keeps [0.5], which is no list of slices (whole",
+    ),
+    ("prune net --plan sizeless.json", 1, "is not a plan: it does not say how many slices axis 'model.temporal' has"),
+    (
+        "prune net --plan torn.json", 1,
+        "torn.json' is not a plan: it is not JSON, or a part of it is missing. Give the plan.json that `trimcap prune`",
+    ),
+    ("prune net --plan net/network.json", 1, "is not a plan: it is a 'trimcap network 1'. Give the plan.json that"),
+    ("prune net --plan net/history.csv", 1, "is not a plan: it is not JSON"),
+    ("prune net --plan keepless.json", 1, "is not a plan: it does not say which slices stay"),
+    ("prune net --plan requested.json", 1, "is not a plan: what was 'requested' is no number"),
     ("prune net --plan all.json", 1, "the plan removes nothing from"),
-    ("prune only --plan plan.json", 1, "unknown axis 'model.temporal'"),
+    ("prune only --plan plan.json", 1, "the plan is for another network: unknown axis 'model.temporal'"),
+    ("prune only --plan plan.json", 1, "Use it on the network that it was made from, or make one for this network"),
+    # a file instead of a folder
+    (
+        "prune w.npz --sparsity 0.5", 2,
+        "'w.npz' is a file; give the folder of a network (from `trimcap train`, `prune` or `mask`)",
+    ),
+    ("mask plan.json --sparsity 0.5", 2, "'plan.json' is a file; give the folder of a network"),
 ]  # fmt: skip
 
 

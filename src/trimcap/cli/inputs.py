@@ -109,6 +109,12 @@ def load_network(text: str) -> Network:
     return load(text)
 
 
+_MADE_BY = {
+    "network": "`trimcap train`, `prune` or `mask`",
+    "program": "`trimcap quantize`",
+    "artifact": "`trimcap export`",
+    "run": "`trimcap run`",
+}
 _A = {"network": "a network", "program": "a program", "artifact": "an artifact", "run": "a run"}
 
 
@@ -121,6 +127,9 @@ def need(text: str, *kinds: str) -> str:
     """
     folder = Path(text)
     wanted = " or ".join(_A[kind] for kind in kinds)
+    if folder.is_file():
+        made = " or ".join(f"{_A[kind]} (from {_MADE_BY[kind]})" for kind in kinds)
+        raise Misuse(f"'{folder}' is a file; give the folder of {made}")
     if not folder.is_dir():
         raise Misuse(f"no folder '{folder}'; give the folder of {wanted}")
     held = kind_of(folder)

@@ -76,27 +76,45 @@ class Plan:
 
     @classmethod
     def load(cls, path: Path | str) -> Plan:
-        """Read a plan that `save` wrote."""
+        """Read a plan that `save` wrote.
+
+        Raises
+        ------
+        PlanError : the file holds something else; says what.
+        """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
-            keep = {str(k): tuple(map(_whole, _list(v))) for k, v in content["keep"].items()}
-            sizes = {str(k): _whole(content["sizes"][k]) for k in keep}
-            requested = {str(k): float(v) for k, v in content.get("requested", {}).items()}
-            return cls(keep, sizes, requested, str(content.get("note", "")))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise PlanError(f"{path} is not a plan: {error!r}. Plans are JSON files written by Plan.save.") from error
+        except ValueError:
+            raise _no_plan(path, "it is not JSON, or a part of it is missing") from None
+        if not isinstance(content, dict) or not isinstance(content.get("keep"), dict):
+            kind = content.get("format") if isinstance(content, dict) else None
+            raise _no_plan(path, f"it is a {kind!r}" if kind else "it does not say which slices stay ('keep')")
+        sizes: Any = content.get("sizes")
+        requested = content.get("requested", {})
+        for name, kept in content["keep"].items():
+            if not isinstance(kept, list) or not all(map(_is_whole, kept)):
+                raise _no_plan(path, f"axis '{name}' keeps {kept!r}, which is no list of slices (whole numbers)")
+            if not isinstance(sizes, dict) or not _is_whole(sizes.get(name)):
+                raise _no_plan(path, f"it does not say how many slices axis '{name}' has ('sizes')")
+        if not isinstance(requested, dict) or not all(isinstance(v, int | float) for v in requested.values()):
+            raise _no_plan(path, "what was 'requested' is no number for every axis")
+        return cls(
+            {name: tuple(kept) for name, kept in content["keep"].items()},
+            {name: sizes[name] for name in content["keep"]},
+            {name: float(value) for name, value in requested.items()},
+            str(content.get("note", "")),
+        )
 
 
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError(f"{value!r} is no list of slices")
-    return value
+def _no_plan(path: Path | str, why: str) -> PlanError:
+    return PlanError(
+        f"'{path}' is not a plan: {why}. Give the plan.json that `trimcap prune` or `trimcap sensitivity` wrote, a "
+        "plan-….json of `trimcap electrodes`, or what Plan.save wrote"
+    )
 
 
-def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{value!r} is no number of a slice")
-    return value
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def make_plan(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from trimcap._errors import PlanError
+from trimcap._errors import PlanError, unknown
 from trimcap.graph.network import Network, need_network
 from trimcap.prune.plan import Plan, make_plan
 from trimcap.prune.resize import resize
@@ -69,12 +69,7 @@ def _complaint(network: Network, plan: Plan, error: float, tolerance: float) -> 
 
 
 def _checked(network: Network, plan: Plan) -> Plan:
-    for name, size in plan.sizes.items():
-        if name in network.axes.axes and network.axes[name].size != size:
-            raise PlanError(
-                f"the plan is for another network: its axis '{name}' has {size} slices, "
-                f"{network.origin} has {network.axes[name].size}"
-            )
+    _check_for(network, plan)
     checked = make_plan(network, plan.keep, requested=plan.requested, note=plan.note)
     if all(len(kept) == checked.sizes[name] for name, kept in checked.keep.items()):
         raise PlanError(
@@ -82,6 +77,19 @@ def _checked(network: Network, plan: Plan) -> Plan:
             f"({', '.join(f'{n} {s}' for n, s in checked.sizes.items()) or 'none named'}). Raise the sparsity."
         )
     return checked
+
+
+def _check_for(network: Network, plan: Plan) -> None:
+    """Refuse the plan of another network."""
+    now = "Use it on the network that it was made from, or make one for this network"
+    for name, size in plan.sizes.items():
+        if name not in network.axes.axes:
+            raise PlanError(f"the plan is for another network: {unknown('axis', name, network.axes)}. {now}")
+        if network.axes[name].size != size:
+            raise PlanError(
+                f"the plan is for another network: its axis '{name}' has {size} slices, "
+                f"{network.origin} has {network.axes[name].size}. {now}"
+            )
 
 
 @torch.no_grad()
