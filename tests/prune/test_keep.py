@@ -11,6 +11,7 @@ from trimcap.graph.trace import trace
 from trimcap.prune.keep import keep_electrodes, keep_top, keep_within, removed_count, size
 from trimcap.prune.saliency import Scores, l1
 from trimcap.prune.shrink import shrink
+from trimcap.prune.unstructured import mask_weights
 from zoo import build
 
 
@@ -65,6 +66,16 @@ def test_at_least_and_multiple_of(network):
 def test_sparsity_outside_the_range(network, sparsity):
     with pytest.raises(ValueError, match="0 ≤ sparsity < 1"):
         keep_top(network, l1(network), sparsity)
+
+
+@pytest.mark.parametrize("sparsity", ["0.5", None, [0.5]])
+def test_sparsity_that_is_no_number(network, sparsity):
+    message = r"sparsity is the fraction removed, a number such as 0.5, got "
+    with pytest.raises(TypeError, match=message):
+        keep_top(network, l1(network), sparsity)
+    with pytest.raises(TypeError, match=message):
+        mask_weights(network, sparsity)
+    assert keep_top(network, l1(network), np.float32(0.5)).keep == keep_top(network, l1(network), 0.5).keep
 
 
 def test_unknown_scope(network):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from math import floor
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -54,12 +55,11 @@ def keep_top(
 
     Raises
     ------
-    ValueError : sparsity, scope or a limit is impossible
+    TypeError : sparsity is no number. ValueError : sparsity, scope or a limit is impossible
     PlanError : the scores are of another network, or of frozen axes; `at_most` names an axis without scores
     """
     need_network(network, "keep_top")
-    if not 0 <= sparsity < 1:
-        raise ValueError(f"sparsity is the fraction removed: 0 ≤ sparsity < 1, got {sparsity}")
+    need_sparsity(sparsity)
     if scope not in SCOPES:
         raise ValueError(unknown("scope", scope, SCOPES))
     _check_counts(at_least, multiple_of)
@@ -97,6 +97,24 @@ def _floors(
 def _check_counts(at_least: int, multiple_of: int) -> None:
     if at_least < 1 or multiple_of < 1:
         raise ValueError(f"at_least ({at_least}) and multiple_of ({multiple_of}) must be 1 or more")
+
+
+def need_sparsity(sparsity: Any) -> None:
+    """Refuse what is no fraction of slices or weights that may be removed.
+
+    Parameters
+    ----------
+    sparsity : fraction removed, 0 ≤ s < 1
+
+    Raises
+    ------
+    TypeError : it is no number. ValueError : it is outside the range.
+    """
+    number = isinstance(sparsity, Real)  # NumPy's too
+    if not number:
+        raise TypeError(f"sparsity is the fraction removed, a number such as 0.5, got {sparsity!r}")
+    if not 0 <= sparsity < 1:
+        raise ValueError(f"sparsity is the fraction removed: 0 ≤ sparsity < 1, got {sparsity}")
 
 
 def removed_count(sparsity: float, n: int) -> int:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trimcap._errors import PlanError, unknown
 from trimcap.graph.network import Network, Ref, need_network
 from trimcap.prune.by_weights import lamp_weights
-from trimcap.prune.keep import removed_count
+from trimcap.prune.keep import need_sparsity, removed_count
 from trimcap.train.masks import Masks
 
 Flat = NDArray[np.float64]
@@ -77,14 +77,13 @@ def mask_weights(
 
     Raises
     ------
-    ValueError : impossible sparsity, unknown layers, scope or score
+    TypeError : sparsity is no number. ValueError : impossible sparsity, unknown layers, scope or score
     PlanError : no such weights in the network; scores that are not finite; masks of another network
 
     Source: Han et al. (2015), NeurIPS, §3 (magnitude); Lee et al. (2021), ICLR, §2 (LAMP).
     """
     need_network(network, "mask_weights")
-    if not 0 <= sparsity < 1:
-        raise ValueError(f"sparsity is the fraction removed: 0 ≤ sparsity < 1, got {sparsity}")
+    need_sparsity(sparsity)
     if scope not in ("global", "layer"):
         raise ValueError(unknown("scope", scope, ("global", "layer")))
     if within is not None:
