@@ -26,6 +26,15 @@ class AuditError(RuntimeError):
     """A stage saw windows of the sealed test set before the final evaluation."""
 
 
+def counted(n: int, what: str, many: str = "") -> str:
+    """A number of things: `many` is the plural, if it is not just longer by an s.
+
+    >>> counted(1, "epoch"), counted(21, "epoch"), counted(0, "entry", "entries")
+    ('1 epoch', '21 epochs', '0 entries')
+    """
+    return f"{n} {what if n == 1 else many or what + 's'}"
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """Message for a misspelt name: the nearest legal one, then all legal ones.
 

@@ -63,6 +63,8 @@ def test_what_leaks_depends_on_the_unit(call, windows, place):
     assert ended.code == 1
     assert "error: 3 of 3 test subjects are in training too" in ended.out
     assert "LEAKS" in ended.out
+    assert "0 of 1 fold keeps every subject on one side and shares no window" in ended.out
+    assert "failed: 1 of 1 fold leaks: " in ended.err
 
 
 def test_torcheeg_tables(call, place):

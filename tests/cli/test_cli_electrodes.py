@@ -51,7 +51,16 @@ def test_words_say_what_stands_in_and_whose_windows(call, world):
     assert "the limit is 6 cm" in text
     assert "measured on" in text
     assert "windows of S03, chosen on" in text
-    assert "stay within 0.02 of the whole network" in text
+    assert "electrode stays within 0.02 of the whole network" in text
+
+
+def test_one_of_a_thing_is_one(call, world):
+    text = call(
+        "electrodes", world / "net", "--data", world / "w.npz", "--random", 1, "--counts", 1, "--recover", 1,
+        "--recover-random", 0, "--saliency", "l1", "--headset", "none", "--drop", 1, ok=True,
+    ).out  # fmt: skip
+    assert "after 1 epoch of recovery" in text
+    assert "l1: on the validation windows 1 electrode stays within 1 of the whole network after 1 epoch of rec" in text
 
 
 def test_plans_prune_and_recovered_networks_run(call, world, tmp_path):

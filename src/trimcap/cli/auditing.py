@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trimcap._errors import counted
 from trimcap.cli import datasets
 from trimcap.cli.answer import Answer, Misuse, typed
 from trimcap.cli.show import table
@@ -56,8 +57,10 @@ def audit(split: Split, data: Data = None, unit: Unit = None, stimulus: Stimulus
         own = [found for found in audits if found.unit == name]
         kept = f"every {name}" if name == "subject" else f"all {plural(name)}"
         passed = sum(found.passed for found in own)
-        counts.append(f"{passed} of {len(own)} folds keep {kept} on one side and share no window")
-    failed = f"{len(leaking)} of {len(audits)} folds leak: {', '.join(leaking)}" if leaking else ""
+        keep, share = ("keeps", "shares") if len(own) == 1 else ("keep", "share")
+        counts.append(f"{passed} of {counted(len(own), 'fold')} {keep} {kept} on one side and {share} no window")
+    leak = "leaks" if len(audits) == 1 else "leak"
+    failed = f"{len(leaking)} of {counted(len(audits), 'fold')} {leak}: {', '.join(leaking)}" if leaking else ""
     return Answer(facts, [shown, *counts], failed)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trimcap._errors import counted
 from trimcap.cli.answer import Answer, Misuse, typed
 from trimcap.cli.show import table, times
 
@@ -42,7 +43,7 @@ def cache(folder: Folder = None, clear: Clear = False, key: Keys = None, full: F
     rows = [(e.key[:12], _size(e.bytes), e.state, times(e.shape), "; ".join(e.steps), e.created) for e in entries]
     shown = table(("key", "size", "state", "shape", "steps", "created"), rows)
     facts = {"folder": place, "bytes": total, "entries": [asdict(entry) for entry in entries]}
-    count = f"{len(entries)} entries, {_size(total)}, in {place}"
+    count = f"{counted(len(entries), 'entry', 'entries')}, {_size(total)}, in {place}"
     damaged = [entry for entry in entries if entry.state.startswith("damaged")]
     failed = "\n".join(f"{e.key[:12]} is {e.state}; it is built again when it is needed" for e in damaged)
     return Answer(facts, [shown, count] if entries else [count], failed)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trimcap._errors import counted
 from trimcap.cli import datasets, inputs, outputs
 from trimcap.cli.answer import Answer, Misuse
 from trimcap.cli.show import share, table
@@ -94,7 +95,7 @@ def quantize(
         table(("operation", "kind", "layer", "SQNR, dB", "saturated"), rows),
         f"same class as in float on {share(found.agreement)} of {found.n_windows} calibration windows; largest error "
         f"of a logit {found.max_error:.3g} (largest logit {found.scale:.3g})",
-        f"calibrated on {len(sample)} windows of {', '.join(datasets.subjects_of(sample))}",
+        f"calibrated on {counted(len(sample), 'window')} of {', '.join(datasets.subjects_of(sample))}",
         f"constants {program.flash_bytes:,} B → {whole.flash_bytes:,} B",
         *(f"note: {note}" for note in whole.notes),
         f"saved in {out}",

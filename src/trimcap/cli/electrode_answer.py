@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from trimcap._errors import counted
 from trimcap.cli.answer import Answer
 from trimcap.cli.show import table
 
@@ -36,9 +37,9 @@ def _table(found: ElectrodeCurve, *, recovered: bool) -> Any:
     names = list(found.orders)
     heads = ["electrodes", *names, "random", "10–90 %", "headsets"]
     rows = [[count, *_row(count, caps, names)] for count in _counts(found, caps)]
-    how = f"after {max(cap.epochs for cap in caps)} epochs of recovery" if recovered else "without training"
+    how = f"after {counted(max(cap.epochs for cap in caps), 'epoch')} of recovery" if recovered else "without training"
     dense = next(cap for cap in caps if cap.kind == "dense")
-    whole = f"all {dense.count} electrodes {dense.value:.3f}, chance {found.chance:.3f}"
+    whole = f"all {counted(dense.count, 'electrode')} {dense.value:.3f}, chance {found.chance:.3f}"
     return table(heads, rows, title=f"{found.metric.replace('_', ' ')} {how}; {whole}")
 
 
@@ -64,8 +65,9 @@ def _fewest(name: str, cap: Cap | None, found: ElectrodeCurve, drop: float) -> s
     if cap is None:
         return f"{name}: none of the measured caps stays within {drop:g} of the whole network"
     names = " ".join(cap.electrodes)
-    when = f" after {cap.epochs} epochs of recovery" if cap.epochs else ""
-    what = f"{name}: on the validation windows {cap.count} electrodes stay within {drop:g} of the whole network{when}"
+    when = f" after {counted(cap.epochs, 'epoch')} of recovery" if cap.epochs else ""
+    stay = f"{counted(cap.count, 'electrode')} {'stays' if cap.count == 1 else 'stay'}"
+    what = f"{name}: on the validation windows {stay} within {drop:g} of the whole network{when}"
     tested = f"; {found.metric.replace('_', ' ')} on the test windows {cap.test:.3f}" if cap.test is not None else ""
     return f"{what} ({names}){tested}"
 
@@ -77,7 +79,7 @@ def _named(cap: Cap | None) -> dict[str, Any] | None:
 
 
 def _whose(found: ElectrodeCurve, subjects: dict[str, list[str]]) -> str:
-    chosen = f"chosen on {found.n_valid} windows of {', '.join(subjects['valid'])}"
+    chosen = f"chosen on {counted(found.n_valid, 'window')} of {', '.join(subjects['valid'])}"
     if not found.n_test:
         return f"measured and {chosen}"
-    return f"measured on {found.n_test} windows of {', '.join(subjects['test'])}, {chosen}"
+    return f"measured on {counted(found.n_test, 'window')} of {', '.join(subjects['test'])}, {chosen}"

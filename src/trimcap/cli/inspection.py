@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trimcap._errors import counted
 from trimcap.cli import inputs, outputs
 from trimcap.cli.answer import Answer, Misuse
 from trimcap.cli.show import cost_change, table, times
@@ -132,7 +133,7 @@ def _lines(network: Network, axes: list[dict[str, Any]]) -> list[Any]:
     if stuck:
         lines.append(table(("axis", "slices", "kind", "why not"), stuck, title="frozen"))
     nodes = [(n.name, n.kind, n.layer, _shape(n.shape)) for n in network.nodes]
-    lines.append(table(("result", "operation", "layer", "shape"), nodes, title=f"{len(nodes)} operations"))
+    lines.append(table(("result", "operation", "layer", "shape"), nodes, title=counted(len(nodes), "operation")))
     lines += [f"constraint: {_constraint(rule)}" for rule in network.constraints]
     return [*lines, *(f"note: {note}" for note in network.notes)]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trimcap._errors import counted
 from trimcap.cli import datasets, files
 from trimcap.cli.answer import Answer, Misuse, verb
 from trimcap.cli.caching import cache as list_cache
@@ -173,7 +174,8 @@ def fetch(
     chosen = chosen[:wanted] if isinstance(wanted, int) else chosen
     files = [file for subject in chosen for file in download(subject, place, download=True)]
     facts = {"folder": place, "subjects": chosen, "files": len(files), "source": pinned()["source"]}
-    text = f"{len(files)} files of {len(chosen)} subjects are in {place} ({pinned()['source']}, {pinned()['licence']})"
+    text = f"{counted(len(files), 'file')} of {counted(len(chosen), 'subject')} in {place}"
+    text += f" ({pinned()['source']}, {pinned()['licence']})"
     return Answer(facts, [text])
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trimcap._errors import counted
 from trimcap.cli import datasets
 from trimcap.cli.answer import Answer, Misuse, typed
 from trimcap.cli.show import table
@@ -69,4 +70,4 @@ def _row(fold: Fold) -> dict[str, Any]:
 def _lines(folds: Sequence[Fold], out: Path) -> list[Any]:
     rows = [_row(fold) for fold in folds]
     shown = table(tuple(rows[0]), [tuple(row.values()) for row in rows], title=folds[0].protocol)
-    return [shown, f"{len(folds)} folds: {out}", f'next: [protocol] file = "{out}" in a recipe']
+    return [shown, f"{counted(len(folds), 'fold')}: {out}", f'next: [protocol] file = "{out}" in a recipe']
