@@ -201,9 +201,26 @@ def test_evaluate_is_that_of_the_library_and_says_what_is_no_test(call, world):
     found = call("evaluate", world / "net", "--data", world / "w.npz", "--json", ok=True).json
     assert found["overall"]["accuracy"] == evaluate(windows.y, p, windows.classes).accuracy
     assert [s["accuracy"] for s in found["subjects"]] == per_subject(windows, p).accuracy.tolist()
-    assert "S00" in " ".join(found["notes"])
+    assert len(found["notes"]) == 1
+    steps = json.loads((world / "net" / "trimcap.json").read_text())["steps"]
+    fit, chosen = (steps[0]["saw"][stage] for stage in ("fit", "early stopping"))
+    said = {f"{', '.join(fit)} (fit)", f"{', '.join(chosen)} (early stopping)"}
+    before, _, rest = found["notes"][0].partition(" were used before: ")
+    assert before == "not a test: 3 of 4 subjects"
+    assert set(rest.removesuffix("; 'held out' are the others").split("; ")) == said
+    own = (windows.metadata.subject == "S03").to_numpy()
+    assert found["held_out"]["accuracy"] == evaluate(windows.y[own], p[own], windows.classes).accuracy
+    assert (found["held_out"]["subjects"], found["held_out"]["n"]) == (["S03"], own.sum())
+    text = call("evaluate", world / "net", "--data", world / "w.npz", ok=True).out
+    assert text.splitlines()[1].startswith(f"held out (S03): accuracy {found['held_out']['accuracy']:.3f}, balanced")
+    assert text.index("held out ") < text.index("\n all ")
     honest = call("evaluate", world / "net", "--data", world / "w.npz", "--subjects", "S03", "--json", ok=True).json
     assert honest["notes"] == []
+    assert honest["held_out"] is None  # there are no others
+    assert honest["overall"]["accuracy"] == found["held_out"]["accuracy"]
+    seen = call("evaluate", world / "net", "--data", world / "w.npz", "--subjects", fit[0], ok=True).out
+    assert f"not a test: 1 of 1 subject was used before: {fit[0]} (fit); choose others with --subjects" in seen
+    assert "held out" not in seen
     assert [s["subject"] for s in honest["subjects"]] == ["S03"]
 
 

@@ -52,7 +52,7 @@ def test_the_plan_prunes(call, world, tmp_path):
     saw = json.loads((small / "trimcap.json").read_text())["steps"][-1]["saw"]
     assert saw["sensitivity"] == found["subjects"]
     noted = call("evaluate", small, "--data", world / "w.npz", ok=True).out
-    assert "(sensitivity)" in noted
+    assert "(early stopping, sensitivity)" in noted
 
 
 def test_figures_of_filters(call, world, tmp_path):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trimcap._errors import counted
 from trimcap.cli import datasets, inputs, outputs
 from trimcap.cli.answer import Answer
 from trimcap.cli.show import table
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trimcap.data.windows import Windows
+    from trimcap.train.metrics import Metrics
 
 Subject = Annotated[
     str, typer.Argument(metavar="NETWORK|PROGRAM|ARTIFACT", help="Folder of a network, a program or an artifact.")
@@ -31,7 +33,10 @@ _SCORES = ("n", "accuracy", "balanced_accuracy", "f1", "kappa", "auroc")
 def evaluate(
     folder: Subject, data: datasets.Data, subjects: datasets.Subjects = None, interpret: Reference = False
 ) -> Answer:
-    """Measure accuracy, balanced accuracy, F1, kappa and AUROC, overall and per subject."""
+    """Measure accuracy, balanced accuracy, F1, kappa and AUROC, overall and per subject.
+
+    Subjects that no step before has used, where the folder says who was, come first: only they are a test.
+    """
     from trimcap.train.metrics import evaluate as measure
     from trimcap.train.metrics import per_subject
     from trimcap.train.predict import probabilities
@@ -42,27 +47,34 @@ def evaluate(
     windows = datasets.fitted_to(windows, **takes, name=f"'{folder}'")
     if n_classes != len(windows.classes):
         raise ValueError(
-            f"'{folder}' has {n_classes} outputs, but the windows have {len(windows.classes)} classes "
+            f"'{folder}' has {counted(n_classes, 'output')}, but the windows have "
+            f"{counted(len(windows.classes), 'class', 'classes')} "
             f"({', '.join(windows.classes)}); evaluate it on windows of the classes it was trained on"
         )
     p = probabilities(predictor, windows)
     found, rows = measure(windows.y, p, windows.classes), per_subject(windows, p)
-    notes = _notes(folder, kind, windows)
+    new, notes = _new_to(folder, windows), _notes(folder, kind, windows)
+    own = windows.metadata.subject.astype(str).isin(new).to_numpy()
+    test = measure(windows.y[own], p[own], windows.classes) if new else None
     facts: dict[str, Any] = {
         "folder": folder,
         "kind": kind,
         "classes": list(windows.classes),
         "overall": {**found.row(), "confusion": found.confusion},
+        "held_out": None if test is None else {"subjects": new, **test.row(), "confusion": test.confusion},
         "subjects": rows.to_dict("records"),
         "notes": notes,
     }
-    cells = [("all", *found.row().values())] + [(r["subject"], *(r[s] for s in _SCORES)) for r in facts["subjects"]]
+    cells = [("held out", *test.row().values())] if test else []
+    cells += [("all", *found.row().values())] + [(r["subject"], *(r[s] for s in _SCORES)) for r in facts["subjects"]]
     scores = table(("subject", "windows", "accuracy", "balanced", "F1", "kappa", "AUROC"), cells)
-    confusion = table(
-        ("true \\ predicted", *windows.classes),
-        [(c, *map(int, row)) for c, row in zip(windows.classes, found.confusion, strict=True)],
-    )
-    return Answer(facts, [f"{folder} ({kind})", scores, confusion, *(f"note: {note}" for note in notes)])
+    lines = [
+        f"{folder} ({kind})",
+        *([_headline(new, test)] if test else []),
+        scores,
+        _confusion(windows, test or found),
+    ]
+    return Answer(facts, [*lines, *(f"note: {note}" for note in notes)])
 
 
 #: what to call, what it takes (electrodes and shape), number of classes
@@ -107,17 +119,47 @@ def _interpreted(program: Any) -> Callable[[NDArray[np.float32]], NDArray[np.flo
     return lambda X: dequantize(program, interpret(program, X)).reshape(len(X), -1)
 
 
+def _headline(new: list[str], test: Metrics) -> str:
+    """The test among other numbers."""
+    return (
+        f"held out ({', '.join(new)}): accuracy {test.accuracy:.3f}, balanced {test.balanced_accuracy:.3f} on "
+        f"{counted(test.n, 'window')} that no step before has used"
+    )
+
+
+def _confusion(windows: Windows, found: Metrics) -> Any:
+    counts = [(c, *map(int, row)) for c, row in zip(windows.classes, found.confusion, strict=True)]
+    n, total = found.n, len(windows)
+    return table(("true \\ predicted", *windows.classes), counts, title="held out" if n < total else "")
+
+
+def _used(folder: str, windows: Windows) -> dict[str, list[str]]:
+    """Subject of these windows → stages before that used it; those that none used are left out."""
+    stages: dict[str, list[str]] = {}
+    for stage, seen in outputs.seen_subjects(folder).items():
+        for subject in sorted(set(datasets.subjects_of(windows)) & set(seen)):
+            stages.setdefault(subject, []).append(stage)
+    return stages
+
+
+def _new_to(folder: str, windows: Windows) -> list[str]:
+    """Subjects that are new to a network among others that are not; empty if all or none are, or nothing is known."""
+    used = _used(folder, windows)
+    return [name for name in datasets.subjects_of(windows) if name not in used] if used else []
+
+
 def _notes(folder: str, kind: str, windows: Windows) -> list[str]:
     """What makes these numbers less than a test."""
     notes = []
-    mine = set(datasets.subjects_of(windows))
-    for stage, seen in outputs.seen_subjects(folder).items():
-        both = sorted(mine & set(seen))
-        if both:
-            notes.append(
-                f"not a test: {len(both)} of {len(mine)} subjects were used before ({stage}): {', '.join(both)}; "
-                "choose others with --subjects"
-            )
+    used, total = _used(folder, windows), len(datasets.subjects_of(windows))
+    if used:
+        groups: dict[str, list[str]] = {}
+        for subject, stages in sorted(used.items()):
+            groups.setdefault(", ".join(stages), []).append(subject)
+        who = "; ".join(f"{', '.join(subjects)} ({stages})" for stages, subjects in groups.items())
+        were = "was" if len(used) == 1 else "were"
+        rest = "'held out' are the others" if len(used) < total else "choose others with --subjects"
+        notes.append(f"not a test: {len(used)} of {counted(total, 'subject')} {were} used before: {who}; {rest}")
     if kind == "artifact":
         notes += _unit_note(Path(folder), windows)
     return notes
