@@ -60,6 +60,10 @@ def says(tmp_path, head, steps):
         (PRUNE + 'saliency = "taylor"\noptions = {of = "gate"}\n', "unknown of 'gate'; did you mean 'gates'?"),
         (PRUNE + 'saliency = "d_step"\noptions = {tie = "ordinal"}\n', "unknown option 'tie'; did you mean 'ties'?"),
         (PRUNE + 'axes = "linera"\n', "stage 'pruned': unknown axis or kind of layer 'linera'; did you mean 'linear'?"),
+        (
+            PRUNE + 'options = {axes = "conv"}\n',
+            "options.axes = 'conv' is no list of names; write axes = 'conv' beside",
+        ),
         (PRUNE + 'axes = ["times"]\n', "can't be pruned: times of the input"),
         (PRUNE + "at_most = {tempral = 0.5}\n", "unknown axis 'tempral'"),
         (PRUNE + 'saliency = "taylor"\naxes = "recurrent"\n', "as it is for a kind of layer"),

@@ -48,12 +48,17 @@ def check_axes(recipe: Recipe, train: Windows) -> None:
     if not stages or any(key.startswith("model.") for key in recipe.choose):
         return
     before = _Untrained(recipe, train)
-    wrong = dict[str, str]()
+    wrong, looked_at = dict[str, str](), set[tuple[str, bool]]()
     for stage in stages:
+        first = _is_first(recipe, stage)
+        same = (stage.step.model_dump_json(exclude={"sparsity"}), first)
+        if same in looked_at:
+            continue
+        looked_at.add(same)
         try:
-            _check(stage.step, before, first=_is_first(recipe, stage))
+            _check(stage.step, before, first=first)
         except ValueError as error:
-            wrong.setdefault(str(error), stage.name)  # once for all sparsities
+            wrong.setdefault(str(error), stage.name)
     if wrong:
         raise ValueError("\n".join(f"stage {name!r}: {text}" for text, name in wrong.items()))
 
@@ -67,14 +72,23 @@ class _Untrained:
         model = untrained(recipe, windows, seed=recipe.seeds[0], ledger=Ledger())
         self.network: Network = trace(model.eval(), windows)
 
+        self._rewrites = any(stage.step is not None and stage.step.kind == "rewrite" for stage in plan_of(recipe))
+
+    def may_become(self, name: str) -> bool:
+        """Whether an axis can have that name after some step: it has now or rewritten, or its layer has.
+
+        A number or a dimension behind the layer's name tells two axes of it apart, which may be one after a step.
+        """
+        return _may_be(name, self.network) or (self._rewrites and _may_be(name, self._rewritten))
+
     @cached_property
-    def names(self) -> frozenset[str]:
-        """Axes before and after rewriting, and the layers that may give their names to further ones."""
-        later = rewrite(self.network).network
-        layers = {
-            tensor.rpartition(".")[0] or tensor for network in (self.network, later) for tensor in network.tensors
-        }
-        return frozenset((*self.network.axes, *later.axes, *layers))
+    def _rewritten(self) -> Network:
+        return rewrite(self.network).network
+
+
+def _may_be(name: str, network: Network) -> bool:
+    layers = (tensor.rpartition(".")[0] or tensor for tensor in network.tensors)
+    return any(name == known or name.startswith(f"{known}.") for known in (*network.axes, *layers))
 
 
 def _is_first(recipe: Recipe, stage: Stage) -> bool:
@@ -102,23 +116,30 @@ def _axes(step: Prune | Soft, network: Network) -> list[str] | None:
     if isinstance(step, Prune) and step.electrodes is not None:
         return ["electrodes"]
     if isinstance(step.axes, str) and step.axes not in (*KINDS, *network.axes):
-        raise ValueError(unknown("axis or kind of layer", step.axes, (*KINDS, *network.axes)))
+        raise ValueError(_unknown(step.axes, network))
     if isinstance(step.axes, str) and step.axes in KINDS:
         return axes_of(network, step.axes)
     return _named(step) or None
 
 
 def _check_names(names: Iterable[str], before: _Untrained) -> None:
-    known = before.names
     for name in names:
-        # a number tells two axes of one layer apart, which there may be or not after a step
-        if name not in KINDS and not any(name == one or name.startswith(f"{one}.") for one in known):
-            raise ValueError(unknown("axis or kind of layer", name, (*KINDS, *before.network.axes)))
+        if name not in KINDS and not before.may_become(name):
+            raise ValueError(_unknown(name, before.network))
+
+
+def _unknown(name: str, network: Network) -> str:
+    return unknown("axis or kind of layer", name, (*KINDS, *(axis.name for axis in network.axes.prunable)))
 
 
 def _named(step: Prune | Soft) -> list[str]:
-    axes: Any = step.options.get("axes") if step.axes is None else step.axes
-    return [axes] if isinstance(axes, str) else list(axes or ())
+    """Axes by name, or one kind of layer."""
+    if step.axes is not None:
+        return [step.axes] if isinstance(step.axes, str) else list(step.axes)
+    axes: Any = step.options.get("axes", ())
+    if isinstance(axes, str):
+        raise ValueError(f"options.axes = {axes!r} is no list of names; write axes = {axes!r} beside options instead")
+    return list(axes)
 
 
 def _capped(step: Prune | Soft) -> tuple[str, ...]:
