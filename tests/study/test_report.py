@@ -8,6 +8,8 @@ from fabricated import CHANNELS, STAGES, TEXT, make_run
 
 from trimcap.study.findings import headline, verdict, verified
 from trimcap.study.gathered import gather
+from trimcap.study.layout import Section, Table
+from trimcap.study.pages import render
 from trimcap.study.report import report
 from trimcap.study.statistics import compare
 from trimcap.study.tables import comparison_table
@@ -174,3 +176,25 @@ def test_evidence_is_a_share(folder):
     run = gather(folder)
     assert len(run.evidence["dense"]) == len(CHANNELS)
     assert run.evidence["dense"].sum() == pytest.approx(1)
+
+
+def test_wide_tables_are_small_and_show_that_they_scroll():
+    def page(columns):
+        table = Table("caption", tuple(f"c{i}" for i in range(columns)), (("x",) * columns,))
+        facts = {
+            "title": "t",
+            "headline": "h",
+            "leak": "",
+            "tiles": (),
+            "sections": (Section("s", "S", tables=(table,)),),
+        }
+        return render("report.html.j2", facts, html=True)
+
+    assert '<div class="wide many">' in page(12)
+    assert '<div class="wide">' in page(9)
+    rules = " ".join(page(12).split())
+    wide = rules[rules.index(".wide {") :].split("}")[0]
+    assert "overflow-x: auto" in wide
+    assert "var(--shade)" in wide  # at the side where columns are hidden
+    assert "rgb(28 37 48 / 3%)" in rules  # stripes let it through
+    assert ".wide { overflow: visible;" in rules[rules.index("@media print") :]
