@@ -34,11 +34,11 @@ def main(run: Path, target: Path) -> None:
     limits = [bootstrap_interval(accuracy[s].to_numpy()) for s in stages]
     errors = [[m - lo for m, (lo, _) in zip(means, limits, strict=True)], [hi - m for m, (_, hi) in zip(means, limits, strict=True)]]  # fmt: skip  # noqa: E501
     left.errorbar(range(len(stages)), means, yerr=errors, fmt="o-", color=BLUE, capsize=3, lw=1.8, ms=6)
-    for x, mean in enumerate(means):
-        left.annotate(f"{mean:.3f}", (x, mean), (6, 6), textcoords="offset points", fontsize=9)
     left.axhline(accuracy["linear baseline"].mean(), color=GREEN, ls="--", lw=1.2, label="linear baseline")
     left.axhline(0.5, color=GREY, ls=":", lw=1.2, label="chance")
-    left.set(xticks=range(len(stages)), xticklabels=stages, ylabel="window accuracy", ylim=(0.45, 1.0))
+    # numbers stand under the stages, where no line crosses them
+    labels = [f"{stage}\n{mean:.3f}" for stage, mean in zip(stages, means, strict=True)]
+    left.set(xticks=range(len(stages)), xticklabels=labels, ylabel="window accuracy", ylim=(0.45, 1.0))
     left.set_title(f"Accuracy on {accuracy['dense'].size} unseen subjects", loc="left", fontsize=11, weight="bold")
     left.legend(frameon=False, fontsize=9, loc="upper right", ncols=2)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from trimcap.study.gathered import Gathered
-from trimcap.study.layout import Drawing, size
+from trimcap.study.layout import Drawing, number, size
 from trimcap.study.statistics import bootstrap_interval, per_subject
 from trimcap.study.store import BASELINES
 
@@ -92,7 +92,8 @@ def subjects_figure(run: Gathered) -> Drawing:
     return drawing(
         "subjects",
         figure,
-        "Left: accuracy by stage; thin lines are subjects, dots their mean with a 95 % bootstrap interval. Right: "
+        "Left: accuracy by stage; thin lines are subjects, dots their mean (its number under the stage) with a "
+        "95 % bootstrap interval. Right: "
         f"every subject{against}. Dotted: majority class; dashed: linear baseline; dash-dotted: "
         "nearest neighbours.",
     )
@@ -107,10 +108,9 @@ def _stages(axes: Axes, table: pd.DataFrame, networks: list[str]) -> None:
     intervals = np.array([bootstrap_interval(c[np.isfinite(c)]) for c in values.T])
     bars = np.nan_to_num(np.abs(intervals.T - means))
     axes.errorbar(x, means, yerr=bars, fmt="o-", color=BLUE, capsize=3, linewidth=1.8, zorder=5)
-    for i, mean in enumerate(means):
-        axes.annotate(f"{mean:.3f}", (i, mean), (5, 7), textcoords="offset points", fontsize=9, weight="bold", zorder=6)
-    axes.set_xticks(x, networks)
-    axes.set_xlim(-0.3, len(x) - 0.5)
+    # means stand under the stages: in the axes they would lie on some line
+    axes.set_xticks(x, [f"{name}\n{number(mean)}" for name, mean in zip(networks, means.tolist(), strict=True)])
+    axes.set_xlim(-0.5, len(x) - 0.5)
     axes.set_ylabel("window accuracy")
     axes.set_title("By stage")
 
