@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,13 @@ from trimcap._files import make_folder, write_atomic, write_json
 from trimcap.prune.compare import POOLED, Comparison
 from trimcap.prune.saliency import Description, describe
 from trimcap.study.figures import drawing, new_figure, style
+from trimcap.study.layout import number
 
 if TYPE_CHECKING:
     from trimcap.study.layout import Drawing
+
+#: an axis of two slices has a correlation of 1 or -1, one of three ±1 or ±0.5
+_FEWEST = 4
 
 
 def write_comparison(found: Comparison, folder: Path | str, *, title: str, whose: str = "") -> list[Path]:
@@ -77,32 +82,48 @@ def _cell(value: object) -> str:
 
 
 def comparison_figure(found: Comparison) -> Drawing:
-    """Spearman's correlation with the oracle, saliencies by axes, as a heat map."""
+    """Spearman's correlation with the oracle, saliencies by axes, as a heat map; axes of few slices are left out."""
     names = list(found.table().saliency)
     names.remove("oracle")
-    axes = [POOLED, *(axis for axis in dict.fromkeys(found.correlations.axis) if axis != POOLED)]
+    most = found.correlations.groupby("axis", sort=False).slices.max()  # a saliency that can't be had has 0
+    slices = {str(axis): int(n) for axis, n in most.items()}
+    few = {axis: n for axis, n in slices.items() if axis != POOLED and n < _FEWEST}
+    axes = [POOLED, *(axis for axis in slices if axis != POOLED and axis not in few)]
     values = found.correlations.pivot(index="saliency", columns="axis", values="spearman").reindex(names)[axes]
+    heads = [f"{axis} ({slices[axis]})" for axis in axes]
     with style():
-        figure = new_figure(max(5.0, 2.6 + 0.62 * len(axes)), 1.4 + 0.28 * len(names))
+        # room for the names below, which are written at 40 degrees
+        figure = new_figure(max(5.0, 2.6 + 0.62 * len(axes)), 0.8 + 0.055 * max(map(len, heads)) + 0.3 * len(names))
         plot = figure.subplots()
         grid = values.to_numpy(dtype=np.float64)
         image = plot.imshow(grid, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
-        plot.set_xticks(range(len(axes)), axes, rotation=40, ha="right")
+        plot.set_xticks(range(len(axes)), heads, rotation=40, ha="right", rotation_mode="anchor")
         plot.set_yticks(range(len(names)), names)
+        plot.set_title("Spearman's correlation with the oracle")
         for (row, column), value in np.ndenumerate(grid):
             text, ink = (
-                ("–", "#5b6472") if np.isnan(value) else (f"{value:.2f}", "white" if abs(value) > 0.6 else "black")
+                ("–", "#5b6472") if np.isnan(value) else (number(value, 2), "white" if abs(value) > 0.6 else "black")
             )
             plot.text(column, row, text, ha="center", va="center", fontsize=7.5, color=ink)
         for spine in plot.spines.values():
             spine.set_visible(False)
         plot.tick_params(length=0)
-        figure.colorbar(image, label="Spearman's correlation with the oracle")
-        caption = (
-            "Spearman's rank correlation of each saliency with the true increase of the loss without a slice, by axis; "
-            "best pooled correlation on top. – : not to be had, or the same score for all slices."
+        figure.colorbar(image, ticks=(-1, 0, 1)).outline.set_visible(False)
+        return drawing("criteria", figure, _caption(few))
+
+
+def _caption(few: Mapping[str, int]) -> str:
+    text = (
+        "Spearman's rank correlation of each saliency with the true increase of the loss without a slice, by axis, in "
+        "brackets the number of slices; best pooled correlation on top. – : not to be had, or the same score for all "
+        "slices."
+    )
+    if few:
+        text += (
+            f" Left out, as ranks of fewer than {_FEWEST} slices say nothing: "
+            f"{', '.join(f'{axis} ({n})' for axis, n in few.items())}; their slices are part of {POOLED}."
         )
-        return drawing("criteria", figure, caption)
+    return text
 
 
 def listed(rows: list[Description] | None = None) -> list[dict[str, str]]:
