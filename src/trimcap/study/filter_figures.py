@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +20,7 @@ from trimcap.prune.scores import Scores
 from trimcap.study.figures import BLUE, GREY, INK, ORANGE, drawing, new_figure, style
 from trimcap.study.filters import kernels, ranked, shown
 from trimcap.study.layout import Drawing
+from trimcap.study.map_sides import Side, side_of, time_side
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +28,18 @@ if TYPE_CHECKING:
 Values = NDArray[np.float64]
 _MOST = 64
 _COLUMNS = 16
+
+
+@dataclass(frozen=True)
+class _Tiles:
+    """What the tiles show, besides their numbers: sides from the top and from the left, None for plain positions."""
+
+    name: str
+    title: str
+    text: str
+    down: Side | None = None
+    across: Side | None = None
+    own_scale: bool = False
 
 
 def filters_figure(network: Network, scores: Scores, plan: Plan, axis: str, *, most: int = _MOST) -> Drawing | None:
@@ -34,33 +50,55 @@ def filters_figure(network: Network, scores: Scores, plan: Plan, axis: str, *, m
     values = kernels(network, prunable_axis(network, axis))
     if values is None:
         return None
-    text = "each kernel summed over its inputs; red positive, blue negative, one scale for all."
-    return _tiles(values, scores, plan, axis, most, name="filters", title=f"Filters of {axis}", text=text)
+    scale = f"from −{_top(values):.2g} to {_top(values):.2g}"
+    signs = "" if values.shape[1] == 1 else "red positive, blue negative, "
+    text = f"Each kernel summed over its inputs; {signs}one scale for all, {scale}."
+    return _draw(values, scores, plan, axis, most, _Tiles("filters", f"Filters of {axis}", text))
 
 
 def maps_figure(
-    network: Network, scores: Scores, plan: Plan, axis: str, window: NDArray[np.float32], *, most: int = _MOST
+    network: Network,
+    scores: Scores,
+    plan: Plan,
+    axis: str,
+    window: NDArray[np.float32],
+    *,
+    most: int = _MOST,
+    rate: float = 0.0,
+    channels: Sequence[str] = (),
+    about: str = "",
 ) -> Drawing | None:
     """What every slice of an axis is on one window, in rank order; None where the slices are single numbers.
 
     Parameters
     ----------
     window : one window as the network takes it, without the batch
+    rate : of the network's input, Hz; 0 draws no seconds
+    channels : electrodes of the input; default those the network knows
+    about : which window it is, in words
 
     Source: Park et al. (2023), "D-Score", arXiv:2308.04470, fig. 4c.
     """
-    found = prunable_axis(network, axis)
-    values = _maps(network, found, window)
-    if values is None:
+    found = _maps(network, prunable_axis(network, axis), window, rate, channels)
+    if found is None:
         return None
-    text = "each slice on the same validation window; red positive, blue negative, every map on its own scale."
-    return _tiles(
-        values, scores, plan, axis, most, name="maps", title=f"Feature maps of {axis}", text=text, own_scale=True
+    values, down, across = found
+    if values.shape[1] == 1:
+        scale = "Grey line: 0; top and bottom: ± the number above"
+    else:
+        scale = "Red positive, blue negative, up to ± the number above"
+    sides = f"across: {across.name}" + (f", from the top: {down.name}" if down is not None else "")
+    which = f"All on one window{f' ({about})' if about else ''}"
+    text = f"{which}; {sides}. {scale}, every map on its own scale."
+    return _draw(
+        values, scores, plan, axis, most, _Tiles("maps", f"Feature maps of {axis}", text, down, across, own_scale=True)
     )
 
 
-def _maps(network: Network, axis: Axis, window: NDArray[np.float32]) -> Values | None:
-    """(n_slices, height, width) on one window, or None."""
+def _maps(
+    network: Network, axis: Axis, window: NDArray[np.float32], rate: float, channels: Sequence[str]
+) -> tuple[Values, Side | None, Side] | None:
+    """(n_slices, height, width) on one window, and what runs down (None: one row) and across; or None."""
     try:
         name = maps_of(network, axis)[0]
     except PlanError:
@@ -74,49 +112,53 @@ def _maps(network: Network, axis: Axis, window: NDArray[np.float32]) -> Values |
     )
     rows = result.double().movedim(position, 0).numpy()
     maps = np.stack([rows[labels.numpy() == j].mean(0) for j in range(axis.size)])
-    shape = [s for s in maps.shape[1:] if s > 1]
-    if not shape:
+    rest = [place for place, size in enumerate(result.shape) if place != position and size > 1]
+    if not rest:
         return None
-    return np.asarray(maps.reshape(axis.size, *([1, *shape] if len(shape) == 1 else [shape[0], -1])))
+    sizes = [result.shape[place] for place in rest]
+    values = np.asarray(maps.reshape(axis.size, *([1, *sizes] if len(sizes) == 1 else [sizes[0], -1])))
+    sides = [side_of(network, dims[place], result.shape[place], channels=channels) for place in rest]
+    across = sides[-1] if len(rest) <= 2 else Side("positions", ("1", str(values.shape[2])))
+    if rest[-1] == len(dims) - 1 and len(rest) <= 2:
+        across = time_side(network, name, rate=rate) or across
+    return values, None if len(rest) == 1 else sides[0], across
 
 
-def _tiles(
-    values: Values,
-    scores: Scores,
-    plan: Plan,
-    axis: str,
-    most: int,
-    *,
-    name: str,
-    title: str,
-    text: str,
-    own_scale: bool = False,
-) -> Drawing:
+def _draw(values: Values, scores: Scores, plan: Plan, axis: str, most: int, tiles: _Tiles) -> Drawing:
     order, hidden = shown(ranked(scores, axis), most)
     gone = set(range(len(values))) - set(plan.keep.get(axis, range(len(values))))
     columns = min(_COLUMNS, 8 if len(order) <= 32 else _COLUMNS, len(order))
     rows = -(-len(order) // columns)
     tile = max(0.55, 7.6 / columns)
     line = values.shape[1] == 1
-    high = tile * (0.62 if line else min(max(values.shape[1] / values.shape[2], 0.4), 1.4))
-    limit = float(np.abs(values).max()) or 1.0
+    high = min(tile * (0.62 if line else min(max(values.shape[1] / values.shape[2], 0.4), 1.4)), 2.4)
+    left_out = f" {hidden} in the middle of the ranking are left out." if hidden else ""
+    caption = f"Numbers are slices, the first to go first; framed: pruned. {tiles.text}{left_out}"
     with style():
-        figure = new_figure(columns * tile + 0.3, rows * (high + 0.2) + 0.5)
+        figure = new_figure(columns * tile + 0.3, rows * (high + 0.2) + 1.1)
         grid = figure.subplots(rows, columns, squeeze=False)
         for place, axes in enumerate(grid.flat):
             if place >= len(order):
                 axes.set_axis_off()
                 continue
             one = values[order[place]]
-            top = float(np.abs(one).max()) or 1.0 if own_scale else limit
-            _tile(axes, one, top, str(order[place]), framed=order[place] in gone)
-        figure.suptitle(f"{title}, in rank order by {scores.name}", x=0.01, ha="left", fontsize=11, weight="bold")
-        left_out = f" {hidden} in the middle of the ranking are left out." if hidden else ""
-        caption = f"In rank order by {scores.name}, the first to go first; numbers are slices, framed: pruned. "
-        return drawing(name, figure, f"{caption}{text[0].upper()}{text[1:]}{left_out}")
+            scale = _top(one)
+            _tile(axes, one, scale if tiles.own_scale else _top(values), framed=order[place] in gone)
+            _label(axes, str(order[place]), framed=order[place] in gone, scale=scale if tiles.own_scale else None)
+            lowest = place + columns >= len(order)
+            _sides(axes, one, tiles.down if place % columns == 0 else None, tiles.across if lowest else None)
+        figure.suptitle(f"{tiles.title}, in rank order by {scores.name}", x=0.01, ha="left", fontsize=11, weight="bold")
+        note = textwrap.fill(caption, int(15 * (columns * tile + 0.3)))
+        figure.supxlabel(note, x=0.01, ha="left", fontsize=8.5)
+        return drawing(tiles.name, figure, f"In rank order by {scores.name}. {caption}")
 
 
-def _tile(axes: Axes, values: Values, limit: float, label: str, *, framed: bool) -> None:
+def _top(values: Values) -> float:
+    """The end of a scale."""
+    return float(np.abs(values).max()) or 1.0
+
+
+def _tile(axes: Axes, values: Values, limit: float, *, framed: bool) -> None:
     if len(values) == 1:
         axes.axhline(0, color=GREY, linewidth=0.6)
         axes.plot(values[0], color=BLUE, linewidth=0.9)
@@ -126,8 +168,38 @@ def _tile(axes: Axes, values: Values, limit: float, label: str, *, framed: bool)
         axes.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_title(label, fontsize=7.5, weight="bold" if framed else "normal", loc="center", pad=2)
-    axes.title.set_color(ORANGE if framed else INK)
     for spine in axes.spines.values():
         spine.set_visible(True)
         spine.set(color=ORANGE if framed else GREY, linewidth=2.4 if framed else 0.5)
+
+
+def _label(axes: Axes, label: str, *, framed: bool, scale: float | None) -> None:
+    """The number of the slice, and on the right the end of its own scale."""
+    weight = "bold" if framed else "normal"
+    text = axes.set_title(label, fontsize=7.5, weight=weight, loc="center" if scale is None else "left", pad=3)
+    text.set_color(ORANGE if framed else INK)
+    if scale is not None:
+        axes.set_title(f"±{_short(scale)}", fontsize=6, weight="normal", loc="right", pad=3)
+
+
+def _short(value: float) -> str:
+    """Two digits, or one where two would not fit above a small tile.
+
+    >>> _short(0.4567), _short(123.4), _short(0.0123), _short(45678.0)
+    ('0.46', '123', '0.01', '5e+04')
+    """
+    if 10 <= value < 9999.5:
+        return f"{value:.0f}"
+    return f"{value:.2g}" if 0.1 <= value < 10 else f"{value:.1g}"
+
+
+def _sides(axes: Axes, values: Values, down: Side | None, across: Side | None) -> None:
+    """The ends of both sides, each where it is wanted."""
+    if down is not None and len(values) > 1:
+        axes.set_yticks([0, len(values) - 1], down.ends, fontsize=6)
+    if across is not None:
+        axes.set_xticks([0, values.shape[1] - 1], across.ends, fontsize=6)
+        left, right = axes.get_xticklabels()
+        left.set_horizontalalignment("left")
+        right.set_horizontalalignment("right")
+    axes.tick_params(length=1.5, pad=1.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = 8
 #: more maps of one slice than this are not drawn
-_MOST_MAPS = 4
+_MOST_MAPS = 8
 _FFT = 1024
 _SHADES = {"blue": BLUE, "green": GREEN, "grey": GREY, "black": INK}
 
@@ -58,19 +59,24 @@ def eeg_figure(
         return None
     order, hidden = shown(ranked(scores, axis), most)
     gone = set(range(found.size)) - set(plan.keep.get(axis, range(found.size)))
-    per_slice = min(max((int(np.bincount(b.slices).max()) for b in maps), default=0), _MOST_MAPS)
+    most_maps = max((int(np.bincount(b.slices).max()) for b in maps), default=0)
+    per_slice = min(most_maps, _MOST_MAPS)
     heights = [*([0.62, 0.62] if courses else []), *[1.0] * per_slice]
     columns = min(_COLUMNS, len(order))
     rows = -(-len(order) // columns)
     with style():
-        figure = new_figure(max(1.28 * columns + 0.35, 4.0), rows * (1.12 * sum(heights) + 0.42) + 0.35)
+        figure = new_figure(max(1.28 * columns + 0.35, 4.6), rows * (1.12 * sum(heights) + 0.42) + 1.1)
         panels = figure.subfigures(rows, columns, squeeze=False, wspace=0.03, hspace=0.03)
         for place, panel in enumerate(panels.flat):
             if place < len(order):
                 _slice(panel, order[place], courses, maps, names, heights, rate, to_hz, order[place] in gone)
         title = f"Filters of {axis}, in rank order by {scores.name}"
+        if most_maps > per_slice:
+            title += f"\n(of each slice the first {per_slice} of up to {most_maps} spatial filters)"
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, weight="bold")
-        return drawing("eeg_filters", figure, _caption(scores, courses, maps, per_slice, hidden, to_hz))
+        caption = _caption(scores, courses, maps, per_slice, hidden, to_hz)
+        figure.supxlabel(textwrap.fill(caption, int(15 * figure.get_figwidth())), x=0.01, ha="left", fontsize=8.5)
+        return drawing("eeg_filters", figure, caption)
 
 
 def _caption(scores: Scores, courses: list[Bank], maps: list[Bank], per_slice: int, hidden: int, to_hz: float) -> str:
@@ -84,8 +90,11 @@ def _caption(scores: Scores, courses: list[Bank], maps: list[Bank], per_slice: i
         text += f" Layers: {names}; the frequency is that of the first."
     if maps:
         text += " Heads: spatial filters, every one on its own scale, red positive and blue negative."
-        if any(np.bincount(b.slices).max() > per_slice for b in maps):
-            text += f" Only the first {per_slice} of each slice are shown."
+        most = max(int(np.bincount(b.slices).max()) for b in maps)
+        if most > 1:
+            text += " Those of one slice stand in the order of their layer, from the top."
+        if most > per_slice:
+            text += f" Only the first {per_slice} of up to {most} of each slice are shown."
     mixed = [b for b in (*courses, *maps) if b.share < 0.9999]
     if mixed:
         share = 100 * float(np.mean([b.share for b in mixed]))

@@ -15,7 +15,7 @@ from trimcap.prune.scores import Scores
 from trimcap.prune.sensitivity import Curve, Sensitivity
 from trimcap.study.figures import BLUE, GREY, INK, ORANGE, drawing, new_figure, style
 from trimcap.study.filters import negative_share, ranked, shown
-from trimcap.study.layout import Drawing
+from trimcap.study.layout import Drawing, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,16 +47,14 @@ def sensitivity_figure(
         tall = 3.9 + 0.16 * max(len(found.curves) - 14, 0)
         figure = new_figure(8.2, tall)
         axes = figure.subplots()
-        for number, (name, curve) in enumerate(found.curves.items()):
-            colour = _CYCLES[look][number % 7]
-            line = _LINES[number // 7 % len(_LINES)]
+        for place, (name, curve) in enumerate(found.curves.items()):
+            colour = _CYCLES[look][place % 7]
+            line = _LINES[place // 7 % len(_LINES)]
             _curve(axes, found, curve, f"{name} ({curve.size})", colour, line, ratios.get(name))
         axes.plot(0, found.baseline, "o", color=INK, markersize=5, zorder=6, clip_on=False)
         if target is not None:
-            axes.axhline(target, color=GREY, linewidth=1.2, zorder=0)
-            axes.annotate(
-                f"target {target:g}", (100, target), (0, -11), textcoords="offset points", ha="right", fontsize=9
-            )
+            # named in the legend, as curves may be anywhere along the line
+            axes.axhline(target, color=GREY, linewidth=1.2, zorder=0, label=f"target {number(target)}")
         axes.set_xlim(0, 100)
         axes.set_xticks(range(0, 101, 10))
         axes.set_xlabel("slices removed (%)")
@@ -86,7 +84,7 @@ def _caption(found: Sensitivity, target: float | None) -> str:
         "no further slice are left out."
     )
     if target is not None:
-        text += f" Rings: the most of each axis before its curve first is worse than {target:g}."
+        text += f" Rings: the most of each axis before its curve first is worse than {number(target)}."
     return text
 
 
@@ -99,10 +97,11 @@ def sign_figure(network: Network, scores: Scores, plan: Plan, axis: str, *, most
     order, hidden = shown(ranked(scores, axis), most)
     gone = set(range(len(share))) - set(plan.keep.get(axis, range(len(share))))
     with style():
-        figure = new_figure(max(4.0, 1.2 + 0.2 * len(order)), 2.9)
+        figure = new_figure(max(5.2, 2.3 + 0.2 * len(order)), 3.1)
         axes = figure.subplots()
         _bars(axes, [float(share[j]) for j in order], [str(j) for j in order], [j in gone for j in order])
-        axes.set_xlabel(f"slices of {axis} in rank order by {scores.name}, the first to go on the left")
+        # two lines, as with few slices the axes are narrow
+        axes.set_xlabel(f"slices in rank order by {scores.name},\nthe first to go on the left")
         axes.set_title(f"Signs of the weights of {axis}")
         left_out = f" {hidden} in the middle of the ranking are left out." if hidden else ""
         text = f"Share of negative (dark) and positive weights (light), by count; orange: pruned.{left_out}"
@@ -130,12 +129,12 @@ def sign_comparison_figure(network: Network, plans: Mapping[str, Plan], axis: st
     if not (a - b or b - a):
         raise ValueError(f"{first} and {second} keep the same slices of axis '{axis}'; there is nothing to compare")
     with style():
-        counts = [max(len(slices), 1) for slices in only.values()]
+        counts = [max(len(slices), 4, len(name) // 2) for name, slices in only.items()]  # titles side by side
         figure = new_figure(max(5.0, 1.6 + 0.3 * sum(counts)), 2.9)
         panels = figure.subplots(1, 2, sharey=True, width_ratios=counts)
         for axes, (name, slices) in zip(panels, only.items(), strict=True):
             _bars(axes, [float(share[j]) for j in slices], [str(j) for j in slices], [False] * len(slices))
-            axes.set_title(f"kept by {name} only")
+            axes.set_title(f"kept only by\n{name}")
         panels[1].set_ylabel("")
         figure.supxlabel(f"slices of {axis}", fontsize=10)
         text = (
@@ -150,7 +149,7 @@ def _bars(axes: Axes, share: list[float], names: list[str], gone: list[bool]) ->
         axes.bar(x[some], 1.0, width=0.8, color=colour, alpha=0.2)
         axes.bar(x[some], np.array(share)[some], width=0.8, color=colour, label=label if pruned.any() else None)
     if pruned.any():
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0)  # the title may be wide
     axes.axhline(0.5, color=INK, linestyle="--", linewidth=1)
     every = 1 if len(names) <= 40 else 2
     axes.set_xticks(x[::every], names[::every], fontsize=7.5)

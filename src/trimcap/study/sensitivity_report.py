@@ -64,9 +64,20 @@ def write_filters(
 def _figures(network: Network, scores: Scores, plan: Plan, axis: str, windows: Windows) -> Iterator[Drawing]:
     eeg = eeg_figure(network, scores, plan, axis, rate=windows.rate, channels=windows.channels)
     filters = filters_figure(network, scores, plan, axis) if eeg is None else None
-    maps = maps_figure(network, scores, plan, axis, windows.X[0])
+    # bands of features are no samples
+    rate = windows.rate if abs(windows.shape[-1] - windows.rate * windows.duration) <= 1 else 0.0
+    maps = maps_figure(
+        network, scores, plan, axis, windows.X[0], rate=rate, channels=windows.channels, about=_first(windows)
+    )
     yield from (figure for figure in (eeg, filters, maps) if figure is not None)
     yield sign_figure(network, scores, plan, axis)
+
+
+def _first(windows: Windows) -> str:
+    """Which window the first one is, in words."""
+    row = windows.metadata.iloc[0]
+    at = f" at {float(row.start):g} s" if windows.duration > 0 else ""
+    return f"the first of {len(windows)}: {row.subject}, trial {row.trial}{at}, class {windows.classes[windows.y[0]]}"
 
 
 def _write(figure: Drawing, path: Path) -> list[Path]:
