@@ -75,6 +75,25 @@ def test_a_resumed_training_remembers_whom_it_saw(call, inside, monkeypatch):
     assert steps(inside / "cut") == steps(inside / "whole")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("train eegnet --data w.npz --out i", "Epochs that were finished are kept: the same command, without --force,"),
+        ("run demo --out i", "Nothing finished is lost: the same command goes on from here."),
+        ("demo --out i", "Nothing finished is lost: the same command goes on from here."),
+    ],
+)
+def test_interrupted_before_anything_began(call, inside, monkeypatch, words, said):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trimcap.study.recipe.load_recipe", interrupt)
+    monkeypatch.setattr("trimcap.cli.datasets.read", interrupt)
+    ended = call(*words.split())
+    assert ended.code == 130
+    assert f"interrupted. {said}" in ended.err
+
+
 def test_a_forced_training_that_is_interrupted_leaves_no_old_network(call, inside, monkeypatch):
     module = import_module("trimcap.train.fit")
     original, count = module.train_epoch, 0

@@ -51,8 +51,15 @@ def main(version: Version = False) -> None:  # noqa: ARG001 - its callback answe
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
+for resumed in (demo, run):
+    app.command()(verb(resumed, interrupted="Nothing finished is lost: the same command goes on from here."))
+app.command()(
+    verb(
+        train, interrupted="Epochs that were finished are kept: the same command, without --force, goes on from there."
+    )
+)
 for function in (
-    demo, run, train, inspect, cost, prune, mask, quantize, export, verify, evaluate, report, split, audit, controls,
+    inspect, cost, prune, mask, quantize, export, verify, evaluate, report, split, audit, controls,
     criteria, sensitivity, electrodes,
 ):  # fmt: skip
     app.command()(verb(function))

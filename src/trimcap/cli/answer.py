@@ -50,10 +50,14 @@ def typed() -> Iterator[None]:
         raise Misuse(str(error)) from error
 
 
-def verb(function: Callable[..., Answer]) -> Callable[..., None]:
+def verb(function: Callable[..., Answer], *, interrupted: str = "") -> Callable[..., None]:
     """A command from a function that returns an `Answer`; adds `--json` and `--debug`.
 
     Whatever libraries print while the function runs goes to standard error. Errors become one message there.
+
+    Parameters
+    ----------
+    interrupted : what to say when it is interrupted, if the function has nothing to add to the interruption itself
     """
 
     @wraps(function)
@@ -62,7 +66,7 @@ def verb(function: Callable[..., Answer]) -> Callable[..., None]:
             with redirect_stdout(sys.stderr):
                 answer = function(**options)
         except KeyboardInterrupt as error:
-            typer.echo(" ".join(["\ninterrupted.", *getattr(error, "__notes__", ())]), err=True)
+            typer.echo(" ".join(["\ninterrupted.", *getattr(error, "__notes__", [interrupted])]).rstrip(), err=True)
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             if debug:

@@ -62,7 +62,8 @@ class Step:
         """For the history."""
         options = {k: str(v) if isinstance(v, Path) else v for k, v in self.options.items() if v is not None}
         source = {} if self.source is None else {"source": str(self.source)}
-        return {"verb": self.verb, "trimcap": __version__, **source, "options": json.loads(json.dumps(options))}
+        plain = json.loads(json.dumps(options, allow_nan=False))
+        return {"verb": self.verb, "trimcap": __version__, **source, "options": plain}
 
     def before(self) -> list[dict[str, Any]]:
         """The steps that led to the source."""
@@ -86,8 +87,10 @@ def claim(out: Path, step: Step, *, force: bool, sources: Sequence[Path | str | 
     Raises
     ------
     Misuse : it is a file, an input of the same command, a run, or (without `force`) holds something else.
+    ValueError : an option is not finite.
     OSError : it can't be written.
     """
+    step.described()  # what can't be written fails now, not after the work
     if out.exists() and not out.is_dir():
         raise Misuse(f"'{out}' is a file; give --out a folder")
     if any(out.resolve() == Path(source).resolve() for source in (step.source, *sources) if source is not None):

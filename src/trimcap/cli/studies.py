@@ -81,9 +81,6 @@ def _study(recipe: str, out: Path | None, jobs: int | None, *, twin: bool = Fals
             run_twin(folder, jobs=jobs, progress=True)
     except AuditError as error:  # all trials are there: the report shows what was wrong
         failed = str(error)
-    except KeyboardInterrupt as error:
-        error.add_note("Nothing finished is lost: the same command goes on from here.")
-        raise
     write_report(folder)
     return _summary(folder, failed, twin=twin and not failed)
 
