@@ -134,7 +134,7 @@ def _difference(steps: Sequence[Mapping[str, Any]], step: Step) -> str:
     if "source" in changed and Path(old["source"]).resolve() == Path(new["source"]).resolve():
         changed.remove("source")  # written in another way
     if changed:
-        return ", ".join(f"{name} was {_short(old.get(name))}, now {_short(new.get(name))}" for name in changed)
+        return ", ".join(f"{name} was {_short(old.get(name))}, now {_short(new.get(name))}" for name in changed[:4])
     return "" if list(steps[:-1]) == step.before() else f"'{step.source}' was another one then"
 
 
