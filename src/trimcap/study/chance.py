@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from trimcap._errors import counted
 from trimcap.study.gathered import Gathered
-from trimcap.study.layout import counted, number
+from trimcap.study.layout import number
 from trimcap.study.statistics import above, per_subject
 from trimcap.study.store import BASELINES
 

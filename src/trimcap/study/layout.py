@@ -104,15 +104,6 @@ def listed(items: Sequence[object], most: int = 12) -> str:
     return ", ".join(text) if len(text) <= most else ", ".join(text[: most - 1]) + f", … ({len(text)})"
 
 
-def counted(n: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "method"), counted(1200, "network")
-    ('1 method', '1,200 networks')
-    """
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")
-
-
 def points(fraction: float) -> str:
     """A difference of accuracies in points, with sign.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trimcap._errors import counted
 from trimcap.study import method_tables as tables
 from trimcap.study.findings import nothing_learned, result_label
 from trimcap.study.gathered import Gathered
-from trimcap.study.layout import Section, Tile, counted, number, points, times
+from trimcap.study.layout import Section, Tile, number, points, times
 from trimcap.study.method_figures import methods_figure, recovery_figure
 from trimcap.study.method_results import Outcome, fewer, smallest, trunk_of
 from trimcap.study.statistics import per_subject
