@@ -110,6 +110,8 @@ def test_budget_that_is_met_already(network):
         keep_within(network, l1(network), flash="10 MiB")
     with pytest.raises(ValueError, match="needs a budget"):
         keep_within(network, l1(network))
+    with pytest.raises(TypeError, match="macs is a number of multiply-accumulates, such as 100_000, got '12k'"):
+        keep_within(network, l1(network), macs="12k")
 
 
 def test_electrodes_by_name_and_by_number(eegnet):

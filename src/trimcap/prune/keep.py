@@ -210,12 +210,15 @@ def keep_within(
     Raises
     ------
     PlanError : no plan meets the budgets; says the nearest that can be reached
+    TypeError : macs is no number. ValueError : no budget, or a size that can't be read
     """
     need_network(network, "keep_within")
     budgets = {"flash_bytes": size(flash), "sram_bytes": size(sram), "macs": macs}
     limits = {name: limit for name, limit in budgets.items() if limit is not None}
     if not limits:
         raise ValueError("keep_within needs a budget: flash=, sram= or macs=")
+    if not all(isinstance(limit, Real) for limit in limits.values()):
+        raise TypeError(f"macs is a number of multiply-accumulates, such as 100_000, got {macs!r}")
     count = measure or partial(cost, bits=bits)
     now = count(network)
     if _fits(now, limits):
