@@ -24,6 +24,13 @@ def test_methods_on_ccnn():
     assert page == report
 
 
+def test_slimming_on_fbccnn():
+    page = rows((DOCS / "pruning.md").read_text(), "FBCCNN | 30 %")
+    report = rows((DOCS / "results" / "ijcnn-eegmat-fbccnn" / "README.md").read_text(), "method | 30 %")
+    assert set(report) == {"LFP", "NSFP", "random"}
+    assert page == report
+
+
 def test_recovery_arms():
     page = rows((DOCS / "how-to" / "recovery.md").read_text(), "arm | 30 %")
     report = rows((DOCS / "results" / "scratch-or-fine-tune" / "README.md").read_text(), "method | before recovery")
