@@ -206,10 +206,11 @@ QUICK = (
     "trimcap recurrent", "braindecode EEGNet", "braindecode ShallowFBCSPNet", "braindecode CTNet",
     "braindecode TCFormer", "torcheeg ViT",
 )  # fmt: skip
-#: a quarter of all the time, in seven networks
+#: half of all the time, in twelve networks
 LONG = (
-    "braindecode ATCNet", "braindecode Labram", "braindecode MetaNeuromotorHand", "braindecode SignalJEPA",
-    "braindecode SignalJEPA_Contextual", "braindecode TIDNet", "torcheeg LMDA",
+    "braindecode ATCNet", "braindecode CodeBrain", "braindecode EEGSym", "braindecode EMG2QwertyNet",
+    "braindecode MVPFormer", "braindecode MetaNeuromotorHand", "braindecode SignalJEPA",
+    "braindecode SignalJEPA_Contextual", "braindecode TIDNet", "torcheeg GRU", "torcheeg LMDA", "torcheeg LSTM",
 )  # fmt: skip
 
 

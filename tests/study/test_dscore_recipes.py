@@ -141,7 +141,7 @@ def test_digits_run_through(tmp_path):
     assert found["random: pruned"]["parameters"] < found["dense"]["parameters"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_imagenet_runs_through(tmp_path):
     """A ResNet-50 of few channels on JPEG and PNG files that are read when they are needed."""
     write_pictures(tmp_path / "pictures", classes=2, n=12, side=72, parts=("train", "val"))

@@ -57,8 +57,14 @@ def small(name: str, path: Path | None, *, step: float | None) -> Recipe:
     return Recipe.model_validate(table)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", PUBLISHED)
+LONG = ("ijcnn-seed-ccnn", "ijcnn-seed-fbccnn")  # the networks of DEAP, with a third class
+
+
+def marked(*names: str) -> list[object]:
+    return [pytest.param(n, marks=pytest.mark.long if n in (*LONG, "ccnn") else pytest.mark.slow) for n in names]
+
+
+@pytest.mark.parametrize("name", marked(*PUBLISHED))
 def test_it_runs_on_files_of_that_layout(name, folders, tmp_path):
     data, model = name.split("-")[1:]
     recipe = small(name, folders[data], step=20.0 if data == "deap" else 2.0)
@@ -80,9 +86,8 @@ def test_it_runs_on_files_of_that_layout(name, folders, tmp_path):
         assert rows["LFP scratch 80 %: recovered"]["budget_epochs"] == 2
 
 
-@pytest.mark.slow
 @pytest.mark.real
-@pytest.mark.parametrize("model", ["ccnn", "fbccnn", "tsception"])
+@pytest.mark.parametrize("model", marked("ccnn", "fbccnn", "tsception"))
 def test_it_runs_on_eegmat(model, eegmat_folder, tmp_path):
     recipe = small(f"ijcnn-eegmat-{model}", None, step=None)
     table = recipe.model_dump(mode="json")

@@ -289,8 +289,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.long), pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_again_and_again(tmp_path, finished, jobs):
     """kill -9 at many moments: finished files never change, and the end is what an undisturbed run gives."""
     (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT))
