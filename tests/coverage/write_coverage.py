@@ -102,7 +102,7 @@ Every classification network of braindecode 1.8, torcheeg 1.1 and trimcap that c
 second slice of every hidden axis at once, and compared with its masked twin in float64. Foundation models have two of
 their many equal blocks. `error` is the largest difference relative to the largest output; keeping the *other* slices
 differs by more than 1e-6 in every row, so the comparison can fail. Seconds: tracing + shrinking with its check, one
-thread, a shared machine. Written by `python tests/coverage/write_coverage.py`; the tests fail when a row gets worse.
+thread of a quiet machine. Written by `python tests/coverage/write_coverage.py`; the tests fail when a row gets worse.
 """
 
 if __name__ == "__main__":
