@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -57,3 +59,16 @@ def test_the_distilled_network():
     assert said in readme
     short = re.sub(r" ± [\d.]+", "", f"{with_spread} against {dense}")
     assert short in " ".join((DOCS / "pruning.md").read_text().split())
+
+
+def test_arms_from_scratch_that_end_alike():
+    table = pd.read_csv(DOCS / "results" / "scratch-or-fine-tune" / "results.csv")
+    page = " ".join((DOCS / "how-to" / "recovery.md").read_text().split())
+
+    def hashes(arm: str, sparsity: int) -> pd.Series:
+        own = table[table.stage == f"scratch, equal {arm} {sparsity} %: recovered"]
+        return own.set_index(["fold", "seed"]).sha256.sort_index()
+
+    alike = [int((hashes("epochs", s) == hashes("MACs", s)).sum()) for s in (30, 50, 80)]
+    assert len(hashes("MACs", 80)) == 25
+    assert f"{alike[0]}, {alike[1]} and {alike[2]} of 25 networks are the same in both arms from scratch" in page

@@ -67,9 +67,9 @@ def verdict(pair: Paired | None, *, nothing: str = "") -> str:
     """Whether "no accuracy loss" may be claimed, in words."""
     if pair is None:
         return ""
-    margin = f"{100 * pair.margin:g} points"
     if nothing:
         return nothing[0].upper() + nothing[1:]
+    margin = f"{100 * pair.margin:g} points"
     if pair.n < 2:
         return "One subject: nothing can be said about other subjects."
     if pair.non_inferior:

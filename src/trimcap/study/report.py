@@ -51,7 +51,7 @@ def report(folder: Path | str) -> Path:
     facts = {
         "title": run.recipe.report.title or run.recipe.name,
         "headline": method_headline(whole, methods) if methods else findings.headline(run, compared),
-        "verdict": findings.verdict(compared.get(run.final), nothing=findings.nothing_learned(run)),
+        "verdict": _verdict(run, compared),
         "leak": tables.leak_label(run),
         "tiles": (*findings.tiles(run, compared), *method_tiles(whole, methods)),
         "sections": content,
@@ -73,9 +73,7 @@ def sections(run: Gathered, compared: Mapping[str, Paired], twin: Section) -> tu
         Section(
             "comparison",
             "As good as dense?",
-            text=tuple(
-                t for t in (findings.verdict(compared.get(run.final), nothing=findings.nothing_learned(run)),) if t
-            ),
+            text=tuple(t for t in (_verdict(run, compared),) if t),
             tables=(tables.comparison_table(run, compared),) if compared else (),
         ),
         twin,
@@ -94,6 +92,10 @@ def sections(run: Gathered, compared: Mapping[str, Paired], twin: Section) -> tu
             source=run.header["text"],
         ),
     )
+
+
+def _verdict(run: Gathered, compared: Mapping[str, Paired]) -> str:
+    return findings.verdict(compared.get(run.final), nothing=findings.nothing_learned(run))
 
 
 def _choices(run: Gathered) -> tuple[Section, ...]:
