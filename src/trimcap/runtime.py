@@ -22,33 +22,41 @@ from trimcap.program.program import Program
 
 FLAGS = ("-std=c99", "-O3", "-march=native", "-shared", "-fPIC", "-fvisibility=hidden")
 
+#: every call has a state of its own, so that threads may share a library
 _WRAPPER = """#include "@NAME@.c"
 #include <stddef.h>
+#include <stdlib.h>
 
-__attribute__((visibility("default"))) void trimcap_batch(const float *x, @Y@ *y, size_t n);
-void trimcap_batch(const float *x, @Y@ *y, size_t n)
+__attribute__((visibility("default"))) int trimcap_batch(const float *x, @Y@ *y, uint8_t *status, size_t n);
+int trimcap_batch(const float *x, @Y@ *y, uint8_t *status, size_t n)
 {
+  @NAME@_state *const state = malloc(sizeof *state);
+  if (!state) return 1;
   for (size_t i = 0; i < n; i++) {
 @BODY@
   }
+  free(state);
+  return 0;
 }
 """
-_FLOAT_BODY = "    @NAME@_run(x + i * @UPPER@_INPUT_SIZE, y + i * @UPPER@_OUTPUT_SIZE);"
-_INT_BODY = """    static int8_t q[@UPPER@_INPUT_SIZE];
-    @NAME@_quantize(x + i * @UPPER@_INPUT_SIZE, q);
-    @NAME@_run(q, y + i * @UPPER@_OUTPUT_SIZE);"""
+_FLOAT_BODY = """    const float *const window = x + i * @UPPER@_INPUT_SIZE;
+    status[i] = (uint8_t)@NAME@_run(state, window, y + i * @UPPER@_OUTPUT_SIZE);"""
+_INT_BODY = """    status[i] = (uint8_t)@NAME@_quantize(x + i * @UPPER@_INPUT_SIZE, @NAME@_input(state));
+    (void)@NAME@_infer(state, y + i * @UPPER@_OUTPUT_SIZE);"""
+#: what the C says of a window
+OK, CLIPPED, NOT_FINITE = range(3)
 
 
 @dataclass(frozen=True, eq=False)
 class Runner:
     """A loaded network: `runner(X)` gives real-valued outputs, `runner.raw(X)` what the C wrote.
 
-    The working memory is static in the C: use one runner from one thread at a time.
+    Every call has working memory of its own: threads may share a runner, and run at the same time.
     """
 
     program: Program
     library: Path
-    _batch: Callable[[int, int, int], None]
+    _batch: Callable[[int, int, int, int], int]
 
     def __call__(self, X: Any) -> NDArray[np.float32]:
         """Outputs in real units (logits of a classifier), float32 (n, *output shape).
@@ -65,6 +73,23 @@ class Runner:
 
     def raw(self, X: Any) -> NDArray[Any]:
         """Outputs in their storage type (int8, int16 or float32), (n, *output shape)."""
+        y, status = self._run(X)
+        if (status == NOT_FINITE).any():
+            bad = int(np.flatnonzero(status == NOT_FINITE)[0])
+            raise ValueError(
+                f"window {bad} holds NaN or infinity, or makes them: the network can't decide on it; repair or drop it"
+            )
+        return y
+
+    def status(self, X: Any) -> NDArray[np.uint8]:
+        """What the C says of every window, uint8 (n,), without refusing any.
+
+        0: fine. 1 (integers only): samples beyond the input's range were clamped; many such windows mean another
+        unit, electrode or amplifier than in training. 2: NaN or infinity, no decision.
+        """
+        return self._run(X)[1]
+
+    def _run(self, X: Any) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         x = np.ascontiguousarray(getattr(X, "X", X), dtype=np.float32)
         shape = self.program.values[self.program.input].shape
         if x.shape[1:] != shape or x.ndim != len(shape) + 1:
@@ -72,13 +97,11 @@ class Runner:
                 f"'{self.program.name}' takes windows of shape {shape}: X must be (n, {', '.join(map(str, shape))}), "
                 f"got {x.shape}"
             )
-        if not np.isfinite(x).all():
-            bad = int(np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))[0])
-            raise ValueError(f"window {bad} holds NaN or infinity; repair or drop it before running the network")
         value = self.program.values[self.program.output]
-        y = np.empty((len(x), *value.shape), value.dtype)
-        self._batch(x.ctypes.data, y.ctypes.data, len(x))
-        return y
+        y, status = np.empty((len(x), *value.shape), value.dtype), np.empty(len(x), np.uint8)
+        if self._batch(x.ctypes.data, y.ctypes.data, status.ctypes.data, len(x)):
+            raise MemoryError(f"no memory for the working memory of '{self.program.name}'")
+        return y, status
 
 
 def load(folder: Path | str, *, cache: Path | str | None = None) -> Runner:
@@ -104,11 +127,11 @@ def load(folder: Path | str, *, cache: Path | str | None = None) -> Runner:
     return Runner(artifact.program, library, _function(library))
 
 
-def _function(library: Path) -> Callable[[int, int, int], None]:
+def _function(library: Path) -> Callable[[int, int, int, int], int]:
     function = ctypes.CDLL(str(library)).trimcap_batch
-    function.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
-    function.restype = None
-    batch: Callable[[int, int, int], None] = function
+    function.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+    function.restype = ctypes.c_int
+    batch: Callable[[int, int, int, int], int] = function
     return batch
 
 

@@ -16,19 +16,20 @@ int main(void)
 {
   static float x[@@_INPUT_SIZE];
   static int8_t q[@@_INPUT_SIZE];
+  static @_state state;
   int16_t a[@@_OUTPUT_SIZE], b[@@_OUTPUT_SIZE];
   for (int k = 0; k < 5; k++) {
     for (int i = 0; i < @@_INPUT_SIZE; i++) x[i] = (float)((i * 37 + k * 101) % 255 - 127) * @@_INPUT_SCALE;
     @_quantize(x, q);
-    @_run(q, a);
-    @_quantize(x, @_input());
-    @_infer(b);
+    @_run(&state, q, a);
+    @_quantize(x, @_input(&state));
+    @_infer(&state, b);
     for (int i = 0; i < @@_OUTPUT_SIZE; i++) {
       if (a[i] != b[i]) return 1;
       printf("%d ", a[i]);
     }
   }
-  @_infer(b); /* the window is used up: another result */
+  @_infer(&state, b); /* the window is used up: another result */
   for (int i = 0; i < @@_OUTPUT_SIZE; i++) if (a[i] != b[i]) return 0;
   return 2;
 }

@@ -197,20 +197,20 @@ WASTE = """static void waste(void)
   __asm volatile("movw r3, #0x4240\\n movt r3, #0xF\\n1: nop\\n nop\\n nop\\n nop\\n nop\\n subs r3, #1\\n bne 1b\\n"
                  ::: "r3", "cc");
 }
-static void inner_run(const int8_t *x, int16_t *y);
-void eegnet_like_run(const int8_t *x, int16_t *y)
+static int inner_run(eegnet_like_state *state, const int8_t *x, int16_t *y);
+int eegnet_like_run(eegnet_like_state *state, const int8_t *x, int16_t *y)
 {
   waste();
-  inner_run(x, y);
+  return inner_run(state, x, y);
 }
-static void inner_run("""
+static int inner_run("""
 
 
 @on_arm
 def test_instructions_and_stack_are_really_counted(made):
     """A loop of 7 million instructions and an array of 4000 bytes are added; both must show."""
     before = verify(made, targets=["cortex-m4"]).rows[0]
-    edit(made, "eegnet_like.c", "void eegnet_like_run(", WASTE)
+    edit(made, "eegnet_like.c", "int eegnet_like_run(", WASTE)
     after = verify(made, targets=["cortex-m4"]).rows[0]
     assert abs(after.instructions - before.instructions - 7_000_000) < 100_000
     assert before.stack < 4000 < after.stack < 4400
@@ -224,7 +224,7 @@ def test_the_clock_survives_its_wrap(made):
     edit(
         made,
         "eegnet_like.c",
-        "void eegnet_like_run(",
+        "int eegnet_like_run(",
         WASTE.replace("#0xF\\n", "#0xBEB\\n").replace("0x4240", "0xC200"),
     )
     after = verify(made, targets=["cortex-m4"], n_emulated=1).rows[0].instructions

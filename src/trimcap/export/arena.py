@@ -9,14 +9,14 @@ from trimcap.export.c_step import Step
 from trimcap.graph.memory import Block, plan_memory
 from trimcap.program.program import Op, Program
 
-#: element type of the static array that holds values of a storage type; int8 may lie in any array
+#: element type of the array that holds values of a storage type; int8 may lie in any array
 ARENA_TYPES = {"float32": "float", "int8": "uint32_t", "int16": "int16_t"}
-_ITEM = {"float": 4, "uint32_t": 4, "int16_t": 2}
+ITEM = {"float": 4, "uint32_t": 4, "int16_t": 2}
 
 
 @dataclass(frozen=True)
 class Place:
-    """A value's memory: the caller's `y`, or a byte offset in the static array of an element type."""
+    """A value's memory: the caller's `y`, or a byte offset in the state's array of an element type."""
 
     where: str
     offset: int = 0
@@ -24,7 +24,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Layout:
-    """Places of all values, byte offsets of scratch per operation, and the size of each static array in bytes.
+    """Places of all values, byte offsets of scratch of every operation,
+    and the bytes of each array of the state, in whole words.
 
     scratch_bytes : the largest scratch of one operation
     lower_bound : the largest sum of memory alive at one time; no plan can be smaller
@@ -38,7 +39,7 @@ class Layout:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of static memory."""
+        """Bytes of the state."""
         return sum(self.sizes.values())
 
 
@@ -75,7 +76,7 @@ def plan_arena(program: Program, steps: Sequence[Step]) -> Layout:
             tuple(offsets.get(f"scratch {index} {i}", 0) for i in range(len(step.scratch)))
             for index, step in enumerate(steps)
         ),
-        sizes={ctype: -(-plan.size // _ITEM[ctype]) * _ITEM[ctype] for ctype, plan in sorted(plans.items())},
+        sizes={ctype: -(-plan.size // 4) * 4 for ctype, plan in sorted(plans.items())},
         scratch_bytes=max((sum(s.nbytes for s in step.scratch) for step in steps), default=0),
         lower_bound=sum(plan.lower_bound for plan in plans.values()),
     )

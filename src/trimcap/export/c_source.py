@@ -11,11 +11,11 @@ from math import prod
 import numpy as np
 
 from trimcap import __version__
-from trimcap.export.arena import Layout, Place, plan_arena
+from trimcap.export.arena import ITEM, Layout, Place, plan_arena
 from trimcap.export.c_conv import conv, linear
 from trimcap.export.c_copies import concat, pad, permute, slice_
 from trimcap.export.c_elementwise import ELEMENTWISE
-from trimcap.export.c_frame import FRAME, HEADER, QUANTIZE
+from trimcap.export.c_frame import FINITE, FRAME, HEADER, QUANTIZE
 from trimcap.export.c_pool import avg_pool, max_pool, mean
 from trimcap.export.c_step import Step, c_type
 from trimcap.export.c_text import ExportError, comment, fill_in, float_literal, identifier
@@ -41,7 +41,7 @@ class CSource:
     """C of one network.
 
     name : identifier in front of every public name; `NAME.c` and `NAME.h` are the file names
-    arena_bytes : static working memory; the input window and scratch are in it
+    arena_bytes : working memory of one call, `sizeof(NAME_state)`; the input window and scratch are in it
     scratch_bytes : the largest scratch of one operation
     digest : SHA-256 of the program
     """
@@ -74,16 +74,17 @@ def emit_c(program: Program, *, unit: str = "µV") -> CSource:
     words = _words(program, name, layout, unit)
     body = "".join(_statement(program, index, op, step, layout) for index, (op, step) in
                    enumerate(zip(program.ops, steps, strict=True)))  # fmt: skip
-    kernels = "\n".join(dict.fromkeys(text for step in steps for text in step.kernels))
+    kernels = "\n".join(dict.fromkeys((FINITE, *(text for step in steps for text in step.kernels))))
     constants = "\n".join(
         f"/* {index} {comment(op.name)} */\n{''.join(step.constants)}"
         for index, (op, step) in enumerate(zip(program.ops, steps, strict=True))
         if step.constants
     )
-    window = _pointer(layout.places[program.input], c_type(program.values[program.input]))
-    sections = {"KERNELS": kernels, "CONSTANTS": constants, "BODY": body, "ARENA": _arena(layout), "WINDOW": window}
+    window = _pointer(layout.places[program.input], c_type(program.values[program.input]), of="state->")
+    sections = {"KERNELS": kernels, "CONSTANTS": constants, "BODY": body, "POINTERS": _pointers(layout)}
+    words |= {"WINDOW": window, "FIELDS": _fields(layout)}
     extra = fill_in(QUANTIZE, words) if program.integer else ""
-    source = fill_in(FRAME, {**words, "QUANTIZE": extra, **sections})
+    source = fill_in(FRAME, {**_ENDS[program.integer], **words, "QUANTIZE": extra, **sections})
     return CSource(name, fill_in(HEADER, words), source, layout.nbytes, layout.scratch_bytes, words["DIGEST"])
 
 
@@ -117,16 +118,15 @@ def _step(program: Program, index: int, op: Op) -> Step:
     return EMITTERS[op.kind](program, index, op)
 
 
-def _pointer(place: Place, ctype: str) -> str:
+def _pointer(place: Place, ctype: str, *, of: str = "") -> str:
     """C expression of a place; arrays of other element types are cast through character types only."""
     if place.where == "y":
         return place.where
     if place.where == "uint32_t":
         if ctype == "uint32_t":
-            return f"arena + {place.offset // 4}"
-        return f"({ctype} *)arena + {place.offset}"
-    item = {"float": 4, "int16_t": 2}[place.where]
-    return f"{'arena' if place.where == 'float' else 'arena_wide'} + {place.offset // item}"
+            return f"{of}arena + {place.offset // 4}"
+        return f"({ctype} *){of}arena + {place.offset}"
+    return f"{of}{_ARRAYS[place.where]} + {place.offset // ITEM[place.where]}"
 
 
 def _statement(program: Program, index: int, op: Op, step: Step, layout: Layout) -> str:
@@ -142,12 +142,21 @@ def _statement(program: Program, index: int, op: Op, step: Step, layout: Layout)
     return f"{title}{call}  TRACE({index}, {target}, {y.nbytes});\n"
 
 
-def _arena(layout: Layout) -> str:
-    words = {"float": ("arena", 4), "uint32_t": ("arena", 4), "int16_t": ("arena_wide", 2)}
+#: element types of the state, those of 4 bytes first, so that no padding lies between: name
+_ARRAYS = {"float": "arena", "uint32_t": "arena", "int16_t": "arena_wide"}
+
+
+def _fields(layout: Layout) -> str:
     return "".join(
-        f"static {ctype} {words[ctype][0]}[{size // words[ctype][1]}];\n"
-        for ctype, size in layout.sizes.items()
-        if size
+        f"  {ctype} {name}[{layout.sizes[ctype] // ITEM[ctype]}];\n"
+        for ctype, name in _ARRAYS.items()
+        if layout.sizes.get(ctype)
+    )
+
+
+def _pointers(layout: Layout) -> str:
+    return "".join(
+        f"  {ctype} *const {name} = state->{name};\n" for ctype, name in _ARRAYS.items() if layout.sizes.get(ctype)
     )
 
 
@@ -178,6 +187,7 @@ def _words(program: Program, name: str, layout: Layout, unit: str) -> dict[str, 
         if program.integer
         else "nothing but math.h",
         "MACROS": _scale_macros(program, name.upper()),
+        "RETURNS": "OK always: integers are finite." if program.integer else _NOT_FINITE,
         "PROTOTYPES": fill_in(QUANTIZE_PROTOTYPE, {"NAME": name, "UNIT": comment(unit)}) if program.integer else "",
         "FACTOR": factor,
         "Z": str(x.zero_point),
@@ -186,10 +196,33 @@ def _words(program: Program, name: str, layout: Layout, unit: str) -> dict[str, 
     }
 
 
+_NOT_FINITE = "NOT_FINITE, and outputs of NaN, if the window or an output is not finite."
+#: what differs between integers and floats in the frame
+_ENDS = {
+    True: {
+        "BEFORE": "",
+        "AFTER": "  return @UPPER@_OK;\n",
+        "REFUSE": "",
+        "CLASSIFY": "@NAME@_quantize(x, @NAME@_input(state));\n"
+        "  if (status != @UPPER@_NOT_FINITE) (void)@NAME@_infer(state, y)",
+    },
+    False: {
+        "BEFORE": """  int finite = !not_finite(@WINDOW@, @UPPER@_INPUT_SIZE);
+""",
+        "AFTER": """  finite = finite && !not_finite(y, @UPPER@_OUTPUT_SIZE);
+  if (!finite)
+    for (int i = 0; i < @UPPER@_OUTPUT_SIZE; i++) y[i] = NAN;
+  return finite ? @UPPER@_OK : @UPPER@_NOT_FINITE;
+""",
+        "REFUSE": "  if (not_finite(y, @UPPER@_OUTPUT_SIZE)) return @UPPER@_NO_DECISION;\n",
+        "CLASSIFY": "@NAME@_run(state, x, y)",
+    },
+}
+
 QUANTIZE_PROTOTYPE = """
 /* One window in @UNIT@ to the integers that @NAME@_run takes: round(x / scale) + zero point, clamped; NaN gives the
-   zero point. */
-void @NAME@_quantize(const float *x, int8_t *q);
+   zero point. OK, CLIPPED or NOT_FINITE, the last if a sample is NaN or infinite. */
+int @NAME@_quantize(const float *x, int8_t *q);
 """
 
 

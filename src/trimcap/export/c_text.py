@@ -37,10 +37,17 @@ def identifier(name: str) -> str:
     return clean if re.match(r"[a-z]", clean) and clean not in _KEYWORDS else f"net_{clean}".rstrip("_")
 
 
+#: what a name may hold inside a comment: nothing that ends one, goes on over a line, or is a word of a template
+_COMMENT = re.compile(r"[^0-9A-Za-z .,:;+=()\[\]<>/%_-]")
+
+
 def comment(text: str) -> str:
-    """`text` made safe inside a C comment: ASCII only, no way to end it."""
-    ascii_text = text.replace("µ", "u").encode("ascii", "replace").decode()
-    return ascii_text.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/").replace("??", "? ?")
+    """`text` made safe inside a C comment on one line: every character that is not on a short list becomes `_`.
+
+    >>> comment("µV */ int main(void){} /*")
+    'uV _/ int main(void)__ /_'
+    """
+    return _COMMENT.sub("_", text.replace("µ", "u").replace("²", "2"))
 
 
 def float_literal(value: Any) -> str:

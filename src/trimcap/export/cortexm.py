@@ -44,16 +44,6 @@ CORES = {
 }
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Flash: code and constants of the network's object. RAM: its static data. Stack: high-water mark. Bytes."""
-
-    flash: int
-    ram: int
-    stack: int
-    instructions: int
-
-
 def missing_tools() -> str | None:
     """Why no Cortex-M can be emulated here, or None."""
     lacking = [t for t in ("arm-none-eabi-gcc", "arm-none-eabi-size", "qemu-system-arm") if not shutil.which(t)]
@@ -120,10 +110,10 @@ def emulate(core: Core, image: Path, work: Path, *, timeout: float) -> None:
     run(["qemu-system-arm", *board, *semihosting, "-kernel", str(image)], cwd=work, timeout=timeout)
 
 
-def read_measures(work: Path) -> tuple[int, int]:
-    """Stack bytes and instructions of one inference, from what the image wrote."""
-    stack, calibration, low, high = (int(v) for v in np.fromfile(work / MEASURES, np.uint32))
-    return stack, round((low + (high << 32)) * _CALIBRATION / max(calibration, 1))
+def read_measures(work: Path) -> tuple[int, int, int]:
+    """Bytes of stack and of state, and instructions of one inference, from what the image wrote."""
+    stack, state, calibration, low, high = (int(v) for v in np.fromfile(work / MEASURES, np.uint32))
+    return stack, state, round((low + (high << 32)) * _CALIBRATION / max(calibration, 1))
 
 
 def _link(core: Core, parts: Sequence[Path], work: Path, script: str) -> Path:

@@ -30,6 +30,7 @@ static void record(const void *data, unsigned long bytes)
 static float window[@UPPER@_INPUT_SIZE];
 static @X@ input[@UPPER@_INPUT_SIZE];
 static @Y@ output[@UPPER@_OUTPUT_SIZE];
+static @NAME@_state state;
 
 #ifdef SELF_TEST
 int SELF_TEST(void);
@@ -45,7 +46,7 @@ int main(void)
     @RUN@
     trace = file;
     record(input, sizeof input);
-    @NAME@_run(input, output);
+    (void)@NAME@_run(&state, input, output);
     trace = 0;
   }
   fclose(windows);
@@ -57,7 +58,7 @@ int main(void)
   return failed;
 }
 """
-_QUANTIZE = "@NAME@_quantize(window, input);"
+_QUANTIZE = "(void)@NAME@_quantize(window, input);"
 _COPY = "for (int i = 0; i < @UPPER@_INPUT_SIZE; i++) input[i] = window[i];"
 
 

@@ -23,6 +23,7 @@ _TEST = """/* Self-test of @NAME@: golden windows against the outputs of the ref
 
 @DATA@
 @INPUT@static @Y@ y[@UPPER@_OUTPUT_SIZE];
+static @NAME@_state state;
 
 int main(void)
 {
@@ -41,9 +42,9 @@ int main(void)
   return 0;
 }
 """
-_FLOAT_RUN = "@NAME@_run(x + n * @UPPER@_INPUT_SIZE, y);"
-_INT_RUN = """@NAME@_quantize(x + n * @UPPER@_INPUT_SIZE, q);
-    @NAME@_run(q, y);"""
+_FLOAT_RUN = "(void)@NAME@_run(&state, x + n * @UPPER@_INPUT_SIZE, y);"
+_INT_RUN = """(void)@NAME@_quantize(x + n * @UPPER@_INPUT_SIZE, q);
+    (void)@NAME@_run(&state, q, y);"""
 
 
 def self_test(program: Program, c: CSource, X: NDArray[np.float32], expected: NDArray[Any], *, tolerance: float) -> str:

@@ -29,7 +29,7 @@ class Row:
 
     status : "passed", "failed" or "skipped", with the reason of the last two
     worst : largest difference; integers as they are, floats relative to the scale of the operation `worst_op`
-    flash, ram, stack : bytes on the target (code and constants; static; high-water mark)
+    flash, ram, stack : bytes on the target (code and constants; state of a call and static data; high-water mark)
     instructions : of one inference, under emulation
     """
 
@@ -167,8 +167,8 @@ def _emulated(artifact: Artifact, target: str, X: NDArray[np.float32], work: Pat
     text.write_text(harness(artifact.program, name, measuring=cortexm.MEASURING), encoding="ascii")
     image = cortexm.link_image(core, text, work, include=artifact.folder)
     row = _replay(artifact, target, X, work, save, lambda: cortexm.emulate(core, image, work, timeout=timeout))
-    stack, instructions = cortexm.read_measures(work)
-    return replace(row, flash=flash, ram=ram, stack=stack, instructions=instructions)
+    stack, state, instructions = cortexm.read_measures(work)
+    return replace(row, flash=flash, ram=ram + state, stack=stack, instructions=instructions)
 
 
 def _replay(
