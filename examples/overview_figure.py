@@ -2,7 +2,7 @@
 
     python examples/overview_figure.py runs/eegmat-ccnn docs/figures/overview.png
 
-Left: window accuracy per stage, mean and 95 % bootstrap interval over subjects, with the linear baseline and chance.
+Left: window accuracy per stage, mean and 95 % t interval over subjects, with the linear baseline and chance.
 Right: flash and peak SRAM relative to the dense network.
 """
 
@@ -17,7 +17,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from trimcap.study.statistics import bootstrap_interval
+from trimcap.study.statistics import mean_interval
 
 STAGES = ("dense", "rewritten", "pruned", "recovered", "int8", "C")
 BLUE, ORANGE, GREEN, GREY = "#2f6db3", "#d9772e", "#3b8f5c", "#8a8f98"
@@ -31,7 +31,7 @@ def main(run: Path, target: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6), width_ratios=(1, 1.15), layout="constrained")
 
     means = [accuracy[s].mean() for s in stages]
-    limits = [bootstrap_interval(accuracy[s].to_numpy()) for s in stages]
+    limits = [mean_interval(accuracy[s].to_numpy()) for s in stages]
     errors = [[m - lo for m, (lo, _) in zip(means, limits, strict=True)], [hi - m for m, (_, hi) in zip(means, limits, strict=True)]]  # fmt: skip  # noqa: E501
     left.errorbar(range(len(stages)), means, yerr=errors, fmt="o-", color=BLUE, capsize=3, lw=1.8, ms=6)
     left.axhline(accuracy["linear baseline"].mean(), color=GREEN, ls="--", lw=1.2, label="linear baseline")

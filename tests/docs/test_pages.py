@@ -18,7 +18,7 @@ from trimcap.study.recipe import load_recipe, parse_recipe
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOW_TO = sorted((DOCS / "how-to").glob("*.md"))
-PAGES = [DOCS / "pruning.md", DOCS / "dscore.md", *HOW_TO]
+PAGES = [DOCS / "pruning.md", DOCS / "dscore.md", DOCS / "statistics.md", *HOW_TO]
 #: their Python goes on from a network and a fold of one's own
 UNFINISHED = [DOCS / "electrodes.md"]
 SLOW = ("budgets", "dscore", "published-quirks", "recovery", "schedules")

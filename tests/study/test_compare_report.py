@@ -95,12 +95,12 @@ def test_tables_say_what_was_measured(compared):
     whole = gather(compared.path)
     found = outcomes(whole)
     rows = {row[0]: row for row in outcome_table(whole, found).rows}
-    assert rows["UMWP 50 %"][8:10] == ("–", "–")
-    assert "B" in rows["UMWP 50 %"][11]
-    assert rows["LFP 80 %"][11] == "–"
+    assert rows["UMWP 50 %"][9:11] == ("–", "–")
+    assert "B" in rows["UMWP 50 %"][12]
+    assert rows["LFP 80 %"][12] == "–"
     macs = rows_of(compared)
     share = 1 - macs["LFP 80 %: recovered"]["macs"] / macs["dense"]["macs"]
-    assert rows["LFP 80 %"][9] == f"{100 * share:.1f} %" == fewer(1.0, 1 - share)
+    assert rows["LFP 80 %"][10] == f"{100 * share:.1f} %" == fewer(1.0, 1 - share)
     assert len(pivot_table(whole, found).rows) == 5
     against = against_table(whole, found)
     assert against is not None
@@ -129,11 +129,21 @@ def test_nothing_passes_beside_a_network_that_has_learned_nothing(compared):
     assert "✓" not in str(pivot_table(whole, found).rows)
     assert method_headline(whole, found).startswith("AT CHANCE, no result: 5 methods, ")
     assert method_tiles(whole, found) == ()
-    assert caveats(trunk_of(whole))[0].startswith("AT CHANCE: dense is not shown to be above chance: ")
+    assert caveats(trunk_of(whole))[0].startswith("AT CHANCE. At chance: dense has ")
     good = learned(whole)
     assert "✓" in str(pivot_table(good, outcomes(good)).rows)
     assert method_tiles(good, outcomes(good))
     assert not [c for c in caveats(trunk_of(good)) if "CHANCE" in c]
+
+
+def test_at_chance_is_said_only_where_the_interval_holds_chance(compared):
+    whole = gather(compared.path)
+    for shift, label in ((-0.05, "NOT SHOWN ABOVE CHANCE"), (0.0, "AT CHANCE")):
+        moved = whole.subjects.copy()
+        moved["accuracy"] = 0.5 + 0.02 * moved.subject.str[-1].astype(int)
+        moved.loc[moved.stage != "majority class", "accuracy"] += shift
+        run = replace(whole, subjects=moved)
+        assert method_headline(run, outcomes(run)).startswith(f"{label}, no result: ")
 
 
 def test_a_network_below_the_linear_baseline_is_called_so(compared):

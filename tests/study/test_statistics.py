@@ -3,9 +3,17 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import special
+from scipy import integrate, special, stats
 
-from trimcap.study.statistics import bootstrap_interval, compare, compare_stages, per_subject, summary
+from trimcap.study.statistics import (
+    compare,
+    compare_stages,
+    mean_interval,
+    per_subject,
+    power,
+    subjects_needed,
+    summary,
+)
 
 RNG = np.random.default_rng(5)
 DENSE = RNG.uniform(0.6, 0.95, 14)
@@ -53,17 +61,83 @@ def test_verdict_depends_on_margin_and_on_spread():
     assert not compare(noisy, DENSE, margin=0.02).non_inferior
 
 
-def test_bootstrap_covers_the_mean_and_is_reproducible():
-    low, high = bootstrap_interval(SMALL - DENSE, seed=3)
-    assert low < (SMALL - DENSE).mean() < high
-    assert (low, high) == bootstrap_interval(SMALL - DENSE, seed=3)
-    assert (low, high) != bootstrap_interval(SMALL - DENSE, seed=4)
+def test_replica_of_the_interval():
+    """Its ends are where the two-sided test has p = 0.05."""
+    d = SMALL - DENSE
+    low, high = mean_interval(d)
+    error = d.std(ddof=1) / np.sqrt(len(d))
+    assert t_tail((d.mean() - low) / error, len(d) - 1) == pytest.approx(0.025, rel=1e-9)
+    assert t_tail((high - d.mean()) / error, len(d) - 1) == pytest.approx(0.025, rel=1e-9)
+    assert compare(SMALL, DENSE).interval == pytest.approx((low, high))
+    assert np.isnan(mean_interval([0.5])).all()
+    assert mean_interval([0.25, 0.25, 0.25]) == (0.25, 0.25)
 
 
-def test_bootstrap_replica_on_two_values():
-    """With two values the mean is low, middle, high with 1/4, 1/2, 1/4; the 2.5 % point is the lower value."""
-    assert bootstrap_interval([0.1, 0.3]) == (pytest.approx(0.1), pytest.approx(0.3))
-    assert bootstrap_interval([0.1, 0.3], alpha=0.6) == (pytest.approx(0.2), pytest.approx(0.2))
+def coverage(draw, n, *, repeats=20_000):
+    """Share of t intervals of `n` values that hold their mean, which is 0."""
+    values = draw(np.random.default_rng(n), (repeats, n))
+    half = stats.t.ppf(0.975, n - 1) * values.std(axis=1, ddof=1) / np.sqrt(n)
+    assert mean_interval(values[0]) == pytest.approx((values[0].mean() - half[0], values[0].mean() + half[0]))
+    return (abs(values.mean(axis=1)) <= half).mean()
+
+
+@pytest.mark.parametrize("n", [5, 8, 12, 26, 50])
+def test_coverage_of_normal_differences(n):
+    assert 0.93 <= coverage(lambda rng, shape: rng.normal(0, 0.05, shape), n) <= 0.97
+
+
+@pytest.mark.parametrize(("n", "stated"), [(5, 0.88), (8, 0.90), (26, 0.92), (50, 0.93)])
+def test_coverage_of_skewed_differences_is_what_the_docs_say(n, stated):
+    """Exponential, skewness 2."""
+    assert coverage(lambda rng, shape: rng.exponential(0.05, shape) - 0.05, n) == pytest.approx(stated, abs=0.01)
+
+
+def test_the_one_sided_bound_lies_inside_the_interval():
+    rng = np.random.default_rng(0)
+    for n in (2, 3, 5, 26):
+        for values in rng.standard_exponential((10, n)) ** 3:
+            found = compare(values, np.zeros(n))
+            assert found.interval[0] <= found.lower <= found.difference <= found.interval[1]
+
+
+def test_false_claims_at_the_margin_are_as_rare_as_promised():
+    """26 subjects × 3 seeds, truly worse by the margin: subjects and seeds differ, and so does every subject's run."""
+    rng, repeats = np.random.default_rng(2), 20_000
+    d = -0.02 + rng.normal(0, 0.04, (repeats, 26, 1)) + rng.normal(0, 0.03, (repeats, 26, 3))
+    d = d.mean(axis=2)
+    lower = d.mean(axis=1) - stats.t.ppf(0.95, 25) * d.std(axis=1, ddof=1) / np.sqrt(26)
+    assert compare(d[0], np.zeros(26)).lower == pytest.approx(lower[0])
+    assert 0.04 <= (lower > -0.02).mean() <= 0.06
+
+
+def test_replica_of_power():
+    """The noncentral t as a mixture: given the sd that was drawn, the mean is normal."""
+    n, sd, margin = 26, 0.05, 0.02
+    critical = stats.t.ppf(0.95, n - 1)
+
+    def shown(u):  # u = drawn variance · (n − 1) / sd²
+        bound = -margin + critical * sd * np.sqrt(u / (n - 1) / n)
+        return stats.norm.sf(bound / (sd / np.sqrt(n))) * stats.chi2.pdf(u, n - 1)
+
+    assert power(sd, n, margin) == pytest.approx(integrate.quad(shown, 0, 200)[0], rel=1e-6)
+    found = compare(SMALL, DENSE)
+    assert found.power == pytest.approx(power((SMALL - DENSE).std(ddof=1), 14, 0.02))
+
+
+def test_power_is_how_often_the_margin_is_shown():
+    d = np.random.default_rng(4).normal(0, 0.03, (20_000, 12))
+    lower = d.mean(axis=1) - stats.t.ppf(0.95, 11) * d.std(axis=1, ddof=1) / np.sqrt(12)
+    assert (lower > -0.02).mean() == pytest.approx(power(0.03, 12, 0.02), abs=0.01)
+    assert power(0.03, 12, 0.02, difference=-0.02) == pytest.approx(0.05)
+
+
+def test_power_at_the_ends_and_the_subjects_it_takes():
+    assert power(0.0, 5, 0.02) == 1
+    assert power(1e-6, 5, 0.02) == 1
+    assert np.isnan(power(np.nan, 1, 0.02))
+    needed = subjects_needed(0.05, 0.02)
+    assert power(0.05, needed, 0.02) >= 0.8 > power(0.05, needed - 1, 0.02)
+    assert subjects_needed(10.0, 0.001) is None
 
 
 def test_equal_scores():

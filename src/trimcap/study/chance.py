@@ -5,28 +5,33 @@ from __future__ import annotations
 from trimcap._errors import counted
 from trimcap.study.gathered import Gathered
 from trimcap.study.layout import number
-from trimcap.study.statistics import above, per_subject
+from trimcap.study.statistics import above, mean_interval, per_subject
 from trimcap.study.store import BASELINES
 
 _MAJORITY, _LINEAR = BASELINES[0], BASELINES[1]
+AT, NOT_ABOVE = "at chance", "not shown above chance"
 
 
-def at_chance(run: Gathered, stage: str) -> str:
-    """Why a network counts as one that has learned nothing; "" if it is above the majority class (`above`)."""
+def not_above_chance(run: Gathered, stage: str) -> str:
+    """Why a network counts as one that has learned nothing; "" if it is above the majority class (`above`).
+
+    It begins with `AT` only if the interval of the difference over subjects holds 0, else with `NOT_ABOVE`.
+    """
     table = per_subject(run.subjects)
     if not {_MAJORITY, stage} <= set(table):
         return ""
     both = table[[_MAJORITY, stage]].dropna()
     if both.empty or above(both[stage], both[_MAJORITY]):
         return ""
+    low, high = mean_interval(both[stage] - both[_MAJORITY])
     return (
-        f"{stage} is not shown to be above chance: {number(float(both[stage].mean()))} window accuracy, majority class "
-        f"{number(float(both[_MAJORITY].mean()))}; {counted(len(both), 'subject')}"
+        f"{AT if low <= 0 <= high else NOT_ABOVE}: {stage} has {number(float(both[stage].mean()))} window accuracy, "
+        f"the majority class {number(float(both[_MAJORITY].mean()))}; {counted(len(both), 'subject')}"
     )
 
 
 def below_linear(run: Gathered, stage: str) -> str:
-    """That the linear baseline is better on average than a network; "" if it is not."""
+    """That the linear baseline is better on average than a network, with its p; "" if it is not."""
     table = per_subject(run.subjects)
     if not {_LINEAR, stage} <= set(table):
         return ""

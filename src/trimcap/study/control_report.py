@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trimcap._files import write_atomic, write_json
-from trimcap.study.control_verdicts import GAIN, LEVEL, Row
+from trimcap.study.control_verdicts import GAIN, LEVEL, NOT_ABOVE, Row
 from trimcap.study.controls import FINGERPRINT, RANDOM, Controls
 from trimcap.study.latex import latex
 from trimcap.study.layout import Section, Table, Tile, number, probability
@@ -36,8 +36,9 @@ def headline(found: Controls) -> str:
     if found.failed:
         return f"Not passed: {found.failed}."
     honest, leaky = ([r for r in found.rows if r.honest == wanted] for wanted in (True, False))
+    stays = "is not shown above" if any(r.verdict == NOT_ABOVE for r in honest) else "stays at"
     return (
-        f"Passed: without information {found.protocol} stays at chance ({_range(honest)}), while leaky splits of the "
+        f"Passed: without information {found.protocol} {stays} chance ({_range(honest)}), while leaky splits of the "
         f"same data reach up to {number(max(r.accuracy for r in leaky))}."
     )
 

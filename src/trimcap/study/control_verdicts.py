@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-AT_CHANCE, BELOW, ABOVE = "at chance", "below chance", "ABOVE CHANCE"
+AT_CHANCE, NOT_ABOVE, BELOW, ABOVE = "at chance", "not shown above chance", "below chance", "ABOVE CHANCE"
 LEAKS, A_LITTLE, NO_POWER = "leaks, as it should", "leaks a little", "no power"
 #: one-sided level of the tests, divided by the number of honest rows (Bonferroni)
 LEVEL = 0.05
@@ -71,7 +71,8 @@ def judged(scores: Iterable[Scored]) -> tuple[Row, ...]:
 
     - interval: mean(a) ± t_{0.975, n−1} · sd(a)/√n;
     - p: one-sided t-test of d_i = a_i − c_i against 0, P(T ≥ mean(d) / (sd(d)/√n));
-    - honest, of m honest rows: "ABOVE CHANCE" if p < 0.05/m, "below chance" if 1 − p < 0.05/m, else "at chance";
+    - honest, of m honest rows: "ABOVE CHANCE" if p < 0.05/m, "below chance" if 1 − p < 0.05/m, else "at chance"
+      where the interval holds mean(c), else "not shown above chance";
     - leaky: "no power" if p ≥ 0.05, else "leaks, as it should" if mean(d) ≥ ¼ · (1 − mean(c)), else "leaks a little".
     """
     groups: dict[tuple[str, str, bool, str], list[Scored]] = {}
@@ -98,7 +99,7 @@ def _row(members: Sequence[Scored], n_honest: int) -> Row:
     a = np.array([s.accuracy for s in members])
     c = np.array([s.chance for s in members])
     half = float(stats.t.ppf(0.975, n - 1)) * float(a.std(ddof=1)) / sqrt(n) if n > 1 else nan
-    p = _above(a - c)
+    p, inside = _above(a - c), abs(float((a - c).mean())) <= half
     gain = float((a - c).mean()) / (1 - float(c.mean()))
     return Row(
         control=first.control,
@@ -113,12 +114,14 @@ def _row(members: Sequence[Scored], n_honest: int) -> Row:
         highest=float(a.max()),
         chance=float(c.mean()),
         p=p,
-        verdict=_honest(p, LEVEL / n_honest) if first.honest else _leaky(p, gain),
+        verdict=_honest(p, LEVEL / n_honest, inside=inside) if first.honest else _leaky(p, gain),
     )
 
 
-def _honest(p: float, level: float) -> str:
-    return ABOVE if p < level else BELOW if 1 - p < level else AT_CHANCE
+def _honest(p: float, level: float, *, inside: bool) -> str:
+    if p < level or 1 - p < level:
+        return ABOVE if p < level else BELOW
+    return AT_CHANCE if inside else NOT_ABOVE
 
 
 def _leaky(p: float, gain: float) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from trimcap.study.gathered import Gathered
 from trimcap.study.layout import Drawing, number, size
-from trimcap.study.statistics import bootstrap_interval, per_subject
+from trimcap.study.statistics import mean_interval, per_subject
 from trimcap.study.store import BASELINES
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def subjects_figure(run: Gathered) -> Drawing:
         "subjects",
         figure,
         "Left: accuracy by stage; thin lines are subjects, dots their mean (its number under the stage) with a "
-        "95 % bootstrap interval. Right: "
+        "95 % t interval. Right: "
         f"every subject{against}. Dotted: majority class; dashed: linear baseline; dash-dotted: "
         "nearest neighbours.",
     )
@@ -105,7 +105,7 @@ def _stages(axes: Axes, table: pd.DataFrame, networks: list[str]) -> None:
     for row in values:
         axes.plot(x, row, color=GREY, alpha=0.35, linewidth=0.8)
     means = np.nanmean(values, axis=0)
-    intervals = np.array([bootstrap_interval(c[np.isfinite(c)]) for c in values.T])
+    intervals = np.array([mean_interval(c[np.isfinite(c)]) for c in values.T])
     bars = np.nan_to_num(np.abs(intervals.T - means))
     axes.errorbar(x, means, yerr=bars, fmt="o-", color=BLUE, capsize=3, linewidth=1.8, zorder=5)
     # means stand under the stages: in the axes they would lie on some line

@@ -6,29 +6,34 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from trimcap.study.chance import at_chance, below_linear
+from trimcap._errors import counted
+from trimcap.study.chance import AT, below_linear, not_above_chance
 from trimcap.study.gathered import Gathered
 from trimcap.study.layout import Tile, count, listed, number, points, probability, size, times
-from trimcap.study.statistics import Paired, compare_stages, per_subject
+from trimcap.study.statistics import Paired, compare, compare_stages, per_subject, subjects_needed
 from trimcap.study.store import BASELINES
 from trimcap.study.tables import leak_label
 
 
 def headline(run: Gathered, compared: Mapping[str, Paired]) -> str:
-    """The whole result in one sentence; under random labels, or at chance, it says first that it is none."""
+    """The whole result in one sentence; under random labels, or with nothing learned, it says first that it is none."""
     return result_label(run) + _headline(run, compared)
 
 
 def result_label(run: Gathered) -> str:
-    """What a headline begins with under random labels, or if the dense network is at chance; else nothing."""
+    """What a headline begins with under random labels, or if the dense network is not above chance; else nothing."""
     if _random(run):
         return "RANDOM LABELS, a control: "
-    return "AT CHANCE, no result: " if nothing_learned(run) else ""
+    return f"{_label(why)}, no result: " if (why := nothing_learned(run)) else ""
+
+
+def _label(why: str) -> str:
+    return "AT CHANCE" if why.startswith(AT) else "NOT SHOWN ABOVE CHANCE"
 
 
 def nothing_learned(run: Gathered, stage: str | None = None) -> str:
-    """That the network which others are compared with, by default the first, is at chance; "" if it is not."""
-    why = at_chance(run, stage or run.networks[0]) if run.networks else ""
+    """That the network which others are compared with, by default the first, is not above chance; "" if it is."""
+    why = not_above_chance(run, stage or run.networks[0]) if run.networks else ""
     return f"{why}. What is as good as it may be as bad: train it better before anything is pruned." if why else ""
 
 
@@ -116,11 +121,11 @@ def caveats(run: Gathered) -> tuple[str, ...]:
     if run.recipe.data.source == "eegmat":
         found.append(
             "EEGMAT is rest against mental arithmetic: cognitive workload, not emotion. Rest always precedes "
-            "arithmetic, and eye and muscle activity is a likely part of the signal. With 26 subjects an accuracy "
-            "below about 0.63 is not distinguishable from chance."
+            "arithmetic, and eye and muscle activity is a likely part of the signal."
         )
     if run.recipe.data.source == "synthetic":
         found.append("Synthetic signals: the numbers show that the pipeline works, not how a network does on people.")
+    found += [_least(run)] if _least(run) else []
     if len(run.recipe.seeds) < 3:
         seeds = "One seed" if len(run.recipe.seeds) == 1 else "Two seeds"
         found.append(f"{seeds}: the spread over initial weights is not well known.")
@@ -146,11 +151,40 @@ def _worthless(run: Gathered) -> list[str]:
             "RANDOM labels: every trial has a label that means nothing. These numbers are a control: an honest "
             "protocol scores chance, and whatever is above it leaks."
         )
-    elif nothing_learned(run):
-        found.append(f"AT CHANCE: {nothing_learned(run)}")
+    elif why := nothing_learned(run):
+        found.append(f"{_label(why)}. {why[0].upper()}{why[1:]}")
     elif run.networks and below_linear(run, run.networks[0]):
         found.append(f"Linear: {below_linear(run, run.networks[0])}")
     return found
+
+
+def _least(run: Gathered) -> str:
+    """The lowest mean accuracy that is above chance with these subjects."""
+    table = per_subject(run.subjects)
+    if not run.networks or BASELINES[0] not in table:
+        return ""
+    both = table[[BASELINES[0], run.networks[0]]].dropna()
+    pair = compare(both[run.networks[0]], both[BASELINES[0]])
+    if not pair.sd > 0:
+        return ""
+    least = float(both[BASELINES[0]].mean()) + pair.difference - pair.lower
+    return (
+        f"With {counted(pair.n, 'subject')} and this spread (standard deviation {number(100 * pair.sd, 1)} points) a "
+        f"mean accuracy below {number(least)} can't be told from chance (one-sided t, 5 %)."
+    )
+
+
+def power_said(pair: Paired) -> str:
+    """With which probability the margin can be shown at all, and how many subjects it would take."""
+    if not pair.sd > 0:
+        return ""
+    needed = subjects_needed(pair.sd, pair.margin)
+    return (
+        f"With {counted(pair.n, 'subject')} and this spread of differences (standard deviation "
+        f"{number(100 * pair.sd, 1)} points) a margin of {100 * pair.margin:g} points can be shown with probability "
+        f"{number(pair.power, 2)} if there is no true difference"
+        + (f"; a probability of 0.8 takes {counted(needed, 'subject')}." if needed else ".")
+    )
 
 
 def compared_with_dense(run: Gathered) -> dict[str, Paired]:

@@ -12,7 +12,7 @@ from trimcap.study.figures import GREY, INK, drawing, new_figure
 from trimcap.study.gathered import Gathered
 from trimcap.study.layout import Drawing
 from trimcap.study.method_results import Outcome, trunk_of
-from trimcap.study.statistics import bootstrap_interval, per_subject
+from trimcap.study.statistics import mean_interval, per_subject
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,7 @@ def methods_figure(run: Gathered, found: Sequence[Outcome]) -> Drawing:
     return drawing(
         "methods",
         figure,
-        f"Accuracy of every method, mean over subjects. Line: {base}, with the 95 % bootstrap interval of its mean "
+        f"Accuracy of every method, mean over subjects. Line: {base}, with the 95 % t interval of its mean "
         f"shaded; dashed: {100 * run.recipe.report.margin:g} points below. Both axes of what is left are logarithmic; "
         "single weights that are zero still count as parameters and MACs.",
     )
@@ -92,7 +92,7 @@ def _reference(axes: Axes, table: pd.DataFrame, base: str, margin: float) -> Non
     mean = float(table[base].mean())
     axes.axhline(mean, color=INK, linewidth=1.2)
     axes.axhline(mean - margin, color=GREY, linewidth=1, linestyle="--")
-    low, high = bootstrap_interval(table[base].dropna())
+    low, high = mean_interval(table[base].dropna())
     if np.isfinite([low, high]).all():
         axes.axhspan(low, high, color=GREY, alpha=0.15, linewidth=0)
 

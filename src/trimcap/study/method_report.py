@@ -47,7 +47,7 @@ def method_headline(run: Gathered, found: Sequence[Outcome]) -> str:
 
 def method_tiles(run: Gathered, found: Sequence[Outcome]) -> tuple[Tile, ...]:
     """How many passed, and the smallest that did."""
-    if not found or found[0].at_chance:
+    if not found or found[0].unproven:
         return ()
     best, cost, base = smallest(run, found), run.cost, trunk_of(run).final
     passing = sum(o.passes for o in found)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trimcap.study.chance import at_chance
+from trimcap.study.chance import not_above_chance
 from trimcap.study.gathered import Gathered
 from trimcap.study.plan import plan_of, title_of
 from trimcap.study.statistics import Paired, compare, per_subject
@@ -26,7 +26,7 @@ class Outcome:
     pair : the last stage against the trunk's last network, over subjects
     holm : p of non-inferiority, corrected for all outcomes of the run (Holm, 1979)
     against : the last stage against the reference method at the same sparsity; None for the reference itself
-    at_chance : whether the trunk's last network is not shown to have learned anything; nothing passes then
+    unproven : whether the trunk's last network is not shown to have learned anything; nothing passes then
     """
 
     method: str
@@ -36,7 +36,7 @@ class Outcome:
     pair: Paired
     holm: float
     against: Paired | None = None
-    at_chance: bool = False
+    unproven: bool = False
 
     @property
     def title(self) -> str:
@@ -46,12 +46,12 @@ class Outcome:
     @property
     def passes(self) -> bool:
         """Whether non-inferiority holds after correction."""
-        return not self.at_chance and self.holm < self.pair.alpha
+        return not self.unproven and self.holm < self.pair.alpha
 
     @property
     def passes_alone(self) -> bool:
         """Whether non-inferiority holds before correction."""
-        return not self.at_chance and self.pair.non_inferior
+        return not self.unproven and self.pair.non_inferior
 
 
 def trunk_of(run: Gathered) -> Gathered:
@@ -70,7 +70,7 @@ def outcomes(run: Gathered) -> tuple[Outcome, ...]:
     """All methods at all sparsities of the recipe that the run has, in the recipe's order."""
     table = per_subject(run.subjects)
     base = trunk_of(run).final
-    nothing = bool(at_chance(run, base))
+    nothing = bool(not_above_chance(run, base))
     rows = [
         Outcome(method, sparsity, first, last, _paired(table, last, base, run.recipe.report.margin), 0.0)
         for method, sparsity, first, last in _ends(run)
@@ -83,7 +83,7 @@ def outcomes(run: Gathered) -> tuple[Outcome, ...]:
         replace(
             row,
             holm=p,
-            at_chance=nothing,
+            unproven=nothing,
             against=_paired(table, row.last, same[row.sparsity], margin)
             if row.sparsity in same and row.method != reference
             else None,

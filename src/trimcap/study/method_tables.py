@@ -59,6 +59,7 @@ def outcome_table(run: Gathered, found: Sequence[Outcome]) -> Table:
                 points(o.pair.lower),
                 probability(o.pair.inferiority_p),
                 probability(float(o.holm)),
+                number(o.pair.power, 2),
                 fewer(cost.parameters[base], cost.parameters[o.last]),
                 fewer(cost.macs[base], cost.macs[o.last]),
                 size(cost.flash[o.last]),
@@ -68,9 +69,11 @@ def outcome_table(run: Gathered, found: Sequence[Outcome]) -> Table:
     return Table(
         leak_label(run) + f"Every network against {base}, paired over subjects.",
         ("method", "before recovery", "accuracy", "difference", "95 % interval", "lower bound", "non-inferiority p",
-         "p, Holm", "fewer parameters", "fewer MACs", "flash, dense", "compressed"),
+         "p, Holm", "power", "fewer parameters", "fewer MACs", "flash, dense", "compressed"),
         tuple(rows),
-        note="Differences in points. Lower bound: one-sided 95 %, paired t. Single weights are set to zero: parameters "
+        note="Differences in points. Interval: two-sided 95 %, lower bound: one-sided 95 %, both paired t. "
+        "Power: probability of a bound above the margin, before correction, with these subjects and this spread if "
+        "there is no true difference. Single weights are set to zero: parameters "
         "and MACs stay, and a device sees the dense bytes, as no exporter has a sparse kernel; compressed is what a "
         "bitmap or CSR file would take.",
     )  # fmt: skip
@@ -127,5 +130,5 @@ def against_table(run: Gathered, found: Sequence[Outcome]) -> Table | None:
         leak_label(run) + f"Accuracy minus that of {name} at the same sparsity, in points, paired over subjects.",
         ("method", "difference", "95 % interval", "Wilcoxon p", "paired t p", "t p, Holm", "d_z"),
         tuple(rows),
-        note="Folds share training subjects, so subjects are not fully independent.",
+        note="Interval: two-sided 95 %, paired t. Folds share training subjects: they are not fully independent.",
     )

@@ -73,7 +73,7 @@ def sections(run: Gathered, compared: Mapping[str, Paired], twin: Section) -> tu
         Section(
             "comparison",
             "As good as dense?",
-            text=tuple(t for t in (_verdict(run, compared),) if t),
+            text=_argued(run, compared),
             tables=(tables.comparison_table(run, compared),) if compared else (),
         ),
         twin,
@@ -96,6 +96,12 @@ def sections(run: Gathered, compared: Mapping[str, Paired], twin: Section) -> tu
 
 def _verdict(run: Gathered, compared: Mapping[str, Paired]) -> str:
     return findings.verdict(compared.get(run.final), nothing=findings.nothing_learned(run))
+
+
+def _argued(run: Gathered, compared: Mapping[str, Paired]) -> tuple[str, ...]:
+    """The verdict, and what could have been shown at all."""
+    pair = compared.get(run.final)
+    return tuple(text for text in (_verdict(run, compared), findings.power_said(pair) if pair else "") if text)
 
 
 def _choices(run: Gathered) -> tuple[Section, ...]:

@@ -91,15 +91,17 @@ def comparison_table(run: Gathered, compared: Mapping[str, Paired]) -> Table:
                 points(p.lower),
                 probability(p.inferiority_p),
                 ("yes" if p.non_inferior else "not shown"),
+                number(p.power, 2),
             )
         )
     margin = 100 * run.recipe.report.margin
     return Table(
         leak_label(run) + "Accuracy minus that of the dense network, in points, paired over subjects.",
         ("stage", "difference", "95 % interval", "Wilcoxon p", "paired t p", "d_z", "lower bound", "non-inferiority p",
-         f"within {margin:g} points"),
+         f"within {margin:g} points", "power"),
         tuple(rows),
-        note="Interval: bootstrap over subjects (10,000 draws, seed 0). Lower bound: one-sided 95 %, paired t. "
+        note="Interval: two-sided 95 %, lower bound: one-sided 95 %, both paired t over subjects. Power: probability "
+        "that the margin can be shown with these subjects and this spread if there is no true difference. "
         "p values are not corrected for the number of stages. Folds share training subjects, so subjects are not fully "
         "independent.",
     )  # fmt: skip

@@ -176,7 +176,7 @@ def _table(run: Gathered, twin: Gathered, found: tuple[Inflation, ...]) -> Table
         tuple(rows),
         note=f"Honest: {run.header['protocol']['text']}. {twin.header['protocol']['text']}. Both with the same "
         f"windows, the same {_training(run)}, and seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}; "
-        f"{found[0].paired.n} subjects. Interval: bootstrap over subjects.",
+        f"{found[0].paired.n} subjects. Interval: paired t over subjects.",
     )
 
 
