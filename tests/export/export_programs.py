@@ -57,14 +57,15 @@ class Maker:
         spread = (8000 if wide else 50) / (np.sqrt(depth) * 73 * 74) * self.rng.uniform(0.5, 1.5, shape[0])
         return {"weight": weight, "bias": bias, **self._requant(spread)}
 
-    def conv(self, x, filters, kernel, *, stride=(1, 1), padding=(0, 0, 0, 0), dilation=(1, 1), groups=1,
+    def conv(self, x, filters, kernel, *, stride=None, padding=None, dilation=None, groups=1,
              low=None, high=None, wide=False) -> str:  # fmt: skip
-        c, h, w = self.shape(x)
-        top, left, bottom, right = padding
-        oh = (h + top + bottom - (kernel[0] - 1) * dilation[0] - 1) // stride[0] + 1
-        ow = (w + left + right - (kernel[1] - 1) * dilation[1] - 1) // stride[1] + 1
+        c, *sizes = self.shape(x)
+        ones = (1,) * len(sizes)
+        stride, dilation, padding = stride or ones, dilation or ones, padding or (0,) * 2 * len(sizes)
+        around = zip(sizes, padding[: len(sizes)], padding[len(sizes) :], kernel, stride, dilation, strict=True)
+        out = [(n + p + q - (k - 1) * d - 1) // s + 1 for n, p, q, k, s, d in around]
         constants = self._affine((filters, c // groups, *kernel), wide)
-        return self.op("conv", [x], (filters, oh, ow), constants, dtype="int16" if wide else None, stride=stride,
+        return self.op("conv", [x], (filters, *out), constants, dtype="int16" if wide else None, stride=stride,
                        padding=padding, dilation=dilation, groups=groups, low=low, high=high)  # fmt: skip
 
     def linear(self, x, filters, *, low=None, high=None, wide=False) -> str:
@@ -79,8 +80,10 @@ class Maker:
         return self.op("table", [x], self.shape(x), {"table": self.rng.integers(-128, 128, 256).astype(np.int8)})
 
     def avg_pool(self, x, kernel, *, stride=None, padding=(0, 0, 0, 0), divisor=None) -> str:
-        divisor = divisor or prod(kernel)
-        constants = self._requant(np.array([1.3 / divisor])) if self.integer else None
+        """Divisor 0: the number of elements inside the image."""
+        divisor = prod(kernel) if divisor is None else divisor
+        counts = np.array([divisor]) if divisor else np.arange(1, prod(kernel) + 1)
+        constants = self._requant(1.3 / counts) if self.integer else None
         return self.op("avg_pool", [x], self._pooled(x, kernel, stride or kernel, padding), constants, kernel=kernel,
                        stride=stride or kernel, padding=padding, divisor=divisor)  # fmt: skip
 

@@ -15,21 +15,20 @@ def requant(a: int, m: int, s: int) -> int:
 
 
 def conv(x, zero, weight, bias, *, stride, padding, dilation, groups) -> np.ndarray:
-    """b + Σ w·(x − z) as Python integers (object array) or floats; x is one window (I, H, W)."""
-    n_out, per_group, kh, kw = weight.shape
-    _, height, width = x.shape
-    top, left, bottom, right = padding
-    out_h = (height + top + bottom - dilation[0] * (kh - 1) - 1) // stride[0] + 1
-    out_w = (width + left + right - dilation[1] * (kw - 1) - 1) // stride[1] + 1
-    y = np.zeros((n_out, out_h, out_w), object)
-    for o, r, c in product(range(n_out), range(out_h), range(out_w)):
+    """b + Σ w·(x − z) as Python integers (object array) or floats; x is one window (I, *sizes)."""
+    n_out, per_group, *kernel = weight.shape
+    sizes, rank = x.shape[1:], len(kernel)
+    totals = [n + p + q for n, p, q in zip(sizes, padding[:rank], padding[rank:], strict=True)]
+    out = [(t - d * (k - 1) - 1) // s + 1 for t, d, k, s in zip(totals, dilation, kernel, stride, strict=True)]
+    y = np.zeros((n_out, *out), object)
+    for o, *place in product(range(n_out), *map(range, out)):
         first = (o // (n_out // groups)) * per_group
         total = bias[o].item()
-        for i, u, v in product(range(per_group), range(kh), range(kw)):
-            row, column = r * stride[0] - top + u * dilation[0], c * stride[1] - left + v * dilation[1]
-            if 0 <= row < height and 0 <= column < width:
-                total += weight[o, i, u, v].item() * (x[first + i, row, column].item() - zero)
-        y[o, r, c] = total
+        for i, *tap in product(range(per_group), *map(range, kernel)):
+            at = [r * s - p + u * d for r, s, p, u, d in zip(place, stride, padding[:rank], tap, dilation, strict=True)]
+            if all(0 <= a < n for a, n in zip(at, sizes, strict=True)):
+                total += weight[o, i, *tap].item() * (x[first + i, *at].item() - zero)
+        y[o, *place] = total
     return y
 
 

@@ -70,3 +70,14 @@ def test_structure() -> None:
 def test_copies_must_share_the_grid() -> None:
     with pytest.raises(ValueError, match="must share scale and zero point"):
         one_op("reshape", [int8("x", (4,), 1.0, 0)], int8("y", (2, 2), 1.0, 1))
+
+
+@pytest.mark.parametrize(
+    ("padding", "entries", "message"),
+    [((0, 3, 0, 0), 3, "lies outside the image altogether"), ((0, 1, 0, 0), 1, "one entry for each number")],
+)
+def test_averages_over_what_is_inside(padding, entries: int, message: str) -> None:
+    factors = {"multiplier": np.full(entries, 2**30, np.int32), "shift": np.full(entries, 31, np.int32)}
+    with pytest.raises(ValueError, match=message):
+        one_op("avg_pool", [int8("x", (1, 1, 6))], int8("y", (1, 1, 4)), constants=factors, kernel=(1, 3),
+               stride=(1, 1), padding=padding, divisor=0)  # fmt: skip

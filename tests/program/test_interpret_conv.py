@@ -21,19 +21,20 @@ class Geometry:
     groups: int
     per_group: int
     out_per_group: int
-    size: tuple[int, int]
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    dilation: tuple[int, int]
-    padding: tuple[int, int, int, int]
+    size: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    padding: tuple[int, ...]
 
     @property
     def attrs(self):
         return {"stride": self.stride, "dilation": self.dilation, "padding": self.padding, "groups": self.groups}
 
     @property
-    def out_size(self) -> tuple[int, int]:
-        total = [n + a + b for n, a, b in zip(self.size, self.padding[:2], self.padding[2:], strict=True)]
+    def out_size(self) -> tuple[int, ...]:
+        rank = len(self.size)
+        total = [n + a + b for n, a, b in zip(self.size, self.padding[:rank], self.padding[rank:], strict=True)]
         return tuple(
             (t - d * (k - 1) - 1) // s + 1
             for t, d, k, s in zip(total, self.dilation, self.kernel, self.stride, strict=True)
@@ -42,13 +43,13 @@ class Geometry:
 
 @st.composite
 def geometries(draw) -> Geometry:
-    small = st.integers(1, 3)
-    kernel, stride, dilation = ((draw(small), draw(small)) for _ in range(3))
-    padding = tuple(draw(st.integers(0, 3)) for _ in range(4))
-    least = [
-        max(1, d * (k - 1) + 1 - a - b) for d, k, a, b in zip(dilation, kernel, padding[:2], padding[2:], strict=True)
-    ]
-    size = tuple(n + draw(st.integers(0, 4)) for n in least)
+    """Of an image or of a volume."""
+    small, rank = st.integers(1, 3), draw(st.sampled_from((2, 2, 3)))
+    kernel, stride, dilation = (tuple(draw(small) for _ in range(rank)) for _ in range(3))
+    padding = tuple(draw(st.integers(0, 3)) for _ in range(2 * rank))
+    around = zip(dilation, kernel, padding[:rank], padding[rank:], strict=True)
+    least = [max(1, d * (k - 1) + 1 - a - b) for d, k, a, b in around]
+    size = tuple(n + draw(st.integers(0, 4 if rank == 2 else 2)) for n in least)
     return Geometry(draw(small), draw(small), draw(small), size, kernel, stride, dilation, padding)
 
 

@@ -46,8 +46,8 @@ def test_linear_on_the_last_dimension() -> None:
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(0, 2), st.integers(-128, 127))
 def test_pools(kernel: int, step: int, rows: int, pad: int, zero: int) -> None:
     height, width = 3 + kernel, 4
-    padding = (pad % kernel, 0, 0, pad % 2)
     stride, window = (step, 1), (kernel, min(rows, 2))
+    padding = (pad % kernel, 0, 0, pad % window[1])
     out = ((height + padding[0] - kernel) // step + 1, width + padding[3] - window[1] + 1)
     x = windows(2, height, width)
     attrs = {"kernel": window, "stride": stride, "padding": padding}
@@ -56,6 +56,9 @@ def test_pools(kernel: int, step: int, rows: int, pad: int, zero: int) -> None:
     y = int8("y", (2, *out), 1, 5)
     p = one_op("avg_pool", [values[0]], y, constants=ratio(2**30 + 12345, 33), **attrs, divisor=window[0] * window[1])
     average = run_int8(p, x)
+    by_count = [(2**30 + 999 * count, 31 + count % 5) for count in range(1, window[0] * window[1] + 1)]
+    factors = dict(zip(("multiplier", "shift"), np.array(by_count, np.int32).T, strict=True))
+    inside = run_int8(one_op("avg_pool", [values[0]], y, constants=factors, **attrs, divisor=0), x)
     for n, c, r, k in product(range(2), range(2), range(out[0]), range(out[1])):
         seen = [
             int(x[n, c, i, j])
@@ -66,6 +69,7 @@ def test_pools(kernel: int, step: int, rows: int, pad: int, zero: int) -> None:
         assert largest[n, c, r, k] == max(seen, default=-128)
         a = sum(q - zero for q in seen)
         assert average[n, c, r, k] == clamp(5 + requant(a, 2**30 + 12345, 33), -128, 127)
+        assert inside[n, c, r, k] == clamp(5 + requant(a, *by_count[len(seen) - 1]), -128, 127)
 
 
 def test_mean_over_the_middle() -> None:

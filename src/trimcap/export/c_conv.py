@@ -19,6 +19,7 @@ from trimcap.export.c_step import (
     suffix,
 )
 from trimcap.export.c_text import ExportError, array, kernel, struct
+from trimcap.export.c_volume import conv_volume
 from trimcap.program.program import Op, Program
 
 _INT_END = ("limits_int", "round_shift", "requantize", "to_signed")
@@ -47,6 +48,10 @@ def strategy(program: Program, op: Op) -> Literal["rows", "columns"]:
 def conv(program: Program, index: int, op: Op) -> Step:
     """A convolution, float or integer."""
     need_dtype(program, op, "int8" if program.integer else "float32")
+    if len(op.attrs["stride"]) == 3:
+        weight, pad = program.constant(op, "weight"), input_value(program, op).zero_point
+        constants = _int_constants(program, index, op, weight, pad) if program.integer else None
+        return conv_volume(program, index, op, constants or _float_constants(program, index, op, weight))
     by_rows = strategy(program, op) == "rows"
     shape = struct("conv_shape", f"shape{index}", _geometry(program, op))
     if program.integer:

@@ -12,22 +12,29 @@ from trimcap.export.c_step import (
     scalar,
     suffix,
 )
-from trimcap.export.c_text import ExportError, float_literal, kernel, struct
+from trimcap.export.c_text import ExportError, array, float_literal, kernel, struct
 from trimcap.program.program import Op, Program
 
 _INT_END = ("limits_int", "round_shift", "requantize")
 
 
 def avg_pool(program: Program, index: int, op: Op) -> Step:
-    """Σ x over a window, divided or requantized."""
+    """Σ x over a window, divided or requantized; by the number of elements inside the image where divisor is 0."""
     need_dtype(program, op, "int8" if program.integer else "float32")
     shape = struct("pool_shape", f"shape{index}", _geometry(program, op))
+    geometry = f"{{x0}}, {{y}}, &shape{index}"
     if not program.integer:
-        call = f"avg_pool({{x0}}, {{y}}, &shape{index}, {float_literal(op.attrs['divisor'])});"
+        call = f"avg_pool({geometry}, {float_literal(op.attrs['divisor'])});"
         return Step(call, (kernel("pool_shape"), kernel("avg_pool_float")), (shape,))
-    call = f"avg_pool({{x0}}, {{y}}, &shape{index}, {_int_end(program, index, op)});"
     kernels = (*map(kernel, (*_INT_END, "pool_shape")), kernel("avg_pool_int", Y=_int8_out(program, op)))
-    return Step(call, kernels, (shape, limits(program, op, f"to{index}")))
+    factors = (
+        array("int32_t", f"m{index}", program.constant(op, "multiplier")),
+        array("uint8_t", f"s{index}", program.constant(op, "shift")),
+        limits(program, op, f"to{index}"),
+    )
+    by_count = int(op.attrs["divisor"] == 0)
+    call = f"avg_pool({geometry}, {input_value(program, op).zero_point}, m{index}, s{index}, {by_count}, &to{index});"
+    return Step(call, kernels, (shape, *factors))
 
 
 def max_pool(program: Program, index: int, op: Op) -> Step:

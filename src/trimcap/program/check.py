@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap._errors import unknown
+from trimcap.program.kernels import window_counts
 from trimcap.program.program import KINDS, Op, Program, Value
 
 #: constants by kind: in float programs, and what integer programs add
@@ -44,6 +45,8 @@ def check(program: Program) -> Program:
         if missing:
             raise ValueError(f"{where}: value '{missing[0]}' does not exist yet")
         _check_constants(program, op, where)
+        if op.kind == "avg_pool" and not op.attrs["divisor"]:
+            _check_counts(program, op, where)
         if program.integer:
             _check_integer(program, op, where)
         known.add(op.output)
@@ -88,6 +91,18 @@ def _check_constants(program: Program, op: Op, where: str) -> None:
         rows = {role: len(program.constant(op, role)) for role in roles}
         if len(set(rows.values())) > 1:
             raise ValueError(f"{where}: constants disagree on the number of outputs: {rows}")
+
+
+def _check_counts(program: Program, op: Op, where: str) -> None:
+    """An average over what is inside the image: every window holds something, every number has its factor."""
+    image = np.empty((1, *program.values[op.inputs[0]].shape), np.int8)
+    geometry = {key: op.attrs[key] for key in ("kernel", "stride", "padding")}
+    if window_counts(image, **geometry).min(initial=1) < 1:
+        raise ValueError(f"{where}: a window of the average lies outside the image altogether")
+    if program.integer:
+        lengths = {len(program.constant(op, role)) for role in ("multiplier", "shift")}
+        if lengths != {int(np.prod(op.attrs["kernel"]))}:
+            raise ValueError(f"{where}: multiplier and shift need one entry for each number of elements, got {lengths}")
 
 
 def _check_integer(program: Program, op: Op, where: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.program.functions import apply_function
-from trimcap.program.kernels import broadcast, conv_sum, pool_patches
+from trimcap.program.kernels import broadcast, conv_sum, pool_patches, window_counts
 from trimcap.program.program import Op, Program
 
 Array = NDArray[Any]
@@ -34,7 +34,7 @@ def _conv(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
         dilation=a["dilation"],
         groups=a["groups"],
     )
-    return _limited(op, y + program.constant(op, "bias")[:, None, None])
+    return _limited(op, y + program.constant(op, "bias").reshape(-1, *[1] * (y.ndim - 2)))
 
 
 def _linear(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
@@ -48,8 +48,9 @@ def _map(_: Program, op: Op, inputs: Sequence[Array]) -> Array:
 
 def _avg_pool(_: Program, op: Op, inputs: Sequence[Array]) -> Array:
     a = op.attrs
-    patches = pool_patches(_wide(inputs[0]), kernel=a["kernel"], stride=a["stride"], padding=a["padding"], fill=0)
-    result: Array = patches.sum(axis=(-2, -1)) / a["divisor"]
+    geometry = {key: a[key] for key in ("kernel", "stride", "padding")}
+    total = pool_patches(_wide(inputs[0]), **geometry, fill=0).sum(axis=(-2, -1))
+    result: Array = total / (a["divisor"] or window_counts(inputs[0], **geometry))
     return result
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.program.check import distance
-from trimcap.program.kernels import broadcast, conv_sum, pool_patches
+from trimcap.program.kernels import broadcast, conv_sum, pool_patches, window_counts
 from trimcap.program.program import Op, Program, requantize
 
 Array = NDArray[Any]
@@ -72,7 +72,8 @@ def _conv(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
     parts, dtype = exact_parts(weight, distance(program.values[op.inputs[0]]), divisible=a["groups"] == 1)
     x = _centred(program, op.inputs[0], inputs[0], dtype)
     total = sum(conv_sum(x[:, p] if len(parts) > 1 else x, weight[:, p], **geometry).astype(np.int64) for p in parts)
-    bias, multiplier, shift = (program.constant(op, r)[:, None, None] for r in ("bias", "multiplier", "shift"))
+    per_channel = (-1, *[1] * (weight.ndim - 2))
+    bias, multiplier, shift = (program.constant(op, r).reshape(per_channel) for r in ("bias", "multiplier", "shift"))
     return _finish(program, op, total + bias, multiplier, shift)
 
 
@@ -99,8 +100,10 @@ def _table(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
 def _avg_pool(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
     a = op.attrs
     x = _centred(program, op.inputs[0], inputs[0], np.int64)
-    total = pool_patches(x, kernel=a["kernel"], stride=a["stride"], padding=a["padding"], fill=0).sum(axis=(-2, -1))
-    return _finish(program, op, total, program.constant(op, "multiplier"), program.constant(op, "shift"))
+    geometry = {key: a[key] for key in ("kernel", "stride", "padding")}
+    total = pool_patches(x, **geometry, fill=0).sum(axis=(-2, -1))
+    which = slice(None) if a["divisor"] else window_counts(x, **geometry) - 1
+    return _finish(program, op, total, program.constant(op, "multiplier")[which], program.constant(op, "shift")[which])
 
 
 def _mean(program: Program, op: Op, inputs: Sequence[Array]) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -28,31 +29,37 @@ def conv_sum(
 
     Parameters
     ----------
-    x : (n, I, H, W), any float type; the result has the same
-    weight : (O, I/groups, kh, kw)
-    padding : top, left, bottom, right
+    x : (n, I, *sizes), any float type; the result has the same
+    weight : (O, I/groups, *kernel)
+    padding : before each spatial dimension, then after each (top, left, bottom, right)
 
     Returns
     -------
-    (n, O, H', W')
+    (n, O, *output sizes)
     """
-    top, left, bottom, right = padding
+    rank = weight.ndim - 2
     if any(padding):
-        x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
-    kh, kw = weight.shape[2:]
-    spans = ((kh - 1) * dilation[0] + 1, (kw - 1) * dilation[1] + 1)
-    patches = sliding_window_view(x, spans, axis=(2, 3))
-    patches = patches[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
-    n, channels, height, width = patches.shape[:4]
-    depth = channels // groups * kh * kw
+        x = np.pad(x, ((0, 0), (0, 0), *zip(padding[:rank], padding[rank:], strict=True)))
+    spans = tuple((k - 1) * d + 1 for k, d in zip(weight.shape[2:], dilation, strict=True))
+    patches = sliding_window_view(x, spans, axis=tuple(range(2, 2 + rank)))
+    patches = patches[(slice(None), slice(None), *(slice(None, None, step) for step in (*stride, *dilation)))]
+    n, channels, *sizes = patches.shape[: 2 + rank]
+    positions = prod(sizes)
+    depth = channels // groups * prod(weight.shape[2:])
     kernels = weight.reshape(groups, -1, depth).astype(x.dtype)
-    out = np.empty((n, groups, kernels.shape[1], height * width), x.dtype)
-    step = max(1, _UNROLLED // max(1, groups * depth * height * width))
+    out = np.empty((n, groups, kernels.shape[1], positions), x.dtype)
+    step = max(1, _UNROLLED // max(1, groups * depth * positions))
     for start in range(0, n, step):
-        part = patches[start : start + step].transpose(0, 1, 4, 5, 2, 3)
-        columns = part.reshape(len(part), groups, depth, height * width)
-        np.matmul(kernels, columns, out=out[start : start + step])
-    return out.reshape(n, -1, height, width)
+        part = np.moveaxis(patches[start : start + step], range(2, 2 + rank), range(-rank, 0))
+        np.matmul(kernels, part.reshape(len(part), groups, depth, positions), out=out[start : start + step])
+    return out.reshape(n, -1, *sizes)
+
+
+def window_counts(x: Array, *, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int]) -> Array:
+    """Number of elements of each pooling window that lie inside the image (n, C, H, W): (H', W') int64."""
+    ones = np.ones((1, 1, *x.shape[2:]), np.int64)
+    counts: Array = pool_patches(ones, kernel=kernel, stride=stride, padding=padding, fill=0)[0, 0].sum(axis=(-2, -1))
+    return counts
 
 
 def pool_patches(x: Array, *, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int], fill: Any) -> Array:

@@ -17,8 +17,7 @@ from trimcap.program.program import Program, Value
 from trimcap.program.tidy import tidy
 
 _RULES: dict[str, Callable[[Builder, Node], View | tuple[View, ...]]] = {
-    "conv1d": lower_linear.conv,
-    "conv2d": lower_linear.conv,
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), lower_linear.conv),
     "linear": lower_linear.linear,
     "matmul": lower_linear.matmul,
     "mm": lower_linear.matmul,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -14,54 +16,84 @@ from trimcap.program.build import Builder, View
 F64 = NDArray[np.float64]
 
 
-def _pair(value: Any, *, dimensions: int) -> tuple[int, int]:
-    """An int or tuple of a 1-D or 2-D layer as (height, width)."""
-    items = tuple(value) if isinstance(value, tuple | list) else (value,) * dimensions
-    if len(items) == 1:
-        items = items * dimensions
-    return (0, items[0]) if dimensions == 1 else (items[0], items[1])
+@dataclass(frozen=True)
+class _Dim:
+    """One spatial dimension of a convolution: sizes before and after it, and what the layer does along it."""
+
+    size: int
+    out: int
+    kernel: int = 1
+    stride: int = 1
+    dilation: int = 1
+    before: int = 0
+    after: int = 0
+
+    @property
+    def plain(self) -> bool:
+        """Whether every position is computed from itself."""
+        return self.kernel == self.stride == 1 and not self.before and not self.after
+
+    @property
+    def whole(self) -> bool:
+        """Whether the kernel reads all of it at once, and only that."""
+        return self.kernel == self.size and self.dilation == 1 and not self.before and not self.after
 
 
-def _steps(value: Any, *, dimensions: int) -> tuple[int, int]:
-    """Stride or dilation: the height of a 1-D layer has step 1."""
-    height, width = _pair(value, dimensions=dimensions)
-    return max(height, 1), width
+def _per_dimension(value: Any, rank: int) -> tuple[int, ...]:
+    items = tuple(value) if isinstance(value, tuple | list) else (value,)
+    return items * rank if len(items) == 1 else items
 
 
-def _padding(value: Any, kernel: tuple[int, int], dilation: tuple[int, int], dimensions: int) -> tuple[int, ...]:
-    """Top, left, bottom, right; 'same' puts the odd element of d·(k − 1) at the bottom and right, as torch does."""
-    if value == "valid":
-        return (0, 0, 0, 0)
+def _padding(value: Any, kernel: Sequence[int], dilation: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Before and after; 'same' puts the odd element of d·(k − 1) after, as torch does."""
     if value == "same":
         totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-        top, left = (t // 2 for t in totals)
-        return (top, left, totals[0] - top, totals[1] - left)
-    height, width = _pair(value, dimensions=dimensions)
-    return (height, width, height, width)
+        return tuple(t // 2 for t in totals), tuple(t - t // 2 for t in totals)
+    sides = _per_dimension(0 if value == "valid" else value, len(kernel))
+    return sides, sides
+
+
+def _dims(b: Builder, node: Node, sizes: Sequence[int], kernel: Sequence[int]) -> list[_Dim]:
+    """The dimensions of a convolution, at least two: one that is 1 is put in front.
+
+    Of three, plain neighbours are merged, so that what is no more than an image is computed as one.
+    """
+    rank = len(sizes)
+    stride, dilation = (_per_dimension(node.arg(i, 1), rank) for i in (3, 5))
+    before, after = _padding(node.arg(4, 0), kernel, dilation)
+    each = zip(sizes, b.out_shape[1:], kernel, stride, dilation, before, after, strict=True)
+    dims = [_Dim(*one) for one in each]
+    if rank == 1:
+        return [_Dim(1, 1), *dims]
+    for at in (0, 1):
+        pair = dims[at : at + 2]
+        if len(dims) == 3 and all(dim.plain for dim in pair):
+            dims[at : at + 2] = [_Dim(pair[0].size * pair[1].size, pair[0].out * pair[1].out)]
+    return dims
 
 
 def conv(b: Builder, node: Node) -> View:
-    """conv1d (height 1) and conv2d, with numbers, 'same' or 'valid' as padding."""
-    dimensions = int(node.kind[4])
-    view = b.view(node.args[0])
-    if not (b.is_constant(node.args[1]) and b.is_constant(node.arg(2))):
+    """conv1d (height 1), conv2d and conv3d, with numbers, 'same' or 'valid' as padding."""
+    view, bias = b.view(node.args[0]), node.arg(2)
+    if not (b.is_constant(node.args[1]) and b.is_constant(bias)):
         raise b.error("its weight depends on the window")
     weight: F64 = b.constant(node.args[1])
-    if dimensions == 1:
-        weight = weight[:, :, None, :]
-    bias = node.arg(2)
-    dilation = _steps(node.arg(5, 1), dimensions=dimensions)
-    kernel = (weight.shape[2], weight.shape[3])
+    dims, channels = _dims(b, node, view.shape[1:], weight.shape[2:]), view.shape[0]
+    if len(dims) == 3 and dims[0].whole:  # its planes are channels
+        channels, dims = channels * dims[0].size, dims[1:]
+    kernel = tuple(d.kernel for d in dims)
     attrs = {
-        "stride": _steps(node.arg(3, 1), dimensions=dimensions),
-        "padding": _padding(node.arg(4, 0), kernel, dilation, dimensions),
-        "dilation": dilation,
+        "stride": tuple(d.stride for d in dims),
+        "padding": (*(d.before for d in dims), *(d.after for d in dims)),
+        "dilation": tuple(d.dilation for d in dims),
         "groups": int(node.arg(6, 1)),
     }
-    constants = {"weight": weight, "bias": np.zeros(len(weight)) if bias is None else b.constant(bias)}
-    channels, *sizes = b.out_shape
-    shape = (channels, *((1, *sizes) if dimensions == 1 else sizes))
-    x = b.image(view, view.shape[0]) if dimensions == 2 else b.shaped(view, (view.shape[0], 1, view.shape[1]))
+    constants = {
+        "weight": weight.reshape(len(weight), -1, *kernel),
+        "bias": np.zeros(len(weight)) if bias is None else b.constant(bias),
+    }
+    x = b.shaped(view, (channels, *(d.size for d in dims)))
+    shape = (b.out_shape[0], *(d.out for d in dims))
     return b.op("conv", (x,), shape, attrs=attrs, constants=constants, view=b.out_shape)
 
 

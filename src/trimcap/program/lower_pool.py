@@ -10,59 +10,76 @@ from typing import Any
 from trimcap.graph.network import Node
 from trimcap.program.build import Builder, Shape, View, replace_view
 from trimcap.program.lower_arith import row_major
-from trimcap.program.lower_shape import concat, permuted, sliced
+from trimcap.program.lower_shape import Result, concat, padded, permuted, sliced
 
 
-def _sizes(value: Any, default: tuple[int, int], dimensions: int) -> tuple[int, int]:
-    """A 1-D or 2-D layer's argument as (height, width); a 1-D layer has height `default[0]`."""
+def _sizes(value: Any, rank: int) -> Shape:
+    """An argument of a layer as one number for each of its dimensions; empty if it was not given."""
     items = tuple(value) if isinstance(value, tuple | list) else (value,)
-    if not items:
-        return default
-    if dimensions == 1:
-        return default[0], items[0]
-    return items[0], items[-1]
+    return items * rank if len(items) == 1 else items
 
 
-def _pool(b: Builder, node: Node) -> View:
-    dimensions, view = int(node.kind[-2]), b.view(node.args[0])
-    kernel = _sizes(node.args[1], (1, 1), dimensions)
-    stride = _sizes(node.arg(2, ()), (1, kernel[1]) if dimensions == 1 else kernel, dimensions)
-    height, width = _sizes(node.arg(3, 0), (0, 0), dimensions)
-    is_max = node.kind.startswith("max")
-    if is_max and set(_sizes(node.arg(4, 1), (1, 1), dimensions)) != {1}:
+def _pool(b: Builder, node: Node) -> Result:
+    """Pools over one to three dimensions; over three the first one is pooled apart, which rounds integers twice."""
+    is_max, rank, view = node.kind.startswith("max"), len(b.view(node.args[0]).shape) - 1, b.view(node.args[0])
+    kernel, padding = _sizes(node.args[1], rank), _sizes(node.arg(3, 0), rank)
+    stride = _sizes(node.arg(2) or node.args[1], rank)
+    if is_max and set(_sizes(node.arg(4, 1), rank)) != {1}:
         raise b.error("a pool with dilation")
-    x = b.shaped(view, _image_shape(view.shape, dimensions))
-    shape = _image_shape(b.out_shape, dimensions)
-    spans = [(n - 1) * s + k for n, s, k in zip(shape[1:], stride, kernel, strict=True)]
+    out = _result_shape(node)
+    spans = [(n - 1) * s + k for n, s, k in zip(out[1:], stride, kernel, strict=True)]
     # ceil_mode reads beyond the padding; floor mode leaves a rest unread
-    extra = [max(0, span - n - 2 * p) for span, n, p in zip(spans, b.values[x].shape[1:], (height, width), strict=True)]
-    padding = (height, width, height + extra[0], width + extra[1])
-    attrs: dict[str, Any] = {"kernel": kernel, "stride": stride, "padding": padding}
-    if not is_max:
-        attrs["divisor"] = _divisor(b, node, kernel, padding, extra)
-    return b.op("max_pool" if is_max else "avg_pool", (x,), shape, attrs=attrs, view=b.out_shape)
+    beyond = [max(0, span - n - 2 * p) for span, n, p in zip(spans, view.shape[1:], padding, strict=True)]
+    counts_padding, override = bool(node.arg(5, True)), None if is_max else node.arg(6)
+    if not is_max and override is None and counts_padding and any(beyond) and any(padding):
+        view = padded(b, view, {1 + d: (p, p) for d, p in enumerate(padding) if p})
+        padding = (0,) * rank
+    inside = override is None and (any(beyond) or (any(padding) and not counts_padding))
+    ends = [(k, s, p, p + more) for k, s, p, more in zip(kernel, stride, padding, beyond, strict=True)]
+    divisors = (0, 0) if inside else (1, override) if override else (prod(kernel[:-2]), prod(kernel[-2:]))
+    if rank == 3:
+        seen, between = (view.shape[0], view.shape[1], prod(view.shape[2:])), (*out[:2], *view.shape[2:])
+        view = _pool_image(b, view, seen, [ends[0], _WHOLE], None if is_max else divisors[0], between)
+        view = replace_view(view, (prod(between[:2]), *between[2:]))
+    elif rank == 1:
+        view, ends = replace_view(view, (view.shape[0], 1, view.shape[1])), [_WHOLE, *ends]
+    pooled = _pool_image(b, view, view.shape, ends[-2:], None if is_max else divisors[1], out)
+    return (pooled,) if isinstance(node.shape[0], tuple) else pooled
 
 
-def _image_shape(shape: Shape, dimensions: int) -> Shape:
-    return (shape[0], 1, *shape[1:]) if dimensions == 1 else shape
+#: kernel, stride, padding before and after of a dimension that is not pooled
+_WHOLE = (1, 1, 0, 0)
 
 
-def _divisor(b: Builder, node: Node, kernel: Sequence[int], padding: Sequence[int], extra: Sequence[int]) -> int:
-    count_padding, override = node.arg(5, True), node.arg(6)
-    if override is not None:
-        return int(override)
-    if any(extra) or (any(padding) and not count_padding):
-        raise b.error("an average over fewer elements at the border (ceil_mode, or count_include_pad=False)")
-    return prod(kernel)
+def _pool_image(b: Builder, view: View, seen: Shape, ends: Sequence[Shape], divisor: int | None, shape: Shape) -> View:
+    """One pool over the last two dimensions of `seen`; the result is seen as `shape`. No divisor: the maximum."""
+    kernel, stride, before, after = (tuple(side) for side in zip(*ends, strict=True))
+    sizes = [(n + p + q - k) // s + 1 for n, (k, s, p, q) in zip(seen[1:], ends, strict=True)]
+    attrs: dict[str, Any] = {"kernel": kernel, "stride": stride, "padding": (*before, *after)}
+    if divisor is not None:
+        attrs["divisor"] = divisor
+    kind = "max_pool" if divisor is None else "avg_pool"
+    return b.op(kind, (b.shaped(view, seen),), (seen[0], *sizes), attrs=attrs, view=shape)
 
 
-def _adaptive(b: Builder, node: Node) -> View:
-    view = b.view(node.args[0])
-    dimensions = 1 if "1d" in node.kind else 2
+def _result_shape(node: Node) -> Shape:
+    """Shape without batch of the values, also where the places of the maxima come with them."""
+    shape = node.shape[0] if isinstance(node.shape[0], tuple) else node.shape
+    return tuple(shape[1:])
+
+
+def _adaptive(b: Builder, node: Node) -> Result:
+    view, shape = b.view(node.args[0]), _result_shape(node)
     kind = "max_pool" if "max" in node.kind else "avg_pool"
-    for dim in range(len(view.shape) - dimensions, len(view.shape)):
-        view = _adaptive_dim(b, view, dim, b.out_shape[dim], kind)
-    return replace_view(view, b.out_shape)
+    ones = [d for d in range(1, len(shape)) if shape[d] == 1]
+    if len(ones) > 1 and ones[-1] - ones[0] == len(ones) - 1:  # neighbours that go to one value go at once
+        outer, count, inner = _around(view.shape, ones[0], ones[-1])
+        flat = _pool_dim(b, replace(view, shape=(outer, count, inner)), 1, count, kind)
+        view = replace_view(flat, tuple(1 if d in ones else n for d, n in enumerate(view.shape)))
+    for dim in range(1, len(view.shape)):
+        view = _adaptive_dim(b, view, dim, shape[dim], kind)
+    pooled = replace_view(view, shape)
+    return (pooled,) if isinstance(node.shape[0], tuple) else pooled
 
 
 def _adaptive_dim(b: Builder, view: View, dim: int, count: int, kind: str) -> View:
@@ -156,21 +173,23 @@ def _variance(b: Builder, node: Node) -> View:
     return b.map(result, "sqrt") if node.kind == "std" else result
 
 
-def _maximum(b: Builder, node: Node) -> View:
+def _maximum(b: Builder, node: Node) -> Result:
     view = b.view(node.args[0])
     dims = _dims(b, node, view)
     view, dims = _gathered(b, view, dims)
     outer, count, inner = _around(view.shape, dims[0], dims[-1])
     flat = _pool_dim(b, replace(view, shape=(outer, count, inner)), 1, count, "max_pool")
-    return replace_view(flat, b.out_shape)
+    result = replace_view(flat, _result_shape(node))
+    return (result,) if isinstance(node.shape[0], tuple) else result
 
 
-RULES: dict[str, Callable[[Builder, Node], View]] = {
-    **dict.fromkeys(("avg_pool1d", "avg_pool2d", "max_pool1d", "max_pool2d"), _pool),
-    **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d"), _adaptive),
+RULES: dict[str, Callable[[Builder, Node], Result]] = {
+    **dict.fromkeys([f"{kind}_pool{n}d" for kind in ("avg", "max") for n in (1, 2, 3)], _pool),
+    **dict.fromkeys([f"max_pool{n}d_with_indices" for n in (1, 2, 3)], _pool),
+    **dict.fromkeys([f"adaptive_{kind}_pool{n}d" for kind in ("avg", "max") for n in (1, 2, 3)], _adaptive),
     "mean": _mean,
     "sum": _sum,
     "var": _variance,
     "std": _variance,
-    "amax": _maximum,
+    **dict.fromkeys(("amax", "max"), _maximum),
 }

@@ -104,6 +104,8 @@ def _getitem(b: Builder, node: Node) -> View:
     found = b.views[node.args[0].name]
     if not isinstance(found, tuple):
         raise b.error("an index into one tensor")
+    if node.args[1] >= len(found):
+        raise b.error("the places of a maximum; only its values are supported")
     part: View = found[node.args[1]]
     return part
 

@@ -4,7 +4,8 @@
 This file *is* the definition of the arithmetic. `interpret` (NumPy) is the reference, every exporter must agree
 with it: exactly for integers, within a stated tolerance for float.
 
-Activations have no batch dimension. Images are (channels, height, width); a 1-D signal has height 1.
+Activations have no batch dimension. Images are (channels, height, width); a 1-D signal has height 1. Volumes are
+(channels, depth, height, width).
 
 **Quantized values.**  real = scale · (q − zero_point), q stored as int8 (−128…127) or int16 (the last linear or
 convolution only, so that logits keep their resolution). Weights: int8 in −127…127, zero point 0, one scale per
@@ -19,11 +20,11 @@ absent: no limit); integer programs clamp q to them (absent: the range of the st
 | kind | attrs | constants | float | integer |
 |---|---|---|---|---|
 | `quantize_input` is not an operation: see `quantize_input` in `interpret` | | | | |
-| conv | stride (2), padding (top, left, bottom, right), dilation (2), groups, low, high | weight (O, I/groups, kh, kw), bias (O); int: multiplier (O) int32, shift (O) int32 | Σ w·x + b; padding is 0 | clamp(z_y + requant(b_q + Σ w·(q−z_x), m, s), low, high); padding contributes 0 |
+| conv | stride, dilation (one per spatial dimension: 2 of an image, 3 of a volume), padding (before each, then after each: top, left, bottom, right), groups, low, high | weight (O, I/groups, *kernel), bias (O); int: multiplier (O) int32, shift (O) int32 | Σ w·x + b; padding is 0 | clamp(z_y + requant(b_q + Σ w·(q−z_x), m, s), low, high); padding contributes 0 |
 | linear | low, high | weight (O, I), bias (O); int: multiplier, shift | on the last dimension | as conv |
 | map | function (name), parameters (floats), see `functions` | – | y = f(x) | never: becomes `table` |
 | table | – | table int8 (256) | never | y = table[q + 128] |
-| avg_pool | kernel (2), stride (2), padding (4), divisor (int) | int: multiplier (1), shift (1) | Σ x / divisor | clamp(z_y + requant(Σ (q−z_x), m, s), −128, 127) |
+| avg_pool | kernel (2), stride (2), padding (4), divisor (int; 0: n, the number of elements of the window inside the image) | int: multiplier, shift (1; with divisor 0 kh·kw, that of n at n−1) | Σ x / divisor | clamp(z_y + requant(Σ (q−z_x), m, s), −128, 127) |
 | max_pool | kernel, stride, padding (4) | – | max over valid positions | the same; same scale and zero point in and out |
 | mean | outer, reduce, inner (ints; x seen as (outer, reduce, inner)) | int: multiplier (1), shift (1) | mean over reduce | as avg_pool |
 | add | strides_a, strides_b (per output dimension, in elements, 0 = broadcast), low, high | int: multipliers (2) int32, shift (1) | a + b | clamp(z_y + floor(((a−z_a)·m_a + (b−z_b)·m_b + 2^(s−1)) / 2^s), low, high) |

@@ -27,7 +27,7 @@ def readers(ops: Iterable[Op], output: str) -> Counter[str]:
 def merge_padding(program: Program) -> Program:
     """pad(zeros) → conv or avg_pool becomes their padding: both treat padding as zeros that are summed.
 
-    An average keeps its divisor, so the zeros count as before.
+    An average keeps its divisor, so the zeros count as before; one that divides by what is inside the image stays.
     """
     made = {op.output: op for op in program.ops}
     ops = [_with_padding(op, made) for op in program.ops]
@@ -36,11 +36,15 @@ def merge_padding(program: Program) -> Program:
 
 def _with_padding(op: Op, made: dict[str, Op]) -> Op:
     source = made.get(op.inputs[0])
-    while op.kind in ("conv", "avg_pool") and source is not None and source.kind == "pad":
+    while _sums_zeros(op) and source is not None and source.kind == "pad":
         padding = tuple(a + c for a, c in zip(op.attrs["padding"], source.attrs["padding"], strict=True))
         op = replace(op, inputs=source.inputs, attrs={**op.attrs, "padding": padding})
         source = made.get(op.inputs[0])
     return op
+
+
+def _sums_zeros(op: Op) -> bool:
+    return len(op.attrs.get("padding", ())) == 4 and (op.kind == "conv" or bool(op.attrs.get("divisor")))
 
 
 def fuse_limits(program: Program) -> Program:

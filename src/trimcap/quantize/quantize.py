@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,10 @@ def _ratio(numerator: float, denominator: float) -> Constants:
 
 
 def _avg_pool(_: Program, values: Values, op: Op, __: int) -> Constants:
-    return _ratio(values[op.inputs[0]].scale, values[op.output].scale * op.attrs["divisor"])
+    counts = (op.attrs["divisor"],) if op.attrs["divisor"] else range(1, prod(op.attrs["kernel"]) + 1)
+    scale_x, scale_y = values[op.inputs[0]].scale, values[op.output].scale
+    pairs = np.array([fixed_point(scale_x / (scale_y * n)) for n in counts], np.int32)
+    return {"multiplier": pairs[:, 0], "shift": pairs[:, 1]}
 
 
 def _mean(_: Program, values: Values, op: Op, __: int) -> Constants:
