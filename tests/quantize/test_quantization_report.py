@@ -5,7 +5,7 @@ import pytest
 from small_nets import program, windows
 from torch import nn
 
-from trimcap.program.interpret import dequantize, interpret
+from trimcap.program.interpret import dequantize, interpret, quantize_input
 from trimcap.quantize.quantize import quantize
 from trimcap.quantize.report import agreement, noise_table, sqnr
 
@@ -32,13 +32,27 @@ def test_table_rows_are_recomputed(pair) -> None:
     net, q = pair
     x = windows(3, 40, n=37, seed=5)
     table = noise_table(net, q, x, batch=10)
-    assert list(table.op) == [op.name for op in q.ops]
+    assert list(table.value) == [q.input, *(op.output for op in q.ops)]
     want, got = interpret(net, x, trace=True), interpret(q, x, trace=True)
-    for row, op in zip(table.itertuples(), q.ops, strict=True):
-        assert row.sqnr == pytest.approx(sqnr(want[op.name], dequantize(q, got[op.name], value=op.output)))
-        info = np.iinfo(got[op.name].dtype)
-        ends = np.isin(got[op.name], (info.min, info.max)).mean()
-        assert row.saturated == pytest.approx(ends)
+    want[q.input], got[q.input] = x, quantize_input(q, x)
+    for row in table.itertuples():
+        value, r, whole = q.values[row.value], want[row.value].astype(float), got[row.value]
+        s, z = np.float32(value.scale), value.zero_point
+        noise = r - (s * (whole.astype(int) - z)).astype(np.float32)
+        assert row.sqnr == pytest.approx(10 * np.log10((r**2).sum() / (noise**2).sum()), rel=1e-6)
+        info = np.iinfo(whole.dtype)
+        assert row.saturated == pytest.approx(np.isin(whole, (info.min, info.max)).mean())
+
+
+def test_a_window_that_dominates_counts_in_the_agreement_only(pair) -> None:
+    net, q = pair
+    x = windows(3, 40, n=40, seed=6)
+    rail = np.concatenate([x, x[:1]])
+    rail[40, 0, 7] = 1e6
+    a, b = agreement(net, q, x), agreement(net, q, rail)
+    assert (a.left_aside, b.left_aside) == (0, 1)
+    assert (b.sqnr, b.scale) == (a.sqnr, a.scale)
+    assert b.n_windows == 41
 
 
 def test_agreement(pair) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,12 +17,18 @@ if TYPE_CHECKING:
     from trimcap.data.windows import Windows
     from trimcap.graph.network import Network
     from trimcap.program.program import Program
+    from trimcap.quantize.network import Quantized
 
 Calibration = Annotated[str, typer.Option("--calibration", help="Training windows. " + datasets.DATA_HELP)]
 MaybeCalibration = Annotated[
     str | None, typer.Option("--calibration", help="With --int8 of a network: training windows to calibrate on.")
 ]
-Ranges = Annotated[str, typer.Option("--ranges", help="How activation ranges are found: mse, minmax or percentile.")]
+Ranges = Annotated[
+    str,
+    typer.Option(
+        "--ranges", help="How activation ranges are found: minmax, percentile, mse, or measured: the best of them."
+    ),
+]
 Percent = Annotated[float, typer.Option("--percent", help="Share of values that --ranges percentile covers.")]
 WeightBits = Annotated[int, typer.Option("--bits", min=2, max=8, help="Bits of a weight; activations have 8.")]
 Windows_ = Annotated[int, typer.Option("--windows", min=1, help="How many calibration windows, drawn by --seed.")]
@@ -52,7 +57,7 @@ def quantize(
     network: inputs.NetworkFolder,
     calibration: Calibration,
     out: outputs.Out,
-    ranges: Ranges = "mse",
+    ranges: Ranges = "measured",
     percent: Percent = 99.9,
     bits: WeightBits = 8,
     windows: Windows_ = 256,
@@ -67,7 +72,6 @@ def quantize(
     says which.
     """
     from trimcap.program.save import save_program
-    from trimcap.quantize.report import agreement, noise_table
 
     _check_ranges(ranges, percent)
     original = inputs.load_network(network)
@@ -77,27 +81,35 @@ def quantize(
     }  # fmt: skip
     step = outputs.Step("quantize", options, network)
     outputs.claim(out, step, force=force)
-    sample = _calibration(calibration, network, original, subjects, windows, seed)
-    program, whole = _integers(original, sample, ranges, percent, bits, rewrite)
-    found, noise = agreement(program, whole, sample), noise_table(program, whole, sample)
+    sample, others = _calibration(calibration, network, original, subjects, windows, seed)
+    found = _integers(original, sample, others, ranges, percent, bits, rewrite)
+    program, measured = found.program, found.program.measured
     with outputs.writing(out, step, calibration=datasets.subjects_of(sample)):
-        save_program(whole, out)
+        save_program(program, out)
+    notes = [note for note in program.notes if note not in found.fidelity.warnings]
     facts: dict[str, Any] = {
         "out": out,
-        "flash_bytes": {"float": program.flash_bytes, "int": whole.flash_bytes},
-        "agreement": asdict(found),
-        "operations": noise.to_dict("records"),
+        "flash_bytes": {"float": found.reference.flash_bytes, "int": program.flash_bytes},
+        "agreement": measured["calibration"],
+        "held_out": measured["held_out"],
+        "layers": measured["layers"],
+        "bounds": measured["bounds"],
         "calibration": {"windows": len(sample), "subjects": datasets.subjects_of(sample)},
-        "notes": list(whole.notes),
+        "notes": notes,
+        "warnings": measured["warnings"],
     }
-    rows = [(r["op"], r["kind"], r["source"], f"{r['sqnr']:.1f}", share(r["saturated"])) for r in facts["operations"]]
+    rows = [
+        (r["value"], r["kind"], r["source"], _decibel(r["calibration"]), _decibel(r["held_out"]), share(r["saturated"]))
+        for r in measured["layers"]
+    ]
+    heads = ("value", "kind", "layer", "SQNR, dB", "held out", "saturated")
     lines = [
-        table(("operation", "kind", "layer", "SQNR, dB", "saturated"), rows),
-        f"same class as in float on {share(found.agreement)} of {found.n_windows} calibration windows; largest error "
-        f"of a logit {found.max_error:.3g} (largest logit {found.scale:.3g})",
+        table(heads, rows),
+        *found.fidelity.lines(),
         f"calibrated on {counted(len(sample), 'window')} of {', '.join(datasets.subjects_of(sample))}",
-        f"constants {program.flash_bytes:,} B → {whole.flash_bytes:,} B",
-        *(f"note: {note}" for note in whole.notes),
+        f"constants {found.reference.flash_bytes:,} B → {program.flash_bytes:,} B",
+        *(f"note: {note}" for note in notes),
+        *(f"WARNING: {warning}" for warning in measured["warnings"]),
         f"saved in {out}",
     ]
     return Answer(facts, lines)
@@ -190,32 +202,39 @@ def verify(
 
 def _check_ranges(ranges: str, percent: float) -> None:
     from trimcap._errors import unknown
-    from trimcap.quantize.ranges import METHODS
+    from trimcap.quantize.ranges import MEASURED, METHODS
 
-    if ranges not in METHODS:
-        raise Misuse(unknown("range method", ranges, METHODS))
+    if ranges not in (MEASURED, *METHODS):
+        raise Misuse(unknown("range method", ranges, (MEASURED, *METHODS)))
     if not 0 < percent <= 100:
         raise Misuse(f"--percent is a share in (0, 100], got {percent:g}")
 
 
-def _calibration(data: str, folder: str, network: Network, subjects: str | None, n: int, seed: int) -> Windows:
-    """`n` windows to calibrate on: of the named subjects, else of those that the network was trained on."""
+def _calibration(
+    data: str, folder: str, network: Network, subjects: str | None, n: int, seed: int
+) -> tuple[Windows, Windows | None]:
+    """`n` windows to calibrate on, and up to 128 others: of the named subjects, else of those that were trained on."""
     windows = datasets.read(data, subjects=names_of(subjects) if subjects else None)
     trained = set(outputs.seen_subjects(folder).get("fit", ())) & set(datasets.subjects_of(windows))
     if trained and subjects is None:
         windows = datasets.choose(windows, tuple(sorted(trained)))
-    return _sample(datasets.fitted_to(windows, **inputs.taken_by(network), name=f"'{folder}'"), n, seed)
+    windows = datasets.fitted_to(windows, **inputs.taken_by(network), name=f"'{folder}'")
+    sample, others = _sample(windows, 0, n, seed), _sample(windows, n, n + 128, seed)
+    return sample, others if len(others) else None
 
 
 def _integers(
-    network: Network, sample: Windows, ranges: str, percent: float, bits: int, rewrite: bool
-) -> tuple[Program, Program]:
-    """The float program and the integer one."""
-    from trimcap.quantize.observe import observe
-    from trimcap.quantize.quantize import quantize as whole
+    network: Network, sample: Windows, others: Windows | None, ranges: str, percent: float, bits: int, rewrite: bool
+) -> Quantized:
+    from trimcap.quantize.network import quantize_network
 
-    program = _lowered(network, sample.classes, rewrite)
-    return program, whole(program, observe(program, sample, method=ranges, percent=percent), bits=bits)
+    return quantize_network(
+        network, sample, held_out=others, method=ranges, percent=percent, bits=bits, exact_rewrites=rewrite
+    )
+
+
+def _decibel(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
 
 
 def _lowered(network: Network, classes: tuple[str, ...], rewrite: bool) -> Program:
@@ -239,8 +258,8 @@ def _program(
         return _lowered(network, _class_names(network), rewrite), inputs.taken_by(network), {}
     if calibration is None:
         raise Misuse("--int8 needs training windows to calibrate on: --calibration DATA (or run `trimcap quantize`)")
-    sample = _calibration(calibration, source, network, None, 256, 0)
-    whole = _integers(network, sample, "mse", 99.9, 8, rewrite)[1]
+    sample, others = _calibration(calibration, source, network, None, 256, 0)
+    whole = _integers(network, sample, others, "measured", 99.9, 8, rewrite).program
     return whole, inputs.taken_by(network), {"calibration": datasets.subjects_of(sample)}
 
 
@@ -298,10 +317,10 @@ def _write_artifact(
                 file.replace(out / file.name)
 
 
-def _sample(windows: Windows, n: int, seed: int) -> Windows:
+def _sample(windows: Windows, first: int, stop: int, seed: int) -> Windows:
     import numpy as np
 
-    return windows.take(np.sort(np.random.default_rng(seed).permutation(len(windows))[:n]))
+    return windows.take(np.sort(np.random.default_rng(seed).permutation(len(windows))[first:stop]))
 
 
 def _spread(total: int, n: int) -> list[int]:

@@ -193,6 +193,7 @@ def _manifest(
         **facts,
         "classes": list(program.classes),
         "operations": len(program.ops),
+        "fidelity": dict(program.measured) or None,
         "cost": {
             "flash_bytes": program.flash_bytes,
             "arena_bytes": c.arena_bytes,

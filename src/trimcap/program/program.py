@@ -99,6 +99,7 @@ class Program:
     output: str
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # what a reader of its results must know, in words
+    measured: Mapping[str, Any] = field(default_factory=dict)  # integers against float: `quantize.fidelity`
 
     def __repr__(self) -> str:
         x, y = self.values[self.input], self.values[self.output]

@@ -37,6 +37,7 @@ def save_program(program: Program, folder: Path | str) -> Path:
         "output": program.output,
         "classes": list(program.classes),
         "notes": list(program.notes),
+        "measured": dict(program.measured),
         "values": [asdict(v) for v in program.values.values()],
         "ops": [{**vars(op), "attrs": dict(op.attrs), "constants": dict(op.constants)} for op in program.ops],
         "constants": {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in program.constants.items()},
@@ -114,4 +115,5 @@ def _program(body: dict[str, Any], constants: dict[str, Any]) -> Program:
         body["output"],
         tuple(body["classes"]),
         tuple(body["notes"]),
+        body["measured"],
     )

@@ -30,7 +30,7 @@ def quantized_values(program: Program, ranges: Ranges) -> dict[str, Value]:
         )
     wide = wide_values(program)
     values = {}
-    for group in _groups(program):
+    for group in sharing_groups(program):
         low = min(ranges.bounds[name][0] for name in group)
         high = max(ranges.bounds[name][1] for name in group)
         if group <= wide:
@@ -55,8 +55,8 @@ def wide_values(program: Program) -> frozenset[str]:
     return frozenset(chain)
 
 
-def _groups(program: Program) -> list[frozenset[str]]:
-    """Values connected by operations that only copy."""
+def sharing_groups(program: Program) -> list[frozenset[str]]:
+    """Values connected by operations that only copy: they have one grid."""
     group = {name: {name} for name in program.values}
     for op in program.ops:
         if op.kind in SHARING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,35 +11,42 @@ from numpy.typing import NDArray
 from trimcap.data.ledger import Ledger
 from trimcap.program.interpret import as_input, interpret
 from trimcap.program.program import Program
-from trimcap.quantize.ranges import Estimator, Ranges, estimator
+from trimcap.quantize.choose import Bounds, choose
+from trimcap.quantize.extremes import Seen, dominating
+from trimcap.quantize.ranges import MEASURED, METHODS, Estimator, Ranges, estimator
 
-#: numbers kept per value for percentile and mse
-_SAMPLE = 1 << 15
 #: fewer windows than this are noted in the result
 _FEW = 8
 #: and an input that reaches fewer levels than this
 _LEVELS = 64
+#: so many dominating windows are named
+_NAMED = 3
 
 
 def observe(
     program: Program,
     calibration: Any,
     *,
-    method: str | Estimator = "mse",
+    method: str | Estimator = MEASURED,
     percent: float = 99.9,
     batch: int = 16,
     ledger: Ledger | None = None,
 ) -> Ranges:
     """Range of every value of a float program on calibration windows.
 
-    The extremes are exact; percentile and mse work on a fixed random sample of 32,768 numbers per value, the same
-    for the same windows. Windows pass in batches, so memory does not grow with the calibration set.
+    A range comes from the extremes of every window, not from the extremes of all: at each value, windows that reach
+    at least 10 times what nine in ten windows stay below are left aside and named in the notes (a rail, a lost
+    electrode). Extremes are exact; percentile and mse work on a fixed random sample of 32,768 numbers per value, the
+    same for the same windows. Windows pass in batches, so memory does not grow with the calibration set.
+
+    "measured" takes for every value the range among those of "minmax", "percentile" and "mse" with which the
+    *output* of the program is best, see `choose`.
 
     Parameters
     ----------
     program : float program from `lower`
     calibration : `Windows` or array (n, *input shape) in the model's unit; training data only
-    method : "mse", "minmax", "percentile" or a function (sample, minimum, maximum) → (low, high)
+    method : "measured", "minmax", "percentile", "mse" or a function (sample, minimum, maximum) → (low, high)
     percent : share of values that "percentile" covers
     batch : windows at a time
     ledger : if given, `ledger.record("calibration", calibration)` is called for the audit
@@ -53,22 +61,41 @@ def observe(
     """
     if program.integer:
         raise ValueError(f"program '{program.name}' is already in integers; observe the float program")
-    name, estimate = estimator(method, percent=percent)
     X = _checked(program, calibration)
     if ledger is not None:
         ledger.record("calibration", calibration)
-    seen = {value: _Seen(v.size, len(X)) for value, v in program.values.items()}
+    name, estimators = _estimators(method, percent)
+    seen = _seen(program, X, batch)
+    found: dict[str, Bounds] = {key: {} for key in estimators}
+    for value, s in seen.items():
+        _finite(program, value, s)
+        ordinary = ~dominating(s.magnitudes)
+        low, high = s.extremes[:, ordinary]
+        sample = s.sample(ordinary)
+        for key, estimate in estimators.items():
+            a, b = estimate(sample, float(low.min()), float(high.max()))
+            found[key][value] = (min(float(a), 0.0), max(float(b), 0.0))
+    bounds = choose(program, X, found) if len(found) > 1 else found[name]
+    ids = [str(i) for i in getattr(calibration, "ids", range(len(X)))]
+    return Ranges(bounds, name, len(X), (*_few(X), *_offset(program, X, seen), *_dominated(program, seen, ids)))
+
+
+def _estimators(method: str | Estimator, percent: float) -> tuple[str, dict[str, Estimator]]:
+    """Name of the method, and the estimators that it chooses among."""
+    if method != MEASURED:
+        name, estimate = estimator(method, percent=percent)
+        return name, {name: estimate}
+    return MEASURED, {name: estimator(name, percent=percent)[1] for name in METHODS}
+
+
+def _seen(program: Program, X: NDArray[np.float32], batch: int) -> dict[str, Seen]:
+    seen = {value: Seen(v.size, len(X)) for value, v in program.values.items()}
     for start in range(0, len(X), batch):
         part = X[start : start + batch]
         results = {program.input: part, **interpret(program, part, trace=True)}
         for value, array in results.items():
             seen[value].add(array)
-    bounds = {}
-    for value, s in seen.items():
-        _finite(program, value, s)
-        low, high = estimate(s.sample, s.minimum, s.maximum)
-        bounds[value] = (min(float(low), 0.0), max(float(high), 0.0))
-    return Ranges(bounds, name, len(X), (*_few(X), *_offset(X)))
+    return seen
 
 
 def _few(X: NDArray[np.float32]) -> tuple[str, ...]:
@@ -76,10 +103,11 @@ def _few(X: NDArray[np.float32]) -> tuple[str, ...]:
     return (few,) if len(X) < _FEW else ()
 
 
-def _offset(X: NDArray[np.float32]) -> tuple[str, ...]:
+def _offset(program: Program, X: NDArray[np.float32], seen: Mapping[str, Seen]) -> tuple[str, ...]:
     """A note if the 256 levels of the input, of which one is zero, are spent on its offset."""
+    X = X[~dominating(seen[program.input].magnitudes)]
     low, high = float(X.min()), float(X.max())
-    levels = 256 * (high - low) / (max(high, 0.0) - min(low, 0.0))
+    levels = 256 * (high - low) / max(max(high, 0.0) - min(low, 0.0), 1e-300)
     if levels >= _LEVELS:
         return ()
     return (
@@ -88,27 +116,30 @@ def _offset(X: NDArray[np.float32]) -> tuple[str, ...]:
     )
 
 
-class _Seen:
-    """Exact extremes and a bounded random sample of one value."""
+def _dominated(program: Program, seen: Mapping[str, Seen], ids: Sequence[str]) -> tuple[str, ...]:
+    """Notes that name the windows that would set a range alone, and the first layer where they would."""
+    first: dict[int, str] = {}
+    for value, s in seen.items():
+        for index in np.flatnonzero(dominating(s.magnitudes)):
+            first.setdefault(int(index), value)
+    notes = []
+    for row, value in list(first.items())[:_NAMED]:
+        m = seen[value].magnitudes
+        others = float(np.quantile(m, 0.9, method="lower"))
+        notes.append(
+            f"calibration window {ids[row]} dominates at {_place(program, value)}: it reaches {m[row]:.3g}, and "
+            f"nine in ten windows stay below {others:.3g}; it was left aside there, or it alone would have set the "
+            "range. Look for a rail or a lost electrode"
+        )
+    rest = len(first) - _NAMED
+    return (*notes, f"{rest} more calibration windows dominate somewhere") if rest > 0 else tuple(notes)
 
-    def __init__(self, size: int, n_windows: int) -> None:
-        self._rng = np.random.default_rng([size, n_windows])
-        self._per_window = min(size, max(1, _SAMPLE // n_windows))
-        self._parts: list[NDArray[np.float64]] = []
-        self.minimum, self.maximum = np.inf, -np.inf
 
-    def add(self, array: NDArray[Any]) -> None:
-        flat = array.reshape(len(array), -1)
-        self.minimum = float(np.minimum(self.minimum, flat.min()))
-        self.maximum = float(np.maximum(self.maximum, flat.max()))
-        if self._per_window < flat.shape[1]:
-            columns = self._rng.integers(0, flat.shape[1], (len(flat), self._per_window))
-            flat = np.take_along_axis(flat, columns, axis=1)
-        self._parts.append(flat.astype(np.float64).reshape(-1))
-
-    @property
-    def sample(self) -> NDArray[np.float64]:
-        return np.concatenate(self._parts)
+def _place(program: Program, value: str) -> str:
+    if value == program.input:
+        return "the input"
+    source = next((op.source for op in program.ops if op.output == value), value)
+    return f"layer '{source}' (value '{value}')"
 
 
 def _checked(program: Program, calibration: Any) -> NDArray[np.float32]:
@@ -131,11 +162,10 @@ def _checked(program: Program, calibration: Any) -> NDArray[np.float32]:
     return X
 
 
-def _finite(program: Program, value: str, seen: _Seen) -> None:
-    if np.isfinite(seen.minimum) and np.isfinite(seen.maximum):
+def _finite(program: Program, value: str, seen: Seen) -> None:
+    if np.isfinite(seen.extremes).all():
         return
-    source = next((op.source for op in program.ops if op.output == value), value)
     raise ValueError(
-        f"calibration: layer '{source}' (value '{value}') gives NaN or infinity on the calibration windows, for "
+        f"calibration: {_place(program, value)} gives NaN or infinity on the calibration windows, for "
         "example log or division of zero; clamp its input (torch.clamp) before quantizing"
     )

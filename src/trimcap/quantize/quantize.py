@@ -15,7 +15,7 @@ from trimcap.program.program import Op, Program, Value
 from trimcap.quantize.fixed_point import fixed_point, shared_shift
 from trimcap.quantize.grids import quantized_values
 from trimcap.quantize.observe import observe
-from trimcap.quantize.ranges import Estimator, Ranges
+from trimcap.quantize.ranges import MEASURED, Estimator, Ranges
 from trimcap.quantize.tables import lookup, merge_maps
 
 Array = NDArray[Any]
@@ -28,7 +28,7 @@ def quantize(
     calibration: Ranges | Any,
     *,
     bits: int = 8,
-    method: str | Estimator = "mse",
+    method: str | Estimator = MEASURED,
     ledger: Any = None,
 ) -> Program:
     """Post-training quantization: int8 activations and weights, int32 sums, no float after the input.
@@ -44,7 +44,7 @@ def quantize(
     calibration : `Ranges` from `observe`, or windows to observe: `Windows` or array (n, *input shape), training
         data only
     bits : bits of the weights, 2 to 8 (stored as int8); activations always have 8
-    method : range method when windows are given: "mse", "minmax", "percentile" or a function
+    method : range method when windows are given: "measured", "minmax", "percentile", "mse" or a function
     ledger : if given, `ledger.record("calibration", windows)` is called for the audit
 
     Returns

@@ -117,6 +117,9 @@ def mse_range(sample: F64, minimum: float, maximum: float, *, bits: int = 8) -> 
 METHODS: dict[str, Estimator] = {"minmax": minmax_range, "percentile": percentile_range, "mse": mse_range}
 """Range estimators by name."""
 
+#: for each value the one of `METHODS` with the smallest measured error at the output, see `choose`
+MEASURED = "measured"
+
 
 def estimator(method: str | Estimator, *, percent: float = 99.9) -> tuple[str, Estimator]:
     """Name and function of a method given by name or as a function.
@@ -128,7 +131,7 @@ def estimator(method: str | Estimator, *, percent: float = 99.9) -> tuple[str, E
     if not isinstance(method, str):
         return getattr(method, "__name__", "custom"), method
     if method not in METHODS:
-        raise ValueError(unknown("range method", method, METHODS))
+        raise ValueError(unknown("range method", method, (MEASURED, *METHODS)))
     if method != "percentile":
         return method, METHODS[method]
     if not 0 < percent <= 100:

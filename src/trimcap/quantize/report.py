@@ -1,7 +1,8 @@
-"""What quantization cost: noise per operation, agreement and error of the logits."""
+"""What quantization cost: noise of every value, agreement and error of the logits."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trimcap.program.interpret import as_input, dequantize, interpret
+from trimcap.program.interpret import as_input, dequantize, interpret, quantize_input
 from trimcap.program.program import Program
+from trimcap.quantize.extremes import dominating
 
-F64 = NDArray[np.float64]
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,12 @@ class Agreement:
     Parameters
     ----------
     n_windows : number of windows
-    agreement : share of windows with the same largest logit
+    agreement : share of windows with the same largest logit, of all windows
     max_error, rms_error : of the logits, in their unit
     scale : largest |logit| of the float program
     sqnr : signal-to-quantization-noise ratio of the logits, dB
+    left_aside : windows that dominate the input (see `extremes.dominating`): they count in the agreement, but not in
+        errors and ratios, which they alone would make
     """
 
     n_windows: int
@@ -34,16 +38,23 @@ class Agreement:
     rms_error: float
     scale: float
     sqnr: float
+    left_aside: int = 0
 
 
-def sqnr(reference: NDArray[Any], approximation: NDArray[Any]) -> float:
-    """Signal-to-quantization-noise ratio 10·log10(Σx² / Σ(x − x̂)²), dB; +inf without noise, −inf without signal."""
+def sqnr(reference: Array, approximation: Array) -> float:
+    """Signal-to-quantization-noise ratio 10·log10(Σr² / Σ(r − s(q − z))²), dB; +inf without noise, −inf without signal.
+
+    Parameters
+    ----------
+    reference : r, real numbers
+    approximation : s(q − z), the real numbers that the integers stand for
+    """
     x = np.asarray(reference, np.float64)
     return _decibel(float((x**2).sum()), float(((x - approximation) ** 2).sum()))
 
 
 def noise_table(program: Program, quantized: Program, X: Any, *, batch: int = 16) -> pd.DataFrame:
-    """Noise of every value that both programs compute, one row each.
+    """Noise of the input and of every value that both programs compute, one row each.
 
     Parameters
     ----------
@@ -53,34 +64,11 @@ def noise_table(program: Program, quantized: Program, X: Any, *, batch: int = 16
 
     Returns
     -------
-    DataFrame with columns op, kind, source (layer), scale, sqnr (dB) and saturated (share of numbers at either end
-    of the grid), in order of execution; the noise accumulates from the input on, a sudden drop names the layer to
-    look at
+    DataFrame with columns value, kind, source (layer), dtype, scale, sqnr (dB) and saturated (share of numbers at
+    either end of the grid), in order of execution; the noise accumulates from the input on, a sudden drop names the
+    layer to look at. Windows that dominate the input are left aside.
     """
-    X = as_input(program, X)
-    ops = [op for op in quantized.ops if op.name in {o.name for o in program.ops}]
-    power, noise, ends = (dict.fromkeys((op.name for op in ops), 0.0) for _ in range(3))
-    for start in range(0, len(X), batch):
-        part = X[start : start + batch]
-        wanted, got = interpret(program, part, trace=True), interpret(quantized, part, trace=True)
-        for op in ops:
-            x = wanted[op.name].astype(np.float64)
-            raw, info = got[op.name], np.iinfo(got[op.name].dtype)
-            power[op.name] += float((x**2).sum())
-            noise[op.name] += float(((x - dequantize(quantized, raw, value=op.output)) ** 2).sum())
-            ends[op.name] += float(((raw == info.min) | (raw == info.max)).mean() * len(part))
-    rows = [
-        {
-            "op": op.name,
-            "kind": op.kind,
-            "source": op.source,
-            "scale": quantized.values[op.output].scale,
-            "sqnr": _decibel(power[op.name], noise[op.name]),
-            "saturated": ends[op.name] / max(len(X), 1),
-        }
-        for op in ops
-    ]
-    return pd.DataFrame(rows)
+    return compared(program, quantized, X, batch=batch)[1]
 
 
 def agreement(program: Program, quantized: Program, X: Any) -> Agreement:
@@ -90,20 +78,80 @@ def agreement(program: Program, quantized: Program, X: Any) -> Agreement:
     ------
     ValueError : no windows.
     """
+    return compared(program, quantized, X)[0]
+
+
+def compared(program: Program, quantized: Program, X: Any, *, batch: int = 16) -> tuple[Agreement, pd.DataFrame]:
+    """Both `agreement` and `noise_table`, in one run of either program.
+
+    Raises
+    ------
+    ValueError : no windows.
+    """
     X = as_input(program, X)
     if not len(X):
         raise ValueError("agreement: no windows to compare on")
-    wanted = np.asarray(interpret(program, X), np.float64).reshape(len(X), -1)
-    got = dequantize(quantized, interpret(quantized, X)).astype(np.float64).reshape(len(X), -1)
-    error = np.abs(got - wanted)
-    return Agreement(
+    ordinary = ~dominating(np.abs(X).reshape(len(X), -1).max(axis=1))
+    common = [program.input, *(op.output for op in quantized.ops if op.output in program.values)]
+    sums = {name: np.zeros(3) for name in common}
+    same, worst, square, count, scale = 0, 0.0, 0.0, 0, 0.0
+    for start in range(0, len(X), batch):
+        part, rows = X[start : start + batch], ordinary[start : start + batch]
+        for name, x, raw in _pairs(program, quantized, part, common):
+            info, real = np.iinfo(raw.dtype), dequantize(quantized, raw, value=name)
+            r, error = x[rows].astype(np.float64), x[rows] - real[rows].astype(np.float64)
+            ends = ((raw == info.min) | (raw == info.max))[rows]
+            sums[name] += ((r**2).sum(), (error**2).sum(), ends.sum())
+            if name == program.output:
+                same += int((_flat(x).argmax(1) == _flat(real).argmax(1)).sum())
+                worst, scale = max(worst, _largest(error)), max(scale, _largest(r))
+                square, count = square + float((error**2).sum()), count + error.size
+    out = sums[program.output]
+    found = Agreement(
         n_windows=len(X),
-        agreement=float((wanted.argmax(1) == got.argmax(1)).mean()),
-        max_error=float(error.max()),
-        rms_error=float(np.sqrt((error**2).mean())),
-        scale=float(np.abs(wanted).max()),
-        sqnr=sqnr(wanted, got),
+        agreement=same / len(X),
+        max_error=worst,
+        rms_error=float(np.sqrt(square / max(count, 1))),
+        scale=scale,
+        sqnr=_decibel(out[0], out[1]),
+        left_aside=int((~ordinary).sum()),
     )
+    return found, _table(quantized, sums, int(ordinary.sum()))
+
+
+def _pairs(program: Program, quantized: Program, X: Array, common: list[str]) -> Iterator[tuple[str, Array, Array]]:
+    """Name, real numbers and integers of every value."""
+    wanted, got = interpret(program, X, trace=True), interpret(quantized, X, trace=True)
+    yield program.input, X, quantize_input(quantized, X)
+    for name in common[1:]:
+        yield name, wanted[name], got[name]
+
+
+def _table(quantized: Program, sums: dict[str, NDArray[np.float64]], n: int) -> pd.DataFrame:
+    made = {op.output: op for op in quantized.ops}
+    rows = []
+    for name, (signal, noise, ends) in sums.items():
+        value, op = quantized.values[name], made.get(name)
+        rows.append(
+            {
+                "value": name,
+                "kind": op.kind if op else "input",
+                "source": op.source if op else "input",
+                "dtype": value.dtype,
+                "scale": value.scale,
+                "sqnr": _decibel(signal, noise),
+                "saturated": float(ends / max(n * value.size, 1)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _flat(x: Array) -> Array:
+    return x.reshape(len(x), -1)
+
+
+def _largest(x: Array) -> float:
+    return float(np.abs(x).max(initial=0.0))
 
 
 def _decibel(signal: float, noise: float) -> float:

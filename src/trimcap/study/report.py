@@ -8,6 +8,7 @@ from pathlib import Path
 from trimcap._files import write_atomic
 from trimcap.study import figures, findings, tables
 from trimcap.study.gathered import Gathered, gather
+from trimcap.study.integers import integer_sections
 from trimcap.study.latex import latex
 from trimcap.study.layout import Drawing, Section
 from trimcap.study.method_report import method_headline, method_sections, method_tiles
@@ -76,6 +77,7 @@ def sections(run: Gathered, compared: Mapping[str, Paired], twin: Section) -> tu
             text=_argued(run, compared),
             tables=(tables.comparison_table(run, compared),) if compared else (),
         ),
+        *integer_sections(run),
         twin,
         Section("caveats", "Read this before believing it", text=tuple(f"• {c}" for c in findings.caveats(run))),
         Section("confusion", "Confusion matrices", figures=_drawn(figures.confusion_figure(run))),

@@ -14,6 +14,7 @@ from trimcap.graph.save import load
 from trimcap.models.build import MODELS
 from trimcap.models.named import named
 from trimcap.study.folding import check_protocol
+from trimcap.study.integers import fidelity_row
 from trimcap.study.plan import ancestors, plan_of
 from trimcap.study.pruning import check_saliency, mask, prune, published, soft
 from trimcap.study.recipe import Recipe
@@ -23,6 +24,9 @@ from trimcap.study.training import calibrate, dense, re_estimate, recover
 from trimcap.train.masks import Masks
 
 __all__ = ["State", "Task", "check_names", "fitted_to", "make", "plan_of", "restore", "untrained"]
+
+#: training windows that set no range, to compare integers with float on
+_HELD_OUT = 128
 
 
 def check_names(recipe: Recipe) -> None:
@@ -60,25 +64,35 @@ def _rewrite(task: Task, name: str, _: Rewrite, state: State) -> Made:
 
 
 def _quantize(task: Task, name: str, step: Quantize, state: State) -> Made:
-    from trimcap.program.lower import lower
     from trimcap.program.save import save_program
-    from trimcap.quantize.quantize import quantize
+    from trimcap.quantize.network import quantize_network
 
-    rows = np.random.default_rng(task.seed).permutation(len(task.train))[: step.windows]
-    parts = [task.train.take(np.sort(rows))]
+    rows = np.random.default_rng(task.seed).permutation(len(task.train))
+    parts = [task.train.take(np.sort(rows[: step.windows]))]
+    others = task.train.take(np.sort(rows[step.windows :][:_HELD_OUT]))
     own = task.fold.calibration
     if own is not None and any(s.step is not None and s.step.kind == "calibrate" for s in ancestors(task.recipe, name)):
         parts.append(own)  # the wearer may have other amplitudes than everybody in training
-    for part in parts:
+    for part in (*parts, others):
         task.fold.ledger.record("calibration", part)
-    program = quantize(
-        lower(state.network, name="network", classes=task.train.classes),
+    found = quantize_network(
+        state.network,
         join([fitted_to(state.network, part) for part in parts]),
+        held_out=fitted_to(state.network, others) if len(others) else None,
         bits=step.bits,
         method=step.ranges,
+        name="network",
+        classes=task.train.classes,
+        exact_rewrites=False,
     )
-    save_program(program, place_of(task, name))
-    return replace(state, program=program), {"notes": list(program.notes), **network_cost(state.network, bits=8)}
+    save_program(found.program, place_of(task, name))
+    facts = {
+        "notes": list(found.program.notes),
+        "warnings": list(found.fidelity.warnings),
+        "measured": dict(found.program.measured),
+        **fidelity_row(found.program.measured),
+    }
+    return replace(state, program=found.program), {**facts, **network_cost(state.network, bits=8)}
 
 
 def _export(task: Task, name: str, step: Export, state: State) -> Made:

@@ -20,6 +20,7 @@ from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.study.choosing import choose
 from trimcap.study.evidence import electrode_evidence
+from trimcap.study.integers import FIDELITY
 from trimcap.study.plan import ancestors, plan_of
 from trimcap.study.prepare import Prepared, folds_of
 from trimcap.study.recipe import Recipe
@@ -36,7 +37,7 @@ _CLASSIFIERS: dict[str, Callable[[Fold], Probabilities]] = {LINEAR: linear_basel
 _WINDOWS = 1024
 _COPIED = (
     "parameters", "macs", "flash", "sram", "sparsity_requested", "sparsity_achieved", "nonzero", "compressed",
-    "budget_epochs", "budget_macs",
+    "budget_epochs", "budget_macs", *FIDELITY,
 )  # fmt: skip
 
 
@@ -226,6 +227,7 @@ def _facts(
             "rows": list(audit.rows),
         },
         "ledger": task.fold.ledger.to_rows(),
+        "warnings": {name: made["warnings"] for name, made in built.items() if made.get("warnings")},
         "choice": None if choice is None else {key: choice[key] for key in ("chosen", "compared", "inner_folds")},
         "seconds": sum(f.get("seconds", 0) for f in (*built.values(), choice or {})),
     }
