@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,11 +18,31 @@ from trimcap.program.program import Program
 from trimcap.quantize.quantize import quantize
 
 
+@dataclass(frozen=True)
+class ProgramCost:
+    """Of the C of a program: multiply-accumulates, bytes of constants, bytes of state and output (scratch included)."""
+
+    macs: int
+    flash: int
+    sram: int
+
+
+def program_cost(program: Program) -> ProgramCost:
+    """What the C that `export` writes of a program costs, without code and stack; the same numbers as in its manifest.
+
+    Raises
+    ------
+    ExportError : an operation has no C; names it.
+    """
+    steps = [EMITTERS[op.kind](program, index, op) for index, op in enumerate(program.ops)]
+    sram = plan_arena(program, steps).nbytes + program.values[program.output].nbytes
+    return ProgramCost(multiply_adds(program), program.flash_bytes, sram)
+
+
 def deployed_cost(network: Network, *, bits: int = 8) -> Cost:
     """Cost of the C that `export` would write: SRAM with the scratch of its kernels, flash of its constants.
 
     The network is rewritten, lowered and (at 8 bits) quantized with ranges from noise: sizes do not depend on values.
-    `sram_bytes` is the static memory (input window and scratch included) plus the output, without code and stack.
 
     Parameters
     ----------
@@ -33,15 +53,8 @@ def deployed_cost(network: Network, *, bits: int = 8) -> Cost:
     ------
     ValueError : an operation has no C; names it.
     """
-    found = cost(network, bits=bits)
-    program = _program(rewrite(network).network, bits)
-    steps = [EMITTERS[op.kind](program, index, op) for index, op in enumerate(program.ops)]
-    return replace(
-        found,
-        macs=multiply_adds(program),
-        flash_bytes=program.flash_bytes,
-        sram_bytes=plan_arena(program, steps).nbytes + program.values[program.output].nbytes,
-    )
+    found = program_cost(_program(rewrite(network).network, bits))
+    return replace(cost(network, bits=bits), macs=found.macs, flash_bytes=found.flash, sram_bytes=found.sram)
 
 
 def _program(network: Network, bits: int) -> Program:

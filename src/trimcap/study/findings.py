@@ -54,7 +54,7 @@ def _headline(run: Gathered, compared: Mapping[str, Paired]) -> str:
         for key, words in (("flash", "less flash"), ("sram", "less SRAM"), ("macs", "fewer MACs"))
         if times(dense[key], final[key]) != "–"
     ]
-    parts += [", ".join(smaller)] if smaller else []
+    parts += [f"{', '.join(smaller)} than the rewritten dense network"] if smaller else []
     parts += [verified(run)] if verified(run) else []
     return "; ".join(parts) + "."
 

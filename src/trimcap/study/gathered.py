@@ -49,8 +49,15 @@ class Gathered:
 
     @cached_property
     def cost(self) -> pd.DataFrame:
-        """Mean cost by stage, over folds and seeds."""
+        """Mean cost by stage, over folds and seeds: of floats as they would be written in C, exactly rewritten."""
         return self.results[self.results.stage.isin(self.networks)].groupby("stage", sort=False)[list(COSTS)].mean()
+
+    @cached_property
+    def plain_cost(self) -> pd.Series[float]:
+        """Mean cost of the first network without rewriting; what is not known is NaN."""
+        first = self.results[self.results.stage == self.networks[0]]
+        names = {key: f"plain_{key}" if f"plain_{key}" in first else key for key in COSTS}
+        return pd.Series({key: float(pd.to_numeric(first[name]).mean()) for key, name in names.items()})
 
     @property
     def leaky(self) -> bool:

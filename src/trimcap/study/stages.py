@@ -19,7 +19,7 @@ from trimcap.study.plan import ancestors, plan_of
 from trimcap.study.pruning import check_saliency, mask, prune, published, soft
 from trimcap.study.recipe import Recipe
 from trimcap.study.steps import Export, Prune, Quantize, Rewrite, Soft, Verify
-from trimcap.study.task import Made, State, Task, fitted_to, kept, masks_of, network_cost, place_of, untrained
+from trimcap.study.task import Made, State, Task, fitted_to, kept, masks_of, place_of, program_facts, untrained
 from trimcap.study.training import calibrate, dense, re_estimate, recover
 from trimcap.train.masks import Masks
 
@@ -92,11 +92,11 @@ def _quantize(task: Task, name: str, step: Quantize, state: State) -> Made:
         "measured": dict(found.program.measured),
         **fidelity_row(found.program.measured),
     }
-    return replace(state, program=found.program), {**facts, **network_cost(state.network, bits=8)}
+    return replace(state, program=found.program), {**facts, **program_facts(state.network, found.program)}
 
 
 def _export(task: Task, name: str, step: Export, state: State) -> Made:
-    from trimcap.export.artifact import check_artifact, export
+    from trimcap.export.artifact import export
     from trimcap.program.lower import lower
 
     valid = fitted_to(state.network, task.valid)
@@ -104,14 +104,7 @@ def _export(task: Task, name: str, step: Export, state: State) -> Made:
     task.fold.ledger.record("verify", golden, "golden windows")
     program = state.program or lower(state.network, name="network", classes=valid.classes)
     place = export(program, place_of(task, name), golden=golden)
-    found = check_artifact(place).manifest["cost"]
-    facts = {
-        "parameters": state.network.n_parameters,
-        "macs": found["macs"],
-        "flash": found["flash_bytes"],
-        "sram": found["arena_bytes"] + program.values[program.output].nbytes,
-    }
-    return replace(state, program=program, artifact=place), facts
+    return replace(state, program=program, artifact=place), program_facts(state.network, program)
 
 
 def _verify(task: Task, _: str, step: Verify, state: State) -> Made:

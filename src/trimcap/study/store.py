@@ -256,7 +256,8 @@ def _read_csv(path: Path, types: Mapping[str, type]) -> pd.DataFrame:
 _NUMBERS = (
     "accuracy", "balanced_accuracy", "f1", "kappa", "auroc", "valid_accuracy", "valid_balanced_accuracy", "valid_f1",
     "valid_kappa", "valid_auroc", "parameters", "macs", "flash", "sram", "sparsity_requested", "sparsity_achieved",
-    "nonzero", "compressed", "budget_epochs", "budget_macs", "verified_windows", "seconds", "method_sparsity",
+    "nonzero", "compressed", "budget_epochs", "budget_macs", "plain_macs", "plain_flash", "plain_sram",
+    "verified_windows", "seconds", "method_sparsity",
 )  # fmt: skip
 
 

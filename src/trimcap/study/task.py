@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.graph.cost import cost
 from trimcap.graph.network import Network
+from trimcap.graph.rewrite import rewrite
 from trimcap.graph.save import load, save
 from trimcap.models.build import build
 from trimcap.models.scaled import Scaled
@@ -82,7 +83,7 @@ def untrained(recipe: Recipe, train: Windows, *, seed: int, ledger: Ledger) -> A
 def kept(task: Task, name: str, network: Network, facts: Mapping[str, Any], *, masks: Masks | None = None) -> Made:
     """The state with a float network, saved in the trial's folder, and its cost among the facts."""
     save(network, place_of(task, name))
-    found = {**facts, **network_cost(network, bits=32)}
+    found = {**facts, **network_cost(network)}
     if masks is not None:
         masks.save(masks_of(task, name))
         stored = storage(network)
@@ -90,15 +91,32 @@ def kept(task: Task, name: str, network: Network, facts: Mapping[str, Any], *, m
     return State(network, masks=masks), found
 
 
-def network_cost(network: Network, *, bits: int) -> dict[str, int]:
-    """The costs that the report shows."""
-    found = cost(network, bits=bits)
-    return {
-        "parameters": found.parameters,
-        "macs": found.macs,
-        "flash": found.flash_bytes,
-        "sram": found.sram_bytes,
-    }
+def network_cost(network: Network) -> dict[str, Any]:
+    """The costs that the report shows of a float network: of the C that would be written of it, rewritten first.
+
+    `plain_macs`, `plain_flash` and `plain_sram` are those without rewriting. Where an operation has no C, MACs and
+    flash are counted on the graph, and `sram` is None.
+    """
+    found = {"parameters": network.n_parameters, **_float_cost(rewrite(network).network)}
+    return found | {f"plain_{key}": value for key, value in _float_cost(network).items()}
+
+
+def program_facts(network: Network, program: Program) -> dict[str, int]:
+    """The costs that the report shows of a program."""
+    from trimcap.export.deployed import program_cost
+
+    return {"parameters": network.n_parameters, **asdict(program_cost(program))}
+
+
+def _float_cost(network: Network) -> dict[str, Any]:
+    from trimcap.export.deployed import program_cost
+    from trimcap.program.lower import lower
+
+    try:
+        return asdict(program_cost(lower(network)))
+    except ValueError:
+        found = cost(network)
+        return {"macs": found.macs, "flash": found.flash_bytes, "sram": None}
 
 
 def place_of(task: Task, name: str) -> Path:

@@ -37,7 +37,7 @@ _CLASSIFIERS: dict[str, Callable[[Fold], Probabilities]] = {LINEAR: linear_basel
 _WINDOWS = 1024
 _COPIED = (
     "parameters", "macs", "flash", "sram", "sparsity_requested", "sparsity_achieved", "nonzero", "compressed",
-    "budget_epochs", "budget_macs", *FIDELITY,
+    "budget_epochs", "budget_macs", "plain_macs", "plain_flash", "plain_sram", *FIDELITY,
 )  # fmt: skip
 
 
