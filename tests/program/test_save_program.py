@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from one_op import int8, one_op
 
+from sealing import accepted, flipped
 from trimcap._errors import ArtifactError
 from trimcap.program.interpret import interpret
 from trimcap.program.save import load_program, save_program
@@ -38,23 +39,28 @@ def test_missing_folder(tmp_path) -> None:
         load_program(tmp_path)
 
 
-def test_truncated_and_edited_files(program, tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda graph, blob: graph.write_text(graph.read_text()[:500]), "program.json is damaged"),
+        (
+            lambda graph, blob: graph.write_text(graph.read_text().replace('"shift"', '"shaft"')),
+            "json was changed after",
+        ),
+        (lambda graph, blob: graph.write_text(json.dumps({"format": "other"})), "has format 'other'"),
+        (lambda graph, blob: blob.write_bytes(blob.read_bytes()[:-1] + b"!"), "safetensors was changed after"),
+        (lambda graph, blob: blob.unlink(), "safetensors is missing"),
+    ],
+)
+def test_damage_is_named(program, tmp_path, damage, message) -> None:
     save_program(program, tmp_path)
-    graph, blob = tmp_path / "program.json", tmp_path / "program.safetensors"
-    text, data = graph.read_text(), blob.read_bytes()
-    graph.write_text(text[: len(text) // 2])
-    with pytest.raises(ArtifactError, match="not whole JSON"):
+    damage(tmp_path / "program.json", tmp_path / "program.safetensors")
+    with pytest.raises(ArtifactError, match=message):
         load_program(tmp_path)
-    graph.write_text(text.replace('"shift"', '"shaft"'))
-    with pytest.raises(ArtifactError, match="was edited"):
-        load_program(tmp_path)
-    graph.write_text(json.dumps({"format": "other"}))
-    with pytest.raises(ArtifactError, match="format 'other'"):
-        load_program(tmp_path)
-    graph.write_text(text)
-    blob.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    with pytest.raises(ArtifactError, match="edited or truncated"):
-        load_program(tmp_path)
-    blob.unlink()
-    with pytest.raises(ArtifactError, match="are missing"):
-        load_program(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["program.json", "program.safetensors"])
+def test_every_changed_byte_is_refused(program, tmp_path, name) -> None:
+    save_program(program, tmp_path)
+    unseen = [place for place in flipped(tmp_path / name, 4000) if accepted(load_program, tmp_path, name)]
+    assert not unseen

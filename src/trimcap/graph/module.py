@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from trimcap.graph.allowed import DTYPES, operation
 from trimcap.graph.network import Network, Node, Ref, map_refs
 
 #: position of the "are we training" argument, by operation
@@ -30,18 +30,20 @@ _CREATED = {"zeros", "ones", "full", "empty", "arange", "eye", "linspace", "scal
 
 def _dtype(name: str | None, like: Tensor) -> torch.dtype:
     """float32 in the graph means the precision the network runs in; other types stay."""
-    return like.dtype if name in (None, "float32") else getattr(torch, name)
+    return like.dtype if name in (None, "float32") else DTYPES[name]
 
 
-def operation(name: str) -> Callable[..., Any]:
-    """The function behind "aten.conv2d.default" or "getitem"."""
-    if name == "getitem":
-        return operator.getitem
-    if name.startswith("sym."):
-        function: Callable[..., Any] = getattr(operator, name[4:])
-        return function
-    packet, overload = name.split(".")[1:]
-    return getattr(getattr(torch.ops.aten, packet), overload)  # type: ignore[no-any-return]
+def execute(
+    node: Node, function: Callable[..., Any], values: Mapping[str, Any], like: Tensor, training: bool = False
+) -> Any:
+    """The result of one node on `values`; created tensors go where `like` is."""
+    args = map_refs(node.args, values.__getitem__)
+    kwargs = {k: map_refs(v, values.__getitem__) for k, v in node.kwargs.items()}
+    if node.kind in _CREATED:
+        kwargs = {**kwargs, "dtype": _dtype(kwargs.get("dtype"), like), "device": like.device}
+    elif "dtype" in kwargs:
+        kwargs["dtype"] = _dtype(kwargs["dtype"], like)
+    return function(*_for_mode(node, args, training), **kwargs)
 
 
 class NetworkModule(nn.Module):
@@ -93,15 +95,8 @@ class NetworkModule(nn.Module):
         """Execute all nodes; with `keep` every intermediate result is returned, else only what is alive."""
         env: dict[str, Any] = dict(zip(self.network.inputs, inputs, strict=True))
         env.update({name: self.tensor(name) for name in self.network.tensors})
-        device = inputs[0].device
         for node, function in self._steps:
-            args = map_refs(node.args, env.__getitem__)
-            kwargs = {k: map_refs(v, env.__getitem__) for k, v in node.kwargs.items()}
-            if node.kind in _CREATED:
-                kwargs = {**kwargs, "dtype": _dtype(kwargs.get("dtype"), inputs[0]), "device": device}
-            elif "dtype" in kwargs:
-                kwargs["dtype"] = _dtype(kwargs["dtype"], inputs[0])
-            env[node.name] = function(*_for_mode(node, args, self.training), **kwargs)
+            env[node.name] = execute(node, function, env, inputs[0], self.training)
             if not keep:
                 for name in self._last_use.get(node.name, ()):
                     del env[name]

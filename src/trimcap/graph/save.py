@@ -1,13 +1,13 @@
 """A network on disk: graph as JSON, tensors as safetensors. Loading needs neither the model's class nor pickle.
 
-Folder: `network.json` (format, nodes, inputs, constraints, electrode names, SHA-256 of the tensors) and
-`tensors.safetensors`. A reference to another node is written {"ref": name}.
+Folder: `network.json`, sealed (format, nodes, inputs, constraints, electrode names, SHA-256 of itself and of the
+tensors) and `tensors.safetensors`. A reference to another node is written {"ref": name}. What is loaded is checked as a
+file from a stranger: only operations of `trimcap.graph.allowed`, and shapes that hold. `docs/formats.md` specifies it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,33 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from trimcap._errors import ArtifactError
-from trimcap._files import sha256, write_atomic, write_json
+from trimcap._errors import ArtifactError, TraceError
+from trimcap._files import write_atomic
+from trimcap._sealed import Kind, listed, seal, unseal
+from trimcap.graph.allowed import misused
+from trimcap.graph.check import check
 from trimcap.graph.network import Constraint, Network, Node, Ref
 
-FORMAT = "trimcap network 1"
+GRAPH, TENSORS = "network.json", "tensors.safetensors"
+NETWORK = Kind(
+    "network",
+    "trimcap network 2",
+    {
+        "origin": str,
+        "inputs": {str: [int]},
+        "dimensions": [str],
+        "channels": [str],
+        "output": str,
+        "nodes": [{"name": str, "op": str, "args": [Any], "kwargs": {str: Any}, "shape": [Any], "layer": str}],
+        "trainable": [str],
+        "constraints": [{"tensor": str, "kind": str, "dim": int, "value": float}],
+        "notes": [str],
+        "order": [str],
+    },
+    "save the network again",
+)
+#: lists in lists: a list of slices that each hold lists of numbers
+_DEPTH = 4
 
 
 def save(network: Network, folder: Path | str) -> Path:
@@ -28,14 +50,16 @@ def save(network: Network, folder: Path | str) -> Path:
 
     Raises
     ------
-    OSError : the folder can't be written
+    OSError : the folder can't be written. TraceError : it holds an operation that no file may hold; names it.
     """
     folder = Path(folder)
+    for node in network.nodes:
+        if why := misused(node):
+            raise TraceError(f"operation '{node.name}' ({node.op}): {why}")
     tensors = {name: tensor.detach().contiguous().clone() for name, tensor in network.tensors.items()}
     # the tensors first: a reader that finds the old JSON with new tensors sees the hash mismatch
-    weights = write_atomic(folder / "tensors.safetensors", save_tensors(tensors))
+    write_atomic(folder / TENSORS, save_tensors(tensors))
     content = {
-        "format": FORMAT,
         "origin": network.origin,
         "inputs": {name: list(shape) for name, shape in network.inputs.items()},
         "dimensions": list(network.dimensions),
@@ -46,16 +70,10 @@ def save(network: Network, folder: Path | str) -> Path:
         "constraints": [asdict(rule) for rule in network.constraints],
         "notes": list(network.notes),
         # safetensors gives tensors back in any order, and axes are named after the first tensor that makes them
-        "tensors": {"file": weights.name, "sha256": sha256(weights), "order": list(tensors)},
+        "order": list(tensors),
     }
-    write_json(folder / "network.json", content | {"sha256": _digest(content)})
+    seal(folder / GRAPH, NETWORK, content, files=[TENSORS])
     return folder
-
-
-def _digest(content: dict[str, Any]) -> str:
-    """SHA-256 of everything in network.json but the digest itself."""
-    rest = {key: value for key, value in content.items() if key != "sha256"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def load(folder: Path | str) -> Network:
@@ -63,64 +81,40 @@ def load(folder: Path | str) -> Network:
 
     Raises
     ------
-    ArtifactError : a file is missing, edited or of another format; names the file
+    ArtifactError : a file is missing, edited or of another format, or what it holds is no network; names the file
     """
-    folder = Path(folder)
-    content = _read_json(folder / "network.json")
-    if content.get("format") != FORMAT:
-        raise ArtifactError(
-            f"{folder / 'network.json'} has format {content.get('format')!r}; this version reads {FORMAT!r}"
-        )
-    if content.get("sha256") != _digest(content):
-        raise ArtifactError(
-            f"{folder / 'network.json'} was changed after it was saved (its SHA-256 does not fit). "
-            "Restore the file or save the network again."
-        )
+    path = Path(folder) / GRAPH
     try:
-        weights = folder / content["tensors"]["file"]
-        found = _read_tensors(weights, content["tensors"]["sha256"])
-        tensors = {name: found[name] for name in content["tensors"]["order"]}
-        return Network(
-            nodes=tuple(_node_from_json(node) for node in content["nodes"]),
-            tensors=tensors,
-            trainable=frozenset(content["trainable"]),
-            inputs={name: tuple(shape) for name, shape in content["inputs"].items()},
-            output=content["output"],
-            constraints=tuple(Constraint(**rule) for rule in content["constraints"]),
-            channels=tuple(content["channels"]),
-            dimensions=tuple(content["dimensions"]),
-            origin=content["origin"],
-            notes=tuple(content["notes"]),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(f"{folder / 'network.json'} is damaged ({error!r}); save the network again") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = unseal(path, NETWORK)
     except FileNotFoundError:
-        raise ArtifactError(f"{path.parent} holds no network: {path.name} is missing") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path} is damaged ({error}); save the network again") from error
-    if not isinstance(content, dict):
-        raise ArtifactError(f"{path} is not a network: it holds a {type(content).__name__}")
-    return content
-
-
-def _read_tensors(path: Path, want: str) -> dict[str, Any]:
-    if not path.exists():
-        raise ArtifactError(f"{path} is missing; the network is incomplete")
-    got = sha256(path)
-    if got != want:
-        raise ArtifactError(
-            f"{path} was changed after it was saved: SHA-256 {got[:12]}…, network.json says {want[:12]}…. "
-            "Restore the file or save the network again."
-        )
+        raise ArtifactError(f"{folder} holds no network: {GRAPH} is missing") from None
+    found = _tensors(listed(path, content, TENSORS, NETWORK), path)
+    if sorted(found) != sorted(content["order"]):
+        raise ArtifactError(f"{path} is damaged (its tensors are not those of {TENSORS}); {NETWORK.again}")
     try:
-        return dict(load_tensors(path.read_bytes()))
-    except SafetensorError as error:
-        raise ArtifactError(f"{path} is damaged: {error}") from error
+        return check(
+            Network(
+                nodes=tuple(_node_from_json(node) for node in content["nodes"]),
+                tensors={name: found[name] for name in content["order"]},
+                trainable=frozenset(content["trainable"]),
+                inputs={name: tuple(shape) for name, shape in content["inputs"].items()},
+                output=content["output"],
+                constraints=tuple(Constraint(**rule) for rule in content["constraints"]),
+                channels=tuple(content["channels"]),
+                dimensions=tuple(content["dimensions"]),
+                origin=content["origin"],
+                notes=tuple(content["notes"]),
+            )
+        )
+    except ValueError as error:
+        raise ArtifactError(f"{path} holds no network that can be used: {error}") from error
+
+
+def _tensors(blob: bytes, path: Path) -> dict[str, Any]:
+    try:
+        return dict(load_tensors(blob))
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise ArtifactError(f"{path.parent / TENSORS} is damaged: {error!r}; {NETWORK.again}") from error
 
 
 def _node_to_json(node: Node) -> dict[str, Any]:
@@ -150,14 +144,21 @@ def _to_json(value: Any) -> Any:
         return {"ref": value.name}
     if isinstance(value, tuple | list):
         return [_to_json(item) for item in value]
-    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+    if isinstance(value, float) and not math.isfinite(value):
         return {"float": str(value)}
     return value
 
 
-def _from_json(value: Any) -> Any:
+def _from_json(value: Any, depth: int = 0) -> Any:
     if isinstance(value, dict):
-        return Ref(value["ref"]) if "ref" in value else float(value["float"])
+        name = value.get("ref")
+        if len(value) == 1 and isinstance(name, str):
+            return Ref(name)
+        if len(value) == 1 and value.get("float") in ("inf", "-inf", "nan"):
+            return float(value["float"])
+        raise ValueError(f"{repr(value)[:80]} is no argument")
     if isinstance(value, list):
-        return tuple(_from_json(item) for item in value)
+        if depth == _DEPTH:
+            raise ValueError(f"an argument nests more than {_DEPTH} deep")
+        return tuple(_from_json(item, depth + 1) for item in value)
     return value

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from trimcap._errors import unknown
 from trimcap.program.kernels import window_counts
 from trimcap.program.program import KINDS, Op, Program, Value
+from trimcap.program.shapes import check_op, check_value
 
 #: constants by kind: in float programs, and what integer programs add
 _FLOAT_ROLES = {"conv": ("weight", "bias"), "linear": ("weight", "bias")}
@@ -35,6 +36,10 @@ def check(program: Program) -> Program:
         exist, quantization differs across an operation that only copies, a multiplier or shift is out of range,
         or an accumulator may overflow int32.
     """
+    if program.input not in program.values:
+        raise ValueError(f"program '{program.name}': its input '{program.input}' is no value")
+    for value in program.values.values():
+        check_value(value, integer=program.integer)
     known = {program.input}
     for op in program.ops:
         where = f"program '{program.name}', operation '{op.name}' ({op.source or op.kind})"
@@ -44,9 +49,10 @@ def check(program: Program) -> Program:
         missing += [n for n in op.inputs if n not in known]
         if missing:
             raise ValueError(f"{where}: value '{missing[0]}' does not exist yet")
+        if op.output in known:
+            raise ValueError(f"{where}: its output '{op.output}' is made twice, or is the input")
         _check_constants(program, op, where)
-        if op.kind == "avg_pool" and not op.attrs["divisor"]:
-            _check_counts(program, op, where)
+        _check_fit(program, op, where)
         if program.integer:
             _check_integer(program, op, where)
         known.add(op.output)
@@ -87,10 +93,23 @@ def _check_constants(program: Program, op: Op, where: str) -> None:
     for role in roles:
         if op.constants.get(role) not in program.constants:
             raise ValueError(f"{where}: its constant '{role}' is missing")
+    if flat := [r for r in roles if r != "weight" and program.constant(op, r).ndim != 1]:
+        raise ValueError(
+            f"{where}: its constant '{flat[0]}' has {program.constant(op, flat[0]).ndim} dimensions, not 1"
+        )
     if op.kind in _FLOAT_ROLES:
         rows = {role: len(program.constant(op, role)) for role in roles}
         if len(set(rows.values())) > 1:
             raise ValueError(f"{where}: constants disagree on the number of outputs: {rows}")
+
+
+def _check_fit(program: Program, op: Op, where: str) -> None:
+    try:
+        check_op(program, op)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    if op.kind == "avg_pool" and not op.attrs["divisor"]:
+        _check_counts(program, op, where)
 
 
 def _check_counts(program: Program, op: Op, where: str) -> None:

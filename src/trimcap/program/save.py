@@ -1,9 +1,7 @@
-"""A Program as two files: graph as JSON, constants as safetensors. No pickle."""
+"""A Program as two files: graph as sealed JSON, constants as safetensors. No pickle. See `docs/formats.md`."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,38 @@ from typing import Any
 import numpy as np
 
 from trimcap._errors import ArtifactError
-from trimcap._files import write_atomic, write_json
+from trimcap._files import write_atomic
+from trimcap._sealed import Kind, listed, seal, unseal
+from trimcap.program.check import check
 from trimcap.program.program import Op, Program, Value
 
-FORMAT = "trimcap-program-1"
 GRAPH, CONSTANTS = "program.json", "program.safetensors"
+PROGRAM = Kind(
+    "program",
+    "trimcap program 2",
+    {
+        "name": str,
+        "input": str,
+        "output": str,
+        "classes": [str],
+        "notes": [str],
+        "measured": {str: Any},
+        "values": [{"name": str, "shape": [int], "dtype": str, "scale": float, "zero_point": int}],
+        "ops": [
+            {
+                "name": str,
+                "kind": str,
+                "inputs": [str],
+                "output": str,
+                "attrs": {str: (None, float, str, [float])},
+                "constants": {str: str},
+                "source": str,
+            }
+        ],
+        "constants": [str],
+    },
+    "export the program again",
+)
 
 
 def save_program(program: Program, folder: Path | str) -> Path:
@@ -30,8 +55,7 @@ def save_program(program: Program, folder: Path | str) -> Path:
     folder = Path(folder)
     blob = save({name: np.ascontiguousarray(a) for name, a in program.constants.items()})
     write_atomic(folder / CONSTANTS, blob)
-    body: dict[str, Any] = {
-        "format": FORMAT,
+    content: dict[str, Any] = {
         "name": program.name,
         "input": program.input,
         "output": program.output,
@@ -40,80 +64,62 @@ def save_program(program: Program, folder: Path | str) -> Path:
         "measured": dict(program.measured),
         "values": [asdict(v) for v in program.values.values()],
         "ops": [{**vars(op), "attrs": dict(op.attrs), "constants": dict(op.constants)} for op in program.ops],
-        "constants": {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in program.constants.items()},
-        "constants_sha256": hashlib.sha256(blob).hexdigest(),
+        "constants": list(program.constants),
     }
-    write_json(folder / GRAPH, {**body, "sha256": _digest(body)})
+    seal(folder / GRAPH, PROGRAM, content, files=[CONSTANTS])
     return folder
 
 
 def load_program(folder: Path | str) -> Program:
-    """The program that `save_program` wrote.
+    """The program that `save_program` wrote; it obeys `trimcap.program.check`.
 
     Raises
     ------
-    ArtifactError : a file is missing, truncated, edited (hash mismatch) or of another version.
+    ArtifactError : a file is missing, truncated, edited (hash mismatch) or of another version, or what it holds is
+        no program; names the file.
     """
-    folder = Path(folder)
-    body = _read_graph(folder / GRAPH)
-    constants = _read_constants(folder / CONSTANTS, body["constants_sha256"])
+    path = Path(folder) / GRAPH
     try:
-        return _program(body, constants)
-    except (KeyError, TypeError) as error:
-        raise ArtifactError(f"'{folder / GRAPH}' lacks {error}; export the program again") from error
-
-
-def _digest(body: dict[str, Any]) -> str:
-    """SHA-256 of the canonical JSON."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _read_graph(path: Path) -> dict[str, Any]:
+        content = unseal(path, PROGRAM)
+    except FileNotFoundError:
+        raise ArtifactError(f"no program here: '{path}' is missing; {PROGRAM.again}") from None
+    constants = _constants(listed(path, content, CONSTANTS, PROGRAM), path)
+    if sorted(constants) != sorted(content["constants"]):
+        raise ArtifactError(f"{path} is damaged (its constants are not those of {CONSTANTS}); {PROGRAM.again}")
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ArtifactError(f"no program here: '{path}' is missing; export it again") from error
+        return check(_program(content, constants))
     except ValueError as error:
-        raise ArtifactError(f"'{path}' is not whole JSON ({error}); export the program again") from error
-    if not isinstance(body, dict) or body.get("format") != FORMAT:
-        got = body.get("format") if isinstance(body, dict) else type(body).__name__
-        raise ArtifactError(f"'{path}' has format {got!r}, this version reads '{FORMAT}'; export the program again")
-    if _digest({k: v for k, v in body.items() if k != "sha256"}) != body.get("sha256"):
-        raise ArtifactError(f"'{path}' was edited: its SHA-256 does not match; export the program again")
-    return body
+        raise ArtifactError(f"{path} holds no program that can be used: {error}") from error
 
 
-def _read_constants(path: Path, sha256: str) -> dict[str, Any]:
+def _constants(blob: bytes, path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
-        blob = path.read_bytes()
-    except FileNotFoundError as error:
-        raise ArtifactError(f"the constants '{path}' are missing; export the program again") from error
-    if hashlib.sha256(blob).hexdigest() != sha256:
-        raise ArtifactError(f"'{path}' was edited or truncated: its SHA-256 does not match; export the program again")
-    constants: dict[str, Any] = load(blob)
-    return constants
+        return dict(load(blob))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path.parent / CONSTANTS} is damaged: {error!r}; {PROGRAM.again}") from error
 
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 
 
-def _program(body: dict[str, Any], constants: dict[str, Any]) -> Program:
-    values = [Value(**{**v, "shape": tuple(v["shape"])}) for v in body["values"]]
+def _program(content: dict[str, Any], constants: dict[str, Any]) -> Program:
+    values = [Value(**{**v, "shape": tuple(v["shape"])}) for v in content["values"]]
     ops = [
         Op(**{**op, "inputs": tuple(op["inputs"]), "attrs": {k: _tuples(v) for k, v in op["attrs"].items()}})
-        for op in body["ops"]
+        for op in content["ops"]
     ]
     return Program(
-        body["name"],
+        content["name"],
         tuple(ops),
         {v.name: v for v in values},
-        {name: constants[name] for name in body["constants"]},
-        body["input"],
-        body["output"],
-        tuple(body["classes"]),
-        tuple(body["notes"]),
-        body["measured"],
+        {name: constants[name] for name in content["constants"]},
+        content["input"],
+        content["output"],
+        tuple(content["classes"]),
+        tuple(content["notes"]),
+        content["measured"],
     )
