@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trimcap.data.edf_head import edf_fields
+
 if TYPE_CHECKING:
     import mne
 
@@ -44,19 +46,18 @@ def named_in(path: Path, header: str, key: str) -> Path | None:
 
 def _check_edf(path: Path) -> None:
     try:
-        with path.open("rb") as file:
-            head = file.read(256)
-            signals = int(head[252:256])
-            file.seek(256 + 216 * signals)
-            counts = [int(file.read(8)) for _ in range(signals)]
-        offset, records = int(head[184:192]), int(head[236:244])
+        head = edf_fields(path)
     except ValueError as error:
         raise ValueError(f"{path}: its header is damaged ({error}); {AGAIN}") from error
-    width = sum(counts) * (3 if path.suffix.lower() == ".bdf" else 2)
-    there = (path.stat().st_size - offset) // width if width else 0
-    if records not in (-1, there):  # -1: the recording was not closed
-        what = "is truncated" if there < records else "is longer than its header says"
-        raise ValueError(f"{path} {what}: {records} records promised, {there} there; {AGAIN}")
+    if (head.width == 3) != (path.suffix.lower() == ".bdf"):
+        raise ValueError(
+            f"{path} is not a readable {path.suffix} file: its header is of the other of EDF and BDF; rename it"
+        )
+    size = head.record_bytes
+    there = (path.stat().st_size - head.offset) // size if size else 0
+    if head.records not in (-1, there):  # -1: the recording was not closed
+        what = "is truncated" if there < head.records else "is longer than its header says"
+        raise ValueError(f"{path} {what}: {head.records} records promised, {there} there; {AGAIN}")
 
 
 def _check_gzip(path: Path) -> None:

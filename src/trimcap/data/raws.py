@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trimcap.data.edf_raw import keep_outside, mark_pauses, read_edf
 from trimcap.data.raw_sizes import AGAIN, check_size, named_in
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ SUFFIXES = (
 # MNE's names of FIF files that hold something else, and further parts of a split recording
 _OTHER_FIF = re.compile(r"[-_](epo|ave|cov|fwd|inv|src|trans|ica|eve|proj|sol|noise)\.fif(\.gz)?$", re.IGNORECASE)
 _PART = re.compile(r"-[1-9][0-9]*(?=\.fif$)")
+_EDF = (".edf", ".bdf")
+# warnings of MNE that say nothing of the data
+_NOISE = ("naming conventions", "split the file", "easurement date", "meas date")
 _SPLIT = re.compile(r"(?<=_split-)(?!0*1[_.])0*[1-9][0-9]*(?=[_.])")
 
 
@@ -54,10 +58,19 @@ def companions(path: Path) -> tuple[Path, ...]:
     if kind == ".fif":
         stem = re.escape(path.stem)
         part = re.compile(rf"{stem}-[1-9][0-9]*\.fif")
-        return tuple(
-            sorted((p for p in path.parent.iterdir() if part.fullmatch(p.name)), key=lambda p: natural(p.name))
-        )
-    return ()
+        parts = sorted((p for p in path.parent.iterdir() if part.fullmatch(p.name)), key=lambda p: natural(p.name))
+        return (*parts, *((events,) if (events := events_file(path)) else ()))
+    return (events,) if kind == ".fif.gz" and (events := events_file(path)) else ()
+
+
+def events_file(path: Path) -> Path | None:
+    """The file of events that MNE's users keep beside a FIF recording: `x-eve.fif` of `x_raw.fif`."""
+    whole = re.sub(r"\.fif(\.gz)?$", "", path.name, flags=re.IGNORECASE)
+    short = re.sub(r"[-_](raw|eeg|meg)(_(sss|tsss))?$", "", whole, flags=re.IGNORECASE)
+    names = (
+        f"{stem}{mark}{end}" for stem in (whole, short) for mark in ("-eve", "_eve") for end in (".fif", ".fif.gz")
+    )
+    return next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
 
 
 def open_raw(path: Path, read: Callable[[], Any] | None = None) -> mne.io.BaseRaw:
@@ -72,16 +85,23 @@ def open_raw(path: Path, read: Callable[[], Any] | None = None) -> mne.io.BaseRa
     ------
     FileNotFoundError : no such file, or one that belongs to it is missing.
     ValueError : empty, truncated or unreadable; says which file.
+
+    Warns
+    -----
+    UserWarning : what MNE warns of, with the name of the file.
     """
     _check_there(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         try:
             raw = _read(path) if read is None else read()
             raw.get_channel_types()  # of a damaged header they are nothing
+            if read is not None or path.suffix.lower() in _EDF:
+                mark_pauses(raw, path)
         except Exception as error:  # MNE raises whatever its parser stumbled over
             raise ValueError(_broken(path, error)) from error
     check_size(path, raw)
+    _relay(path, raw, caught)
     return raw
 
 
@@ -108,12 +128,35 @@ def samples(raw: mne.io.BaseRaw, path: Path, picks: Iterable[int], first: int, l
 def _read(path: Path) -> mne.io.BaseRaw:
     import mne
 
-    try:
-        return mne.io.read_raw(path, preload=False, verbose="error")
-    except Exception as error:  # annotations of EDF should be UTF-8, but are what the recorder's computer wrote
-        if "encoding='latin1'" not in str(error).replace('"', "'"):
-            raise
-        return mne.io.read_raw(path, preload=False, encoding="latin1", verbose="error")
+    if path.suffix.lower() in _EDF:
+        return read_edf(path)
+    return mne.io.read_raw(path, preload=False, verbose="warning")
+
+
+def _relay(path: Path, raw: mne.io.BaseRaw, caught: Sequence[warnings.WarningMessage]) -> None:
+    """Warn again with the file's name, and find the events that MNE left out."""
+    texts = [str(one.message) for one in caught if issubclass(one.category, UserWarning | RuntimeWarning)]
+    if any(text.startswith("Invalid tag") for text in texts):  # FIF; MNE takes what is before it
+        raise ValueError(f"{path} is truncated or damaged ({texts[0]}); {AGAIN}")
+    for text in dict.fromkeys(text.strip() for text in texts if not any(noise in text for noise in _NOISE)):
+        warnings.warn(text if str(path) in text else f"{path}: {text}", stacklevel=3)
+    if any("outside data range" in text for text in texts):
+        keep_outside(raw, _outside(path, raw))
+
+
+def _outside(path: Path, raw: mne.io.BaseRaw) -> list[tuple[float, float, str]]:
+    import mne
+
+    markers = next((other for other in companions(path) if other.suffix == ".vmrk"), path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = mne.read_annotations(markers, verbose="error")
+        except Exception:  # it is told that some were left out
+            return []
+    end = raw.n_times / float(raw.info["sfreq"])
+    rows = zip(found.onset, found.duration, found.description, strict=True)
+    return [(onset, length, str(text)) for onset, length, text in rows if not 0 <= onset < end]
 
 
 def _is_raw(path: Path) -> bool:
