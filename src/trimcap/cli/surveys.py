@@ -108,7 +108,7 @@ def _overview(found: Survey, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if found.balance:
         rows.append(("classes", _counted(found.balance) + f"; {found.unlabelled} rows without a label"))
     rows += [(f"participants:{name}", _counted(values)) for name, values in found.participants.items()]
-    return [*rows, ("damaged", _some(list(found.damaged)) or "none"), ("lost parts", _some(found.lost) or "none")]
+    return [*rows, ("unreadable", _some(list(found.damaged)) or "none"), ("lost parts", _some(found.lost) or "none")]
 
 
 def _files(files: Sequence[FileFacts]) -> Any:
@@ -143,13 +143,16 @@ def _problems(found: Survey) -> list[str]:
 
 def _next(found: Survey) -> list[str]:
     """What to type now."""
+    from trimcap.data.raw_sizes import AGAIN
     from trimcap.data.survey_notes import drifts, unit_of
 
     if not found.files:
         return []
     place = shlex.quote(str(found.folder))
     if found.damaged:
-        return [f"copy or download the damaged files again, or move them away; then `trimcap data check {place}`"]
+        again = any(AGAIN in text for text in found.damaged.values())
+        what = "copy or download the damaged files again" if again else "do what is said of the files above"
+        return [f"{what}, or move them away; then `trimcap data check {place}`"]
     words = ["trimcap", "data", "prepare", found.kind, "--path", place, *_labelling(found)]
     usable = _usable(found)
     if usable != tuple(found.files[0].channels) or any(one.dead or one.unknown for one in found.files):

@@ -12,9 +12,12 @@ from trimcap.data.edf_head import EdfFields, edf_fields
 from trimcap.data.edf_notes import SIGNALS, edf_notes, in_signal, is_plus, pauses
 from trimcap.data.eeg_channels import kind_by_name
 from trimcap.data.electrodes import tidy
+from trimcap.data.raw_sizes import AGAIN
 
 if TYPE_CHECKING:
     import mne
+
+_SLACK = 5e-3  # s; durations are rounded in files
 
 
 def other_rates(path: Path) -> list[str]:
@@ -49,7 +52,11 @@ def read_edf(path: Path) -> mne.io.BaseRaw:
 
     read = mne.io.read_raw_bdf if path.suffix.lower() == ".bdf" else mne.io.read_raw_edf
     # MNE's own reading of annotations stumbles over another encoding, and is not used
-    others = other_rates(path)
+    try:
+        others = other_rates(path)
+    except ValueError as error:
+        kind = path.suffix.lower()
+        raise ValueError(f"{path} is not a readable {kind} file: its header is damaged ({error}); {AGAIN}") from error
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*annotation")
         raw = read(path, exclude=others, preload=False, encoding="latin1", verbose="warning")
@@ -84,13 +91,22 @@ def _annotate(raw: Any, path: Path) -> None:
         row = (onset, note.duration or 0.0, text if channel in raw.ch_names else note.text)
         if lost:
             row = (onset, 0.0, f"BAD in a pause: {row[2]}")
-        (inside if 0 <= onset < end else outside).append(row)
+        (outside if beyond(*row, end) else inside).append(row)
     columns = list(zip(*inside, strict=True)) or [(), (), ()]
     raw.set_annotations(mne.Annotations(*columns), emit_warning=False, verbose="error")
     if outside:
         listed = ", ".join(f"{text!r} at {onset:g} s" for onset, _, text in outside[:3])
         warnings.warn(f"{path}: {counted(len(outside), 'annotation')} outside the signal: {listed}", stacklevel=4)
     keep_outside(raw, outside)
+
+
+def beyond(onset: float, duration: float, text: str, end: float) -> bool:
+    """Whether something happened outside the signal, or lasts longer than it, so that MNE drops or shortens it.
+
+    Marks of bad stretches may be shortened.
+    """
+    late = onset + duration > end + _SLACK and not text.lower().startswith("bad")
+    return not 0 <= onset < end or late
 
 
 def keep_outside(raw: Any, events: list[tuple[float, float, str]]) -> None:

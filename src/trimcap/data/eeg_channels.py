@@ -24,7 +24,7 @@ _BY_NAME = (
     ("stim", r"(STI|Status|Trigger|TRIG)\b|STI ?[0-9]+"),
     ("resp", r"Resp"),
     ("gsr", r"(GSR|EDA)[0-9]*\b"),
-    ("misc", r"(Temp|Plet|Pleth|Erg|SaO2|SpO2|Sound|Event|Photo|Aux|EXG|ACC|Gyro|DC)[0-9XYZ_. ]*\b"),
+    ("misc", r"(Temp|Plet|Pleth|Erg|SaO2|SpO2|Sound|Event|Photo|Aux|EXG(?! Channel)|ACC|Gyro|DC)[0-9XYZ_. ]*\b"),
 )
 
 

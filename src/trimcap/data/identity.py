@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from trimcap.data.edf_head import edf_fields
+from trimcap.data.recorders.known import header_subject
 
 #: what can tell who a file is of, in the order in which it is asked
 WAYS = ("header", "bids", "folder", "file")
@@ -105,6 +106,8 @@ def _header(path: Path, _changed: int, _size: int) -> str:
                 return _first_word(file.read(74)[8:].split(b"\0")[0].decode("latin-1"))
         if name.endswith((".fif", ".fif.gz")):
             return _of_fif(path)
+        if name.endswith(".csv"):
+            return _somebody(header_subject(path))
     except Exception:  # reading the file says what is wrong with it
         return ""
     return ""

@@ -76,22 +76,12 @@ def _check_brainvision(path: Path) -> None:
     if data is None or not data.is_file() or _fact(text, "DataFormat").upper() != "BINARY" or not width:
         return
     size = data.stat().st_size
-    promised = max(_number(text, "DataPoints"), _last_marker(path, text))
+    promised = _number(text, "DataPoints")
     if size % width or promised * width > size:
         raise ValueError(
             f"{data} is truncated: its {size:,} bytes are no whole recording of {path.name} "
             f"({width} bytes a sample, {promised or 'unknown'} samples); {AGAIN}"
         )
-
-
-def _last_marker(path: Path, header: str) -> int:
-    """Sample of the last marker, counted from one: a file without DataPoints has as many."""
-    markers = named_in(path, header, "MarkerFile")
-    if markers is None or not markers.is_file():
-        return 0
-    text = markers.read_bytes().decode("latin-1")
-    places = re.findall(r"^Mk[0-9]+=[^,\n]*,[^,\n]*,\s*([0-9]+)\s*,", text, re.MULTILINE)
-    return max(map(int, places), default=0)
 
 
 def _fact(header: str, key: str) -> str:
