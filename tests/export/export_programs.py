@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from trimcap.program.norms import exponent_table, fraction_of
 from trimcap.program.program import Op, Program, Value
 
 
@@ -121,6 +122,36 @@ class Maker:
             "mul", [a, b], shape, constants, strides_a=self._steps(a, shape), strides_b=self._steps(b, shape)
         )
 
+    def matmul(self, a, b, *, turned=False) -> str:
+        """a (batch, rows, depth) · b (batch, depth, columns); `turned`: b is (batch, columns, depth)."""
+        (batch, rows, depth), other = self.shape(a), self.shape(b)
+        columns = other[1] if turned else other[2]
+        constants = self._requant(np.array([0.5 / depth**0.5 / 70])) if self.integer else None
+        steps_b = (columns * depth, 1, depth) if turned else (columns * depth, columns, 1)
+        return self.op("matmul", [a, b], (batch, rows, columns), constants, batch=batch, rows=rows, depth=depth,
+                       columns=columns, steps_a=(rows * depth, depth, 1), steps_b=steps_b)  # fmt: skip
+
+    def layer_norm(self, x, reduce, *, per_element=True) -> str:
+        shape, count = self.shape(x), reduce if per_element else 1
+        attrs = {"outer": prod(shape) // reduce, "reduce": reduce, "epsilon": 1e-5}
+        if not self.integer:
+            constants = {role: self.rng.standard_normal(count).astype(np.float32) for role in ("gain", "offset")}
+            return self.op("layer_norm", [x], shape, constants, **attrs)
+        constants = {
+            "gain": self.rng.integers(-32767, 32768, count).astype(np.int16),
+            "offset": self.rng.integers(-(2**26), 2**26, count).astype(np.int32),
+            **self._requant(np.array([40 / 2.0 ** (15 + fraction_of(reduce))])),
+        }
+        attrs |= {"epsilon": 77, "fraction": fraction_of(reduce)}
+        return self.op("layer_norm", [x], shape, constants, **attrs)
+
+    def softmax(self, x, dim) -> str:
+        shape, constants = self.shape(x), None
+        if self.integer:
+            constants = {"exponents": exponent_table(0.03), **self._requant(np.array([250 / 2.0**30]))}
+        outer, inner = prod(shape[:dim]), prod(shape[dim + 1 :])
+        return self.op("softmax", [x], shape, constants, outer=outer, reduce=shape[dim], inner=inner)
+
     def _steps(self, name, shape) -> tuple[int, ...]:
         own = (1,) * (len(shape) - len(self.shape(name))) + self.shape(name)
         return tuple(0 if n == 1 else prod(own[i + 1 :]) for i, n in enumerate(own))
@@ -196,6 +227,10 @@ def every_kind(*, integer: bool, seed: int = 3) -> Program:
     f = m.avg_pool(f, (2, 2), stride=(1, 2), padding=(1, 0, 0, 1), divisor=4)
     f = m.slice(f, 0, 1, m.shape(f)[0], 2)
     f = m.add(f, f)
-    f = m.reshape(f, m.shape(f)[0], m.shape(f)[1] * m.shape(f)[2])
+    f = m.avg_pool(f, (2, 3), stride=(1, 1), padding=(1, 0, 0, 2), divisor=0)
+    f = m.conv(m.reshape(f, 2, 3, *m.shape(f)[1:]), 6, (2, 1, 2), padding=(1, 0, 1, 0, 0, 0), groups=2)
+    f = m.reshape(f, 1, m.shape(f)[0], prod(m.shape(f)[1:]))
+    f = m.matmul(m.softmax(m.matmul(f, m.layer_norm(f, m.shape(f)[2]), turned=True), 2), f)
+    f = m.reshape(f, *m.shape(f)[1:])
     f = m.act(m.linear(f, 5), "tanh", ())
     return m.program(m.linear(m.reshape(f, prod(m.shape(f))), 3, wide=integer), "every-kind")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import product
-from math import floor
+from math import floor, isqrt
 
 import numpy as np
 
@@ -34,3 +34,23 @@ def conv(x, zero, weight, bias, *, stride, padding, dilation, groups) -> np.ndar
 
 def clamp(q: int, low: int, high: int) -> int:
     return max(low, min(high, q))
+
+
+def layer_norm(q, epsilon: int, fraction: int) -> list[int]:
+    """(x − µ)/√(σ² + ε) of one row times 2^fraction, in Python integers and rationals."""
+    q = [int(v) for v in q]
+    n, total = len(q), sum(q)
+    d = Fraction(n * sum(v * v for v in q) - total**2 + epsilon)
+    e = 0
+    while d >= 2**32:
+        d, e = d / 4, e + 1
+    while d < 2**30:
+        d, e = d * 4, e - 1
+    root = min(isqrt(2**62 // floor(d)), 2**16 - 1)
+    return [requant(n * v - total, root, 31 + e - fraction) for v in q]
+
+
+def softmax(q, exponents) -> list[int]:
+    """Probabilities of one row times 2^30, in Python integers."""
+    powers = [int(exponents[max(map(int, q)) - int(v)]) for v in q]
+    return [p * (2**46 // sum(powers)) // 2**16 for p in powers]

@@ -79,5 +79,5 @@ def test_copies_must_share_the_grid() -> None:
 def test_averages_over_what_is_inside(padding, entries: int, message: str) -> None:
     factors = {"multiplier": np.full(entries, 2**30, np.int32), "shift": np.full(entries, 31, np.int32)}
     with pytest.raises(ValueError, match=message):
-        one_op("avg_pool", [int8("x", (1, 1, 6))], int8("y", (1, 1, 4)), constants=factors, kernel=(1, 3),
+        one_op("avg_pool", [int8("x", (1, 1, 6))], int8("y", (1, 1, 4 + padding[1])), constants=factors, kernel=(1, 3),
                stride=(1, 1), padding=padding, divisor=0)  # fmt: skip

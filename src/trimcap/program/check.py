@@ -10,17 +10,22 @@ from numpy.typing import NDArray
 
 from trimcap._errors import unknown
 from trimcap.program.kernels import window_counts
+from trimcap.program.norms import LONGEST, fraction_of
 from trimcap.program.program import KINDS, Op, Program, Value
 from trimcap.program.shapes import check_op, check_value
 
 #: constants by kind: in float programs, and what integer programs add
-_FLOAT_ROLES = {"conv": ("weight", "bias"), "linear": ("weight", "bias")}
+_FLOAT_ROLES = {"conv": ("weight", "bias"), "linear": ("weight", "bias"), "layer_norm": ("gain", "offset")}
+_PER_OUTPUT = ("conv", "linear")
 _INTEGER_ROLES = {
     "conv": ("multiplier", "shift"),
     "linear": ("multiplier", "shift"),
     "avg_pool": ("multiplier", "shift"),
     "mean": ("multiplier", "shift"),
     "mul": ("multiplier", "shift"),
+    "matmul": ("multiplier", "shift"),
+    "layer_norm": ("multiplier", "shift"),
+    "softmax": ("exponents", "multiplier", "shift"),
     "add": ("multipliers", "shift"),
     "table": ("table",),
 }
@@ -40,7 +45,6 @@ def check(program: Program) -> Program:
         raise ValueError(f"program '{program.name}': its input '{program.input}' is no value")
     for value in program.values.values():
         check_value(value, integer=program.integer)
-    _check_scales(program)
     known = {program.input}
     for op in program.ops:
         where = f"program '{program.name}', operation '{op.name}' ({op.source or op.kind})"
@@ -62,22 +66,11 @@ def check(program: Program) -> Program:
     return program
 
 
-def _check_scales(program: Program) -> None:
-    """Scales of channels: of an integer input only, one for each, above 0."""
-    for name, value in program.values.items():
-        wrong = name != program.input or not program.integer or value.shape[:1] != (len(value.scales),)
-        if value.scales and (wrong or not all(0 < s < float("inf") for s in value.scales)):
-            raise ValueError(
-                f"program '{program.name}', value '{name}': scales of channels must be one finite number above 0 for "
-                "each channel of an integer input, and nowhere else"
-            )
-
-
 def accumulator_bound(program: Program, op: Op) -> int:
     """Largest |sum| that an integer conv, linear, pool or mean can reach, whatever its input.
 
     For a conv or linear max_o(Σ|w[o]|·d + |b[o]|), for a pool or mean count·d, with d the largest |q − z| of
-    the input; for a product d_a·d_b.
+    the input; for a product d_a·d_b, for a matrix product depth·d_a·d_b; for a layer norm 2^15·max|gain| + max|offset|.
     """
     distances = [distance(program.values[name]) for name in op.inputs]
     if op.kind in ("conv", "linear"):
@@ -85,6 +78,11 @@ def accumulator_bound(program: Program, op: Op) -> int:
         sums = np.abs(weight).reshape(len(weight), -1).sum(1)
         bias = np.abs(program.constant(op, "bias").astype(np.int64))
         return int((sums * distances[0] + bias).max(initial=0))
+    if op.kind == "layer_norm":
+        gain, offset = (np.abs(program.constant(op, role).astype(np.int64)) for role in ("gain", "offset"))
+        return int((gain << 15).max() + offset.max())
+    if op.kind == "matmul":
+        return int(op.attrs["depth"]) * distances[0] * distances[1]
     if op.kind == "avg_pool":
         return int(np.prod(op.attrs["kernel"])) * distances[0]
     if op.kind == "mean":
@@ -109,7 +107,7 @@ def _check_constants(program: Program, op: Op, where: str) -> None:
         raise ValueError(
             f"{where}: its constant '{flat[0]}' has {program.constant(op, flat[0]).ndim} dimensions, not 1"
         )
-    if op.kind in _FLOAT_ROLES:
+    if op.kind in _PER_OUTPUT:
         rows = {role: len(program.constant(op, role)) for role in roles}
         if len(set(rows.values())) > 1:
             raise ValueError(f"{where}: constants disagree on the number of outputs: {rows}")
@@ -140,6 +138,8 @@ def _check_integer(program: Program, op: Op, where: str) -> None:
     if op.kind == "map":
         raise ValueError(f"{where}: a map does not exist in integer programs; it must be a table")
     _check_types(program, op, where)
+    if op.kind in ("layer_norm", "softmax"):
+        _check_norm(program, op, where)
     bound = accumulator_bound(program, op)
     if bound >= 2**31:
         raise ValueError(
@@ -152,12 +152,28 @@ def _check_integer(program: Program, op: Op, where: str) -> None:
             raise ValueError(f"{where}: inputs and output must share scale and zero point, got {sorted(meanings)}")
 
 
+def _check_norm(program: Program, op: Op, where: str) -> None:
+    """What keeps the sums of a layer norm or a softmax within their integers."""
+    n = op.attrs["reduce"]
+    if any(value.dtype != "int8" for value in _values(program, op)):
+        raise ValueError(f"{where}: it reads and writes int8 only")
+    if not 1 <= n <= LONGEST:
+        raise ValueError(f"{where}: it runs over {n:,} numbers; 1 to {LONGEST:,} are possible in integers")
+    if op.kind == "softmax":
+        exponents = program.constant(op, "exponents")
+        if exponents.shape != (256,) or exponents[0] != 32767 or (exponents < 0).any():
+            raise ValueError(f"{where}: 'exponents' must be 256 numbers ≥ 0, 32767 first")
+        return
+    if not 1 <= op.attrs["epsilon"] <= 1 << 60 or op.attrs["fraction"] != fraction_of(n):
+        raise ValueError(f"{where}: epsilon must be in 1…2^60 and fraction {fraction_of(n)}, got {dict(op.attrs)}")
+
+
 def _values(program: Program, op: Op) -> list[Value]:
     return [program.values[name] for name in (*op.inputs, op.output)]
 
 
 def _check_types(program: Program, op: Op, where: str) -> None:
-    wanted = {"weight": "int8", "table": "int8"}
+    wanted = {"weight": "int8", "table": "int8", "gain": "int16", "exponents": "int16"}
     for role, name in op.constants.items():
         array = program.constants[name]
         dtype = wanted.get(role, "int32")

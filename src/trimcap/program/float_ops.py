@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.program.functions import apply_function
-from trimcap.program.kernels import broadcast, conv_sum, pool_patches, window_counts
+from trimcap.program.kernels import broadcast, conv_sum, matrices, pool_patches, window_counts
+from trimcap.program.norms import normalised, probabilities
 from trimcap.program.program import Op, Program
 
 Array = NDArray[Any]
@@ -78,6 +79,25 @@ def _mul(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
     return result
 
 
+def _matmul(_: Program, op: Op, inputs: Sequence[Array]) -> Array:
+    a, b = matrices(op, *(_wide(x) for x in inputs))
+    result: Array = a @ b
+    return result
+
+
+def _layer_norm(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
+    x = _wide(inputs[0]).reshape(len(inputs[0]), op.attrs["outer"], op.attrs["reduce"])
+    y = normalised(x, op.attrs["epsilon"]) * program.constant(op, "gain") + program.constant(op, "offset")
+    result: Array = y.reshape(len(x), *program.values[op.output].shape)
+    return result
+
+
+def _softmax(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
+    a = op.attrs
+    x = _wide(inputs[0]).reshape(len(inputs[0]), a["outer"], a["reduce"], a["inner"])
+    return probabilities(x, 2).reshape(len(x), *program.values[op.output].shape)
+
+
 FLOAT_OPS: dict[str, Callable[[Program, Op, Sequence[Array]], Array]] = {
     "conv": _conv,
     "linear": _linear,
@@ -86,5 +106,8 @@ FLOAT_OPS: dict[str, Callable[[Program, Op, Sequence[Array]], Array]] = {
     "mean": _mean,
     "add": _add,
     "mul": _mul,
+    "matmul": _matmul,
+    "layer_norm": _layer_norm,
+    "softmax": _softmax,
 }
 """Kind → function of the program, the operation and its inputs (n, …), float64 result."""

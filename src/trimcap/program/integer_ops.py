@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.program.check import distance
-from trimcap.program.kernels import broadcast, conv_sum, pool_patches, window_counts
+from trimcap.program.kernels import broadcast, conv_sum, matrices, pool_patches, window_counts
+from trimcap.program.norms import normalised_integers, probability_integers
 from trimcap.program.program import Op, Program, requantize
 
 Array = NDArray[Any]
@@ -131,6 +132,30 @@ def _mul(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
     return _finish(program, op, a * b, program.constant(op, "multiplier"), program.constant(op, "shift"))
 
 
+def _matmul(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
+    # `check` proves |sum| < 2^31, so float64 holds every partial sum exactly
+    a, b = matrices(op, *(_centred(program, n, x, np.float64) for n, x in zip(op.inputs, inputs, strict=True)))
+    total = (a @ b).astype(np.int64)
+    return _finish(program, op, total, program.constant(op, "multiplier"), program.constant(op, "shift"))
+
+
+def _layer_norm(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
+    a = op.attrs
+    q = inputs[0].reshape(len(inputs[0]), a["outer"], a["reduce"])
+    gain, offset = (program.constant(op, role).astype(np.int64) for role in ("gain", "offset"))
+    total = normalised_integers(q, a["epsilon"], a["fraction"]) * gain + offset
+    total = total.reshape(len(q), *program.values[op.output].shape)
+    return _finish(program, op, total, program.constant(op, "multiplier"), program.constant(op, "shift"))
+
+
+def _softmax(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
+    a = op.attrs
+    q = inputs[0].reshape(len(inputs[0]), a["outer"], a["reduce"], a["inner"])
+    found = probability_integers(q, program.constant(op, "exponents"), 2)
+    found = found.reshape(len(q), *program.values[op.output].shape)
+    return _finish(program, op, found, program.constant(op, "multiplier"), program.constant(op, "shift"))
+
+
 INTEGER_OPS: dict[str, Callable[[Program, Op, Sequence[Array]], Array]] = {
     "conv": _conv,
     "linear": _linear,
@@ -139,5 +164,8 @@ INTEGER_OPS: dict[str, Callable[[Program, Op, Sequence[Array]], Array]] = {
     "mean": _mean,
     "add": _add,
     "mul": _mul,
+    "matmul": _matmul,
+    "layer_norm": _layer_norm,
+    "softmax": _softmax,
 }
 """Kind → function of the program, the operation and its inputs (n, …), integer result."""

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from numpy.typing import NDArray
 
+from trimcap.program.program import Op
+
 Array = NDArray[Any]
 
 #: elements of the unrolled input of one matrix product; keeps it near the cache
@@ -75,6 +77,13 @@ def broadcast(x: Array, shape: Sequence[int], strides: Sequence[int]) -> Array:
     x = np.ascontiguousarray(x)
     steps = (x.strides[0], *(s * x.itemsize for s in strides))
     return as_strided(x, (len(x), *shape), steps, writeable=False)
+
+
+def matrices(op: Op, a: Array, b: Array) -> tuple[Array, Array]:
+    """Views (n, batch, rows, depth) and (n, batch, depth, columns) of a matmul's inputs."""
+    batch, rows, depth, columns = (op.attrs[key] for key in ("batch", "rows", "depth", "columns"))
+    left = broadcast(a, (batch, rows, depth), op.attrs["steps_a"])
+    return left, broadcast(b, (batch, depth, columns), op.attrs["steps_b"])
 
 
 def pad_image(x: Array, padding: Sequence[int], fill: Any) -> Array:

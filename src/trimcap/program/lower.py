@@ -10,7 +10,7 @@ import torch
 
 from trimcap.graph.module import operation
 from trimcap.graph.network import Network, Node, Ref, map_refs
-from trimcap.program import lower_arith, lower_linear, lower_maps, lower_pool, lower_shape
+from trimcap.program import lower_arith, lower_linear, lower_maps, lower_norm, lower_pool, lower_product, lower_shape
 from trimcap.program.build import Builder, View
 from trimcap.program.check import check
 from trimcap.program.program import Program, Value
@@ -19,17 +19,17 @@ from trimcap.program.tidy import tidy
 _RULES: dict[str, Callable[[Builder, Node], View | tuple[View, ...]]] = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), lower_linear.conv),
     "linear": lower_linear.linear,
-    "matmul": lower_linear.matmul,
-    "mm": lower_linear.matmul,
     "addmm": lower_linear.addmm,
     "batch_norm": lower_linear.batch_norm,
     **lower_maps.RULES,
+    **lower_norm.RULES,
+    **lower_product.RULES,
     **lower_arith.RULES,
     **lower_shape.RULES,
     **lower_pool.RULES,
 }
 _QUIET = {"_to_copy", "alias", "clone", "contiguous", "detach", "getitem", "to"}
-SUPPORTED: tuple[str, ...] = tuple(sorted(set(_RULES) - _QUIET))
+SUPPORTED: tuple[str, ...] = tuple(sorted({*_RULES, "softmax"} - _QUIET))
 """Names of the ATen operations that `lower` understands, for messages."""
 
 
@@ -98,10 +98,9 @@ def _softmax(b: Builder, node: Node) -> View:
     view = b.view(node.args[0])
     dim = b.dim(node.args[1], len(view.shape) + 1)
     if not _is_last(b.network, node.name) or view.shape[dim] != prod(view.shape):
-        raise b.error(
-            "it is supported only over the classes as the very last operation (where it is left out). "
-            f"Supported: {', '.join(SUPPORTED)}"
-        )
+        if node.kind == "softmax":
+            return lower_norm.softmax(b, view, dim)
+        raise b.error("log_softmax is supported over the classes as the very last operation only; use softmax")
     b.notes.append(
         f"the final {node.kind} was left out: outputs are logits; the largest output is the same class as before"
     )

@@ -105,8 +105,6 @@ def linear(b: Builder, node: Node) -> View:
 
 def matmul(b: Builder, node: Node) -> View:
     """Lower x @ W with a constant matrix W."""
-    if b.is_constant(node.args[0]):
-        raise b.error("a constant matrix times a window; write it as a layer (nn.Linear or nn.Conv)")
     return _linear(b, node.args[0], node.args[1], None, transposed=True)
 
 
@@ -119,7 +117,7 @@ def addmm(b: Builder, node: Node) -> View:
 
 def _linear(b: Builder, x: Any, weight: Any, bias: Any, *, transposed: bool) -> View:
     if not (b.is_constant(weight) and b.is_constant(bias)):
-        raise b.error("both factors depend on the window; a product of two activations of this kind is not supported")
+        raise b.error("its weight depends on the window; write a product of two activations as a matmul")
     view, w = b.view(x), b.constant(weight)
     if w.ndim != 2:
         raise b.error(f"its weight has shape {w.shape}, must be a matrix")

@@ -11,10 +11,6 @@ Activations have no batch dimension. Images are (channels, height, width); a 1-D
 convolution only, so that logits keep their resolution). Weights: int8 in −127…127, zero point 0, one scale per
 output channel.  bias_q[o] = round(bias[o] / (scale_x · scale_w[o])), int32.
 
-**Input.**  The integer input may have `scales`, one per slice of its first dimension (per channel); then real =
-scales[c] · (q − zero_point), and the weights that read it have absorbed scales[c] / scale, so that to every operation
-it is a value of one `scale`.
-
 **Requantization.**  requant(a, m, s) = floor((a·m + 2^(s−1)) / 2^s), a·m in int64, 0 ≤ m < 2^31, 1 ≤ s ≤ 62.
 Every accumulator fits int32 (`check` proves it when the program is made).
 
@@ -33,11 +29,24 @@ absent: no limit); integer programs clamp q to them (absent: the range of the st
 | mean | outer, reduce, inner (ints; x seen as (outer, reduce, inner)) | int: multiplier (1), shift (1) | mean over reduce | as avg_pool |
 | add | strides_a, strides_b (per output dimension, in elements, 0 = broadcast), low, high | int: multipliers (2) int32, shift (1) | a + b | clamp(z_y + floor(((a−z_a)·m_a + (b−z_b)·m_b + 2^(s−1)) / 2^s), low, high) |
 | mul | strides_a, strides_b | int: multiplier (1), shift (1) | a · b | clamp(z_y + requant((a−z_a)(b−z_b), m, s), −128, 127) |
+| matmul | batch, rows, depth, columns (ints), steps_a (of batch, rows, depth), steps_b (of batch, depth, columns; in elements, 0 = broadcast) | int: multiplier (1), shift (1) | y[b,r,c] = Σ_d a[b,r,d] · b[b,d,c] | clamp(z_y + requant(Σ (a−z_a)(b−z_b), m, s), −128, 127) |
+| layer_norm | outer, reduce (ints; x seen as (outer, reduce)), epsilon; int: epsilon (int), fraction (int) | gain, offset (reduce or 1); int: gain int16, offset int32, multiplier (1), shift (1) | gain · (x − µ)/√(σ² + ε) + offset, µ and σ² (of n, not n − 1) over reduce | see below |
+| softmax | outer, reduce, inner (ints; x seen as (outer, reduce, inner)) | int: exponents int16 (256), multiplier (1), shift (1) | exp(x) / Σ exp(x) over reduce | see below |
 | concat | dim | – | copies | the same scale and zero point for all inputs and the output |
 | pad | padding (4: top, left, bottom, right; of the last two dimensions) | – | zeros around | zero point around |
 | permute | order | – | copies | copies |
 | slice | dim, start, step | – | copies | copies |
 | reshape | – | – | the output shares the input's memory | the same |
+
+**Layer norm in integers.** For each row of n = reduce numbers, n ≤ 2^16 (the zero point cancels): S = Σ q,
+V = n·Σ q² − S² ≥ 0, D = V + E with E = max(1, round(ε·n²/s_x²)) ≤ 2^60. e is the integer with 2^30 ≤ D·4^−e < 2^32;
+M = ⌊D·4^−e⌋; R = max{r < 2^16 : r²·M ≤ 2^62}, so R·2^−(31+e) = 1/√D to 2^−15. t = requant(n·q − S, R, 31 + e − f) is
+the normalised number times 2^f, f the largest ≤ 14 with (n − 1)·4^f < 2^30. |t| ≤ 2^15, because (n·q − S)² ≤ (n − 1)·V.
+y = clamp(z_y + requant(t·gain + offset, m, s), −128, 127), with |gain| < 2^15 and |offset| ≤ 2^30.
+
+**Softmax in integers.** exponents[k] = round(32767·exp(−s_x·k)). For each sum over n = reduce ≤ 2^16 numbers:
+T = exponents[max q − q], Z = Σ T (2^15 − 1 ≤ Z < 2^31), P = ⌊2^46/Z⌋ < 2^32, u = ⌊T·P/2^16⌋ ≤ 2^30 is the probability
+times 2^30; y = clamp(z_y + requant(u, m, s), −128, 127).
 """
 
 from __future__ import annotations
@@ -53,7 +62,7 @@ from numpy.typing import NDArray
 DTYPE_BYTES = {"float32": 4, "int8": 1, "int16": 2}
 KINDS = (
     "conv", "linear", "map", "table", "avg_pool", "max_pool", "mean", "add", "mul",
-    "concat", "pad", "permute", "slice", "reshape",
+    "matmul", "layer_norm", "softmax", "concat", "pad", "permute", "slice", "reshape",
 )  # fmt: skip
 
 
@@ -66,7 +75,6 @@ class Value:
     dtype: str = "float32"
     scale: float = 1.0
     zero_point: int = 0
-    scales: tuple[float, ...] = ()  # of an integer input only: one per channel
 
     @property
     def size(self) -> int:

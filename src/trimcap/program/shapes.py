@@ -44,7 +44,7 @@ def check_op(program: Program, op: Op) -> None:
     ------
     ValueError : says what does not fit
     """
-    wanted = {"add": 2, "mul": 2}.get(op.kind, 1)
+    wanted = {"add": 2, "mul": 2, "matmul": 2}.get(op.kind, 1)
     if len(op.inputs) != wanted and not (op.kind == "concat" and op.inputs):
         raise ValueError(f"it has {len(op.inputs)} inputs, must have {wanted}")
     found, stated = RULES[op.kind](program, op), program.values[op.output].shape
@@ -153,6 +153,34 @@ def _pair(program: Program, op: Op) -> Shape:
     return shape
 
 
+def _matmul(program: Program, op: Op) -> Shape:
+    batch, rows, depth, columns = (_number(op, name, least=1) for name in ("batch", "rows", "depth", "columns"))
+    sides = (("steps_a", (batch, rows, depth)), ("steps_b", (batch, depth, columns)))
+    for name, (key, sizes) in zip(op.inputs, sides, strict=True):
+        last = sum((n - 1) * s for n, s in zip(sizes, _numbers(op, key, 3), strict=True))
+        if last >= program.values[name].size:
+            raise ValueError(f"it reads element {last} of '{name[:80]}', which has {program.values[name].size}")
+    return batch, rows, columns
+
+
+def _layer_norm(program: Program, op: Op) -> Shape:
+    outer, reduce = (_number(op, name, least=1) for name in ("outer", "reduce"))
+    epsilon = op.attrs.get("epsilon")
+    if isinstance(epsilon, bool) or not isinstance(epsilon, int if program.integer else float):
+        raise ValueError(f"its epsilon is {repr(epsilon)[:40]}")
+    lengths = [len(program.constant(op, role)) for role in ("gain", "offset")]
+    if outer * reduce != prod(_input(program, op)) or not {1, reduce} >= set(lengths):
+        raise ValueError(f"it sees {_input(program, op)} as {(outer, reduce)}, with gain and offset of {lengths}")
+    return _input(program, op)
+
+
+def _softmax(program: Program, op: Op) -> Shape:
+    outer, reduce, inner = (_number(op, name, least=1) for name in ("outer", "reduce", "inner"))
+    if outer * reduce * inner != prod(_input(program, op)):
+        raise ValueError(f"it sees {_input(program, op)} as {(outer, reduce, inner)}")
+    return _input(program, op)
+
+
 def _concat(program: Program, op: Op) -> Shape:
     shapes, dim = [program.values[name].shape for name in op.inputs], _number(op, "dim")
     rest = {(*s[:dim], *s[dim + 1 :]) for s in shapes}
@@ -201,6 +229,9 @@ RULES: dict[str, Callable[[Program, Op], Shape]] = {
     "mean": _mean,
     "add": _pair,
     "mul": _pair,
+    "matmul": _matmul,
+    "layer_norm": _layer_norm,
+    "softmax": _softmax,
     "concat": _concat,
     "pad": _pad,
     "permute": _permute,
@@ -219,6 +250,9 @@ ATTRIBUTES: dict[str, set[str]] = {
     "mean": {"outer", "reduce", "inner"},
     "add": {"strides_a", "strides_b", "low", "high"},
     "mul": {"strides_a", "strides_b"},
+    "matmul": {"batch", "rows", "depth", "columns", "steps_a", "steps_b"},
+    "layer_norm": {"outer", "reduce", "epsilon", "fraction"},
+    "softmax": {"outer", "reduce", "inner"},
     "concat": {"dim"},
     "pad": {"padding"},
     "permute": {"order"},

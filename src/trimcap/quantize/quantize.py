@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.program.check import check
+from trimcap.program.norms import exponent_table, fraction_of
 from trimcap.program.program import Op, Program, Value
 from trimcap.quantize.fixed_point import fixed_point, shared_shift
-from trimcap.quantize.gains import absorb
 from trimcap.quantize.grids import quantized_values
 from trimcap.quantize.observe import observe
 from trimcap.quantize.ranges import MEASURED, Estimator, Ranges
@@ -68,11 +68,8 @@ def quantize(
         ranges = observe(program, calibration, method=method, ledger=ledger)
     elif ledger is not None:
         raise ValueError("ranges do not say which windows they are from; give the ledger to observe() instead")
-    program = merge_maps(absorb(program, ranges.gains) if ranges.gains else program)
+    program = merge_maps(program)
     values = quantized_values(program, ranges)
-    if ranges.gains:
-        x = values[program.input]
-        values[program.input] = replace(x, scales=tuple(float(np.float32(x.scale / g)) for g in ranges.gains))
     constants: Constants = {}
     ops = tuple(_quantized(program, values, constants, op, bits) for op in program.ops)
     notes = (*program.notes, *ranges.notes)
@@ -88,7 +85,7 @@ def _quantized(program: Program, values: Values, constants: Constants, op: Op, b
     constants.update({names[role]: array for role, array in roles.items()})
     if op.kind == "map":
         return replace(op, kind="table", attrs={}, constants=names)
-    attrs = dict(op.attrs)
+    attrs = _norm_attrs(op, values[op.inputs[0]]) if op.kind == "layer_norm" else dict(op.attrs)
     if op.kind in ("conv", "linear", "add"):
         attrs["low"], attrs["high"] = _limits(op, values[op.output])
     return replace(op, attrs=attrs, constants=names)
@@ -163,12 +160,37 @@ def _table(_: Program, values: Values, op: Op, __: int) -> Constants:
     return {"table": lookup(op, values[op.inputs[0]], values[op.output])}
 
 
+def _layer_norm(program: Program, values: Values, op: Op, _: int) -> Constants:
+    gain, offset = (program.constant(op, role).astype(np.float64) for role in ("gain", "offset"))
+    one = 2.0 ** fraction_of(op.attrs["reduce"])
+    scale = max(np.abs(gain).max() / 32767, np.abs(offset).max() * one / 2.0**30) or 1.0
+    return {
+        "gain": np.round(gain / scale).astype(np.int16),
+        "offset": np.round(offset * one / scale).astype(np.int32),
+        **_ratio(scale / one, values[op.output].scale),
+    }
+
+
+def _softmax(_: Program, values: Values, op: Op, __: int) -> Constants:
+    return {"exponents": exponent_table(values[op.inputs[0]].scale), **_ratio(2.0**-30, values[op.output].scale)}
+
+
+def _norm_attrs(op: Op, x: Value) -> dict[str, Any]:
+    """ε in the units of n²·variance of the integers, and the bits behind the point."""
+    n = op.attrs["reduce"]
+    epsilon = round(min(op.attrs["epsilon"] * n * n / x.scale**2, 2.0**60))
+    return {**op.attrs, "epsilon": max(1, epsilon), "fraction": fraction_of(n)}
+
+
 _RULES: dict[str, Callable[[Program, Values, Op, int], Constants]] = {
     "conv": _weighted,
     "linear": _weighted,
     "avg_pool": _avg_pool,
     "mean": _mean,
     "mul": _mul,
+    "matmul": _mul,
+    "layer_norm": _layer_norm,
+    "softmax": _softmax,
     "add": _add,
     "map": _table,
 }

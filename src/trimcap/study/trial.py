@@ -7,14 +7,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimcap._errors import VerifyError
-from trimcap.data.audit import Finding
 from trimcap.data.baseline import LINEAR, NEIGHBOURS, linear_baseline, nearest_neighbours
 from trimcap.data.folds import Fold
 from trimcap.data.ledger import Ledger
@@ -42,22 +41,10 @@ _COPIED = (
 )  # fmt: skip
 
 
-def run_trial(
-    recipe: Recipe,
-    prepared: Prepared,
-    *,
-    fold: int,
-    seed: int,
-    folder: TrialFolder,
-    shared: tuple[Finding, ...] | None = None,
-) -> dict[str, Any]:
+def run_trial(recipe: Recipe, prepared: Prepared, *, fold: int, seed: int, folder: TrialFolder) -> dict[str, Any]:
     """Run one trial, or the part of it that is not in `folder` yet.
 
     First all stages are made; only then is the test set opened, once for each of them, and nothing is made after that.
-
-    Parameters
-    ----------
-    shared : what the sides of the fold share by content, where that is known; None looks
 
     Returns
     -------
@@ -70,7 +57,6 @@ def run_trial(
     if folder.has("trial"):
         return folder.read("trial")
     own, features = folds_of(prepared, recipe.protocol)[fold]
-    own = replace(own, known=shared)
     task, choice = choose(Task(recipe, prepared, own, features, seed, folder))
     built: dict[str, dict[str, Any]] = {}
     states: dict[str, State] = {}
@@ -237,7 +223,6 @@ def _facts(
         "subjects": subjects,
         "audit": {
             "verdict": audit.verdict,
-            "checks": audit.checks,
             "findings": [asdict(f) for f in audit.findings],
             "rows": list(audit.rows),
         },
