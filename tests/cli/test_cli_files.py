@@ -163,7 +163,7 @@ def test_real_recordings_as_files_of_anybody(call, eegmat_folder, tmp_path):
             source = eegmat_folder / f"Subject{subject}_{part}.edf"
             (tmp_path / f"Person{subject}_{part}.edf").write_bytes(source.read_bytes())
     found = call("data", "check", tmp_path, "--json", ok=True).json
-    assert (found["subjects"], found["rates"], len(found["channels"])) == (["Person00", "Person03"], [500.0], 20)
+    assert (found["subjects"], found["rates"], len(found["channels"])) == (["Subject0", "23"], [500.0], 20)
     line = shlex.split(found["next"][0])[1:-1]
     made = call(*line, tmp_path / "w.npz", "--json", ok=True).json
     assert made["classes"] == {"1": 90, "2": 30}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from trimcap._errors import AuditError
-from trimcap.data.audit import audit
+from trimcap.data.audit import Finding, audit
 from trimcap.data.ledger import STAGES, Ledger
 from trimcap.data.units import group_of
 
@@ -112,16 +112,29 @@ def test_evaluating_the_same_stage_twice_is_a_warning():
 
 def test_empty_ledger_cannot_pass():
     result = audit(TEST, Ledger(), unit="subject")
-    assert errors(result) == ["no 'fit' is recorded: what the network was trained on is unknown"]
+    assert result.verdict == "unknown: trained outside"
+    assert not result.passed
+    assert [f.text for f in result.findings if f.severity == "unknown"] == [
+        "no 'fit' is recorded: what the network was trained on is unknown"
+    ]
     assert [f.text for f in result.findings if f.severity == "note"] == ["the test set was never evaluated"]
 
 
-def test_transductive_step_is_a_note():
-    result = audit(TEST, ledger_of(*HONEST), unit="subject", steps=("cut", "z-scored within subject (transductive)"))
-    assert result.passed
-    (finding,) = result.findings
-    assert finding.severity == "note"
-    assert "transductive" in finding.text
+def test_every_check_has_a_verdict_and_the_worst_counts():
+    def audited(*severities):
+        more = [Finding(severity, "", "found", "content") for severity in severities]
+        return audit(TEST, ledger_of(*HONEST), unit="subject", more=more)
+
+    for severities, verdict in (
+        ((), "passed"),
+        (("note", "warning"), "passed"),
+        (("unknown",), "unknown: trained outside"),
+        (("unknown", "leaky"), "LEAKY"),
+        (("leaky", "error"), "failed"),
+    ):
+        result = audited(*severities)
+        assert result.verdict == result.checks["content"] == verdict
+        assert result.checks["access"] == result.checks["provenance"] == "passed"
 
 
 def test_audit_survives_json():

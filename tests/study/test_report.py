@@ -135,14 +135,14 @@ def test_a_bad_run_says_so(tmp_path):
     assert "Unfinished: 7 of 8 trials" in page
     assert "FAILED" in page
     assert "Do not use these numbers" in page
-    assert "No stage of this run saw" not in page
+    assert "No stage of this run, and" not in page
     assert "fit saw 3 test windows" in page
     assert "<script>" not in page
 
 
 def test_a_good_run_does_not(folder):
     page = (folder / "report.html").read_text()
-    assert "No stage of this run saw test windows" in page
+    assert "No stage of this run, and no network or transform that it started from, saw test windows" in page
     assert not any(word in page for word in ("Unfinished", "FAILED", "LEAKY protocol"))
 
 

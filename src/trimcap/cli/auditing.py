@@ -40,6 +40,7 @@ Stimulus = Annotated[
 
 def audit(split: Split, data: Data = None, unit: Unit = None, stimulus: Stimulus = None) -> Answer:
     """Say what training and test rows of a split share, fold by fold; exit 1 if any fold leaks."""
+    from trimcap.data.audit import CHECKS, UNSEEN
     from trimcap.data.split_audit import audit_split
     from trimcap.data.units import levels_of, plural
 
@@ -60,8 +61,9 @@ def audit(split: Split, data: Data = None, unit: Unit = None, stimulus: Stimulus
         keep, share = ("keeps", "shares") if len(own) == 1 else ("keep", "share")
         counts.append(f"{passed} of {counted(len(own), 'fold')} {keep} {kept} on one side and {share} no window")
     leak = "leaks" if len(audits) == 1 else "leak"
+    words = f"checked: {CHECKS['content']}; a split has no record of access and no network. {UNSEEN}"
     failed = f"{len(leaking)} of {counted(len(audits), 'fold')} {leak}: {', '.join(leaking)}" if leaking else ""
-    return Answer(facts, [shown, *counts], failed)
+    return Answer(facts, [shown, *counts, words], failed)
 
 
 def _folds(split: Path, data: str | None, stimulus: str | None) -> Sequence[SplitRows]:

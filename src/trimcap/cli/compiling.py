@@ -29,6 +29,9 @@ Ranges = Annotated[
         "--ranges", help="How activation ranges are found: minmax, percentile, mse, or measured: the best of them."
     ),
 ]
+InputScales = Annotated[
+    str, typer.Option("--input-scales", help="One input scale (one), one each (channels), or the better (measured).")
+]
 Percent = Annotated[float, typer.Option("--percent", help="Share of values that --ranges percentile covers.")]
 WeightBits = Annotated[int, typer.Option("--bits", min=2, max=8, help="Bits of a weight; activations have 8.")]
 Windows_ = Annotated[int, typer.Option("--windows", min=1, help="How many calibration windows, drawn by --seed.")]
@@ -60,6 +63,7 @@ def quantize(
     ranges: Ranges = "measured",
     percent: Percent = 99.9,
     bits: WeightBits = 8,
+    input_scales: InputScales = "measured",
     windows: Windows_ = 256,
     seed: Seed = 0,
     subjects: datasets.Subjects = None,
@@ -73,16 +77,19 @@ def quantize(
     """
     from trimcap.program.save import save_program
 
-    _check_ranges(ranges, percent)
+    _check_ranges(ranges, percent, input_scales)
     original = inputs.load_network(network)
     options = {
         "calibration": calibration, "ranges": ranges, "percent": percent, "bits": bits, "windows": windows,
-        "seed": seed, "subjects": subjects, "rewrite": rewrite, "channels": list(original.channels),
+        "input_scales": input_scales, "seed": seed, "subjects": subjects, "rewrite": rewrite,
+        "channels": list(original.channels),
     }  # fmt: skip
     step = outputs.Step("quantize", options, network)
     outputs.claim(out, step, force=force)
     sample, others = _calibration(calibration, network, original, subjects, windows, seed)
-    found = _integers(original, sample, others, ranges, percent, bits, rewrite)
+    found = _integers(
+        original, sample, others, rewrite, method=ranges, percent=percent, bits=bits, input_scales=input_scales
+    )
     program, measured = found.program, found.program.measured
     with outputs.writing(out, step, calibration=datasets.subjects_of(sample)):
         save_program(program, out)
@@ -200,12 +207,15 @@ def verify(
     return Answer({**found.as_dict(), "passed": not failed}, [str(found)], failed)
 
 
-def _check_ranges(ranges: str, percent: float) -> None:
+def _check_ranges(ranges: str, percent: float, input_scales: str) -> None:
     from trimcap._errors import unknown
+    from trimcap.quantize.network import INPUT_SCALES
     from trimcap.quantize.ranges import MEASURED, METHODS
 
     if ranges not in (MEASURED, *METHODS):
         raise Misuse(unknown("range method", ranges, (MEASURED, *METHODS)))
+    if input_scales not in INPUT_SCALES:
+        raise Misuse(unknown("kind of input scales", input_scales, INPUT_SCALES))
     if not 0 < percent <= 100:
         raise Misuse(f"--percent is a share in (0, 100], got {percent:g}")
 
@@ -223,14 +233,10 @@ def _calibration(
     return sample, others if len(others) else None
 
 
-def _integers(
-    network: Network, sample: Windows, others: Windows | None, ranges: str, percent: float, bits: int, rewrite: bool
-) -> Quantized:
+def _integers(network: Network, sample: Windows, others: Windows | None, rewrite: bool, **options: Any) -> Quantized:
     from trimcap.quantize.network import quantize_network
 
-    return quantize_network(
-        network, sample, held_out=others, method=ranges, percent=percent, bits=bits, exact_rewrites=rewrite
-    )
+    return quantize_network(network, sample, held_out=others, exact_rewrites=rewrite, **options)
 
 
 def _decibel(value: float | None) -> str:
@@ -259,7 +265,7 @@ def _program(
     if calibration is None:
         raise Misuse("--int8 needs training windows to calibrate on: --calibration DATA (or run `trimcap quantize`)")
     sample, others = _calibration(calibration, source, network, None, 256, 0)
-    whole = _integers(network, sample, others, "measured", 99.9, 8, rewrite).program
+    whole = _integers(network, sample, others, rewrite).program
     return whole, inputs.taken_by(network), {"calibration": datasets.subjects_of(sample)}
 
 

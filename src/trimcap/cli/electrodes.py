@@ -278,10 +278,14 @@ def _scores(network: Network, names: Sequence[str], split: _Split, seed: int, le
 def _audit(split: _Split, ledger: Ledger) -> dict[str, Any] | None:
     """The verdict on who saw the reported windows; None where nothing is reported or known."""
     from trimcap.data.audit import audit
+    from trimcap.data.join import join
+    from trimcap.data.split_audit import content_findings
+    from trimcap.data.split_rows import between
 
     if split.test is None or split.train is None or not split.known:
         return None
-    found = audit(split.test.ids, ledger, unit="subject", steps=split.test.steps)
+    others = between(join([split.train, split.valid]), split.test, "electrodes", unit="subject")
+    found = audit(split.test.ids, ledger, unit="subject", more=content_findings(others))
     found.raise_if_failed()
     return {"verdict": found.verdict, "stages": list(found.rows)}
 

@@ -66,7 +66,7 @@ def source_of(sources: Sequence[str], options: dict[str, Any]) -> tuple[str, dic
     from trimcap.data.file_names import class_by_name, named_files
     from trimcap.data.files import files_source
     from trimcap.data.labels import is_table
-    from trimcap.data.raws import suffix_of
+    from trimcap.data.raws import is_eeg
     from trimcap.data.sources import check_options
 
     if sources[0] != "bids":  # which has sessions by name
@@ -74,7 +74,7 @@ def source_of(sources: Sequence[str], options: dict[str, Any]) -> tuple[str, dic
             _check_pattern(f"--{option}", options.get(option))
     if len(sources) == 1 and is_table(Path(sources[0])):
         return "files", {**options, "labels": sources[0]}
-    if not all(suffix_of(Path(source)) for source in sources):
+    if not all(is_eeg(Path(source)) for source in sources):
         if len(sources) > 1:
             raise Misuse(f"give one data set by name, or EEG files; got {', '.join(sources)}")
         return sources[0], options

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from trimcap.data.survey import FileFacts, Survey
 
 _SHOWN = 8
-_TRIAL = 2.0  # s after an event, if there is room
 _WINDOW = 4.0  # s, the default of `prepare`
+_BY = {
+    "header": "their headers", "bids": "BIDS names", "folder": "their folders", "file": "file names up to the first _",
+}  # fmt: skip
 _FEWEST = 4  # electrodes to interpolate from
 _FILES = 12  # one line each; of more only a count
 
@@ -58,6 +60,8 @@ def _tell(file: str, done: int, total: int) -> None:
 
 
 def _answer(found: Survey) -> Answer:
+    from trimcap.data.survey_notes import notes_of
+
     steps, problems = _next(found), _problems(found)
     rates = sorted({one.rate for one in found.files})
     facts = {
@@ -66,10 +70,11 @@ def _answer(found: Survey) -> Answer:
         "sessions": sorted({one.session for one in found.files}), "rates": rates, "channels": list(found.channels),
         "events": found.events, "table": found.table, "balance": dict(found.balance), "unlabelled": found.unlabelled,
         "participants": dict(found.participants), "damaged": dict(found.damaged), "lost": list(found.lost),
-        "problems": problems, "next": steps,
+        "subjects_by": found.way, "notes": (notes := notes_of(found)), "problems": problems, "next": steps,
     }  # fmt: skip
     lines = [table(("what", "value"), _overview(found, facts)), *([_files(found.files)] if found.files else [])]
-    return Answer(facts, [*lines, *(f"next: {text}" for text in steps)], "\n".join(problems))
+    told = [*(f"note: {text}" for text in notes), *(f"next: {text}" for text in steps)]
+    return Answer(facts, [*lines, *told], "\n".join(problems))
 
 
 def _row(one: FileFacts) -> dict[str, Any]:
@@ -92,7 +97,7 @@ def _overview(found: Survey, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("what", what),
         ("folder", str(found.folder)),
         ("recordings", f"{len(found.files)} of {total} can be read, {min(seconds):g} … {max(seconds):g} s"),
-        ("subjects", f"{len(facts['subjects'])}: {_some(facts['subjects'])}"),
+        ("subjects", f"{len(facts['subjects'])} by {_BY[found.way]}: {_some(facts['subjects'])}"),
         ("sessions", f"{len(facts['sessions'])}: {_some(facts['sessions'])}"),
         ("rate", ", ".join(f"{rate:g} Hz" for rate in facts["rates"])),
         ("channels", f"{len(found.channels)} in all files: {', '.join(found.channels)}"),
@@ -103,7 +108,7 @@ def _overview(found: Survey, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if found.balance:
         rows.append(("classes", _counted(found.balance) + f"; {found.unlabelled} rows without a label"))
     rows += [(f"participants:{name}", _counted(values)) for name, values in found.participants.items()]
-    return [*rows, ("damaged", _some(list(found.damaged)) or "none"), ("lost parts", _some(found.lost) or "none")]
+    return [*rows, ("unreadable", _some(list(found.damaged)) or "none"), ("lost parts", _some(found.lost) or "none")]
 
 
 def _files(files: Sequence[FileFacts]) -> Any:
@@ -138,22 +143,35 @@ def _problems(found: Survey) -> list[str]:
 
 def _next(found: Survey) -> list[str]:
     """What to type now."""
+    from trimcap.data.raw_sizes import AGAIN
+    from trimcap.data.survey_notes import drifts, unit_of
+
     if not found.files:
         return []
     place = shlex.quote(str(found.folder))
     if found.damaged:
-        return [f"copy or download the damaged files again, or move them away; then `trimcap data check {place}`"]
+        again = any(AGAIN in text for text in found.damaged.values())
+        what = "copy or download the damaged files again" if again else "do what is said of the files above"
+        return [f"{what}, or move them away; then `trimcap data check {place}`"]
     words = ["trimcap", "data", "prepare", found.kind, "--path", place, *_labelling(found)]
     usable = _usable(found)
     if usable != tuple(found.files[0].channels) or any(one.dead or one.unknown for one in found.files):
         words += ["--channels", shlex.quote(",".join(usable))] if usable else []
     if any(one.bad for one in found.files):
         words += ["--bad-channels", "interpolate" if all(_mendable(one) for one in found.files) else "drop"]
-    shortest = min(one.seconds for one in found.files)
-    if "--events" not in words and shortest < _WINDOW:
-        words += ["--window", f"{shortest:g}"]
     rates = {one.rate for one in found.files}
-    line = " ".join([*words, "--rate", f"{min(rates):g}", "--out", "windows.npz"])
+    shortest = min(one.seconds for one in found.files)
+    length = _gap(found.files, _repeated(found)) if "--events" in words else min(shortest, _WINDOW)
+    if unit := unit_of(found):
+        words += ["--option", f"unit={unit}"]
+    if drifts(found):
+        edges = f"low=1 high={min(40.0, 0.4 * min(rates)):g} phase=zero"
+        words += ["--do", f"'bandpass {edges}'", "--do", f"'windows seconds={length:g}'"]
+        words += ["--option", f"rate={min(rates):g}"] if len(rates) > 1 else []
+    else:
+        words += ["--window", f"{length:g}"] if length < _WINDOW else []
+        words += ["--rate", f"{min(rates):g}"]
+    line = " ".join([*words, "--out", "windows.npz"])
     if _labelling(found) or found.table is not None:
         return [line]
     return [f"say what the classes are, by a table of file and label or by events: {line} --labels TABLE.csv"]
@@ -177,8 +195,7 @@ def _labelling(found: Survey) -> list[str]:
     events = _repeated(found)
     if events:
         names = ",".join(f"{_word(name)}={name}" for name in events)
-        length = f"{_gap(found.files, events):g}"
-        return ["--events", shlex.quote(names), "--start", "0", "--stop", length, "--window", length]
+        return ["--events", shlex.quote(names), "--start", "0", "--stop", f"{_gap(found.files, events):g}"]
     if found.kind == "bids":
         return ["--option", f"label=participants:{next(iter(found.participants))}"] if found.participants else []
     tails = _tails(found.files)
@@ -186,26 +203,31 @@ def _labelling(found: Survey) -> list[str]:
 
 
 def _repeated(found: Survey) -> list[str]:
-    """The two most frequent events, if they occur in most files and, inside files, more than once."""
+    """Events that occur about as often as each other, in most files and, inside files, more than once."""
     files = len(found.files)
     least = files if found.kind == "bids" else 2 * files
     often = [name for name in found.events if 2 * sum(name in one.onsets for one in found.files) > files]
     often = [name for name in often if found.events[name] >= least]
-    return sorted(sorted(often, key=lambda name: (-found.events[name], name))[:2]) if len(often) > 1 else []
+    most = sorted((found.events[name] for name in often), reverse=True)
+    often = [name for name in often if 2 * found.events[name] >= most[1 if len(most) > 1 else 0]]
+    return sorted(sorted(often, key=lambda name: (-found.events[name], name))[:_SHOWN]) if len(often) > 1 else []
 
 
 def _gap(files: Sequence[FileFacts], events: Sequence[str]) -> float:
-    """How long trials after some events may be without sharing samples, s; 2 at most."""
-    gaps = [_TRIAL]
+    """How long trials after some events may be without sharing samples, s; a window at most."""
+    gaps = [_WINDOW]
     for one in files:
-        onsets = sorted(onset for name in events for onset in one.onsets.get(name, ()))
+        onsets = sorted(onset for name in events for onset in one.onsets.get(name, ()) if onset < one.seconds)
         gaps += [b - a for a, b in pairwise([*onsets, one.seconds]) if b > a]
     return max(math.floor(min(gaps) * 100) / 100, 0.01)
 
 
 def _tails(files: Sequence[FileFacts]) -> list[str]:
     """What file names have after the subject, if several subjects have the same few: `_1.edf` and `_2.edf`."""
-    names = [Path(one.file).name.removeprefix(one.subject) for one in files]
+    from trimcap.data.identity import who
+
+    paths = [Path(one.file) for one in files]
+    names = [path.name.removeprefix(who(path, "file", None)) for path in paths]
     tails = sorted(set(names))
     alike = all(names.count(tail) > 1 and tail for tail in tails)
     return tails if alike and 1 < len(tails) <= _SHOWN else []

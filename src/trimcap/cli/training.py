@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trimcap._csv import csv_text
 from trimcap.cli import datasets, inputs, outputs
 from trimcap.cli.answer import Answer, Misuse, typed
 from trimcap.cli.arms import check_arm, loss_of
@@ -124,7 +125,7 @@ def train(
         save(network, out)
         if masks is not None:
             masks.save(out / MASKS)
-        write_atomic(out / "history.csv", fitted.history.to_csv(index=False))
+        write_atomic(out / "history.csv", csv_text(fitted.history))
     return _answer(network, fitted, own, held, hold_out, out)
 
 

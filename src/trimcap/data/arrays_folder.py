@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from trimcap._csv import read_csv
 from trimcap.data.arrays_layout import Layout, merged
 from trimcap.data.stored import StoredRows, digest_of, open_npy, read_npy
 
@@ -91,7 +92,7 @@ def read_table(folder: Path) -> pd.DataFrame:
             f"{folder} lacks metadata.csv (or .parquet) with the columns subject, session, trial, start"
         )
     try:
-        text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        text = read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (ValueError, OSError) as error:  # pandas' errors of parsing and UnicodeDecodeError are ValueErrors
         raise ValueError(f"{path} can't be read as CSV in UTF-8 ({error})") from error
     return pd.DataFrame({name: text[name] if name in _TEXT else _numbers(text[name]) for name in text.columns})

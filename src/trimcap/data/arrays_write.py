@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
+from trimcap._csv import csv_text
 from trimcap._files import make_folder
 from trimcap.data.cache_entry import flush_folder
 from trimcap.data.chain_run import Part, summary
@@ -99,7 +100,7 @@ def _write(parts: Iterable[Part], folder: Path, path: Path) -> None:
         _flush(file)
     table = metadata_of(rows)
     with (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as text:
-        _plain(table).to_csv(text, index=False)
+        text.write(csv_text(_plain(table)))
         _flush(text)
     with (folder / "info.json").open("w", encoding="utf-8") as text:
         json.dump(

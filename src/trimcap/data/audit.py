@@ -1,30 +1,42 @@
-"""Whether a number can be believed: did anything before the final evaluation see the test set?"""
+"""Whether a number can be believed: the one audit, of access, provenance and content."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from trimcap._errors import AuditError
-from trimcap.data.ledger import Entry, Ledger, sorted_ids
-from trimcap.data.units import LEVELS, group_of, levels_of, plural
+from trimcap.data.ledger import Ledger
 
-Severity = Literal["error", "leaky", "warning", "note"]
-Group = Callable[[str, str], str]
+Severity = Literal["error", "leaky", "unknown", "warning", "note"]
+Check = Literal["access", "provenance", "content"]
 
-#: stages that may see labelled trials which a new subject gave for them: they tune weights and quantizer ranges
-_PERSONAL = ("calibrate", "calibration")
+#: what an audit looks at, and what each check says
+CHECKS: Mapping[str, str] = {
+    "access": "which stage saw which windows",
+    "provenance": "what the network, and every transform, had seen before",
+    "content": "copies, overlaps and normalisation across the boundary, whatever the names",
+}
+
+#: what no audit of windows can find; said wherever one says "passed"
+UNSEEN = (
+    "What can't be seen: features, hyper-parameters or methods that people chose outside the fold after looking at its "
+    "test windows or at earlier reports, and copies that are changed beyond what docs/protocols.md lists as found."
+)
+
+#: verdict where nobody recorded what a network was trained on
+UNKNOWN = "unknown: trained outside"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What the audit noticed: "error" fails, "leaky" and "warning" are shown with the numbers."""
+    """What the audit noticed: "error" fails, "unknown" can't pass, "leaky" and "warning" are shown with the numbers."""
 
     severity: Severity
     stage: str
     text: str
+    check: Check = "access"
 
 
 @dataclass(frozen=True)
@@ -32,17 +44,25 @@ class Audit:
     """Verdict on one fold: findings, and one row per recorded stage for the report's table."""
 
     findings: tuple[Finding, ...]
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[dict[str, Any], ...] = ()
 
     @property
     def verdict(self) -> str:
-        """`failed` if a rule is broken, `LEAKY` for a protocol that leaks by declaration, else `passed`."""
-        severities = {f.severity for f in self.findings}
-        return "failed" if "error" in severities else "LEAKY" if "leaky" in severities else "passed"
+        """The worst of what was found.
+
+        `failed` if a rule is broken, `LEAKY` for a protocol that leaks by declaration, `unknown: trained outside` if it
+        is not known what a network was trained on, else `passed`.
+        """
+        return verdict_of(f.severity for f in self.findings)
+
+    @property
+    def checks(self) -> dict[str, str]:
+        """The verdict of each of `CHECKS`."""
+        return {check: verdict_of(f.severity for f in self.findings if f.check == check) for check in CHECKS}
 
     @property
     def passed(self) -> bool:
-        """Whether the numbers measure generalisation: neither failed nor leaky."""
+        """Whether the numbers measure generalisation: neither failed, leaky nor unknown."""
         return self.verdict == "passed"
 
     def raise_if_failed(self) -> None:
@@ -52,6 +72,13 @@ class Audit:
             raise AuditError("audit failed: " + "; ".join(errors))
 
 
+def verdict_of(severities: Iterable[str]) -> str:
+    """The verdict on findings of these severities."""
+    found = set(severities)
+    words = {"error": "failed", "leaky": "LEAKY", "unknown": UNKNOWN}
+    return next((word for severity, word in words.items() if severity in found), "passed")
+
+
 def audit(
     test_ids: Iterable[str],
     ledger: Ledger,
@@ -59,10 +86,10 @@ def audit(
     unit: str,
     leaky: bool = False,
     protocol: str = "",
-    steps: Sequence[str] = (),
     stimuli: Mapping[str, str] | None = None,
     calibration_ids: Iterable[str] = (),
     calibration_unit: str = "trial",
+    more: Sequence[Finding] = (),
 ) -> Audit:
     """Check that nothing before the final evaluation saw the test set.
 
@@ -74,112 +101,20 @@ def audit(
         Trials are always checked as well, because windows of one trial may overlap.
     leaky : the protocol shares trials by declaration; it is then labelled instead of failed
     protocol : its description, for the text
-    steps : `Windows.steps` of the data; a transductive one becomes a note
     stimuli : trial (`subject/session/trial`) → stimulus; needed where stimuli are kept apart
     calibration_ids : windows of test subjects that the stages "calibrate" and "calibration" may see, and no others
     calibration_unit : what these may not share with the test windows: "trial" or "stimulus"
+    more : findings on content and provenance; `Fold.audit` finds them
 
     Returns
     -------
-    Audit; it has an error if a stage other than "evaluate" saw a test window, if a group is on both
-    sides, or if no "fit" is recorded (then nothing is known about the training).
+    Audit; it has an error if a stage other than "evaluate" saw a test window or if a group is on both
+    sides, and is unknown if no "fit" is recorded (then nothing is known about the training).
     """
-    levels = {*levels_of(unit), "trial"}
-    test = sorted_ids(test_ids)
-    allowed = frozenset(calibration_ids)
-    before = [e for e in ledger.entries if e.stage != "evaluate"]
-    personal = [e for e in before if e.stage in _PERSONAL and allowed.issuperset(e.ids)]
-    general = [e for e in before if e not in personal]
-    members = set(test)
+    from trimcap.data.audit_access import access
 
-    def group(window_id: str, level: str) -> str:
-        return group_of(window_id, level, stimuli)
-
-    findings = [
-        *_seen_test(before, members),
-        *(_declared_leak(before, test, protocol) if leaky else _shared_groups(general, test, levels, group)),
-        *_shared_groups(personal, test, {*levels_of(calibration_unit), "trial"}, group),
-        *(() if "stimulus" in levels or leaky else _known_stimuli(general, test, stimuli or {})),
-        *_untrained(before),
-        *_evaluations(ledger.entries, members),
-        *(Finding("note", "", f"{s}: uses test inputs, never labels") for s in steps if "transductive" in s),
-    ]
-    rows = tuple(
-        {
-            "stage": e.stage,
-            "note": e.note,
-            "n": len(e.ids),
-            "test": len(members & set(e.ids)),
-            "sha256": e.sha256,
-        }
-        for e in ledger.entries
-    )
-    return Audit(tuple(findings), rows)
-
-
-def _seen_test(before: Sequence[Entry], test: set[str]) -> list[Finding]:
-    counts = [len(test & set(e.ids)) for e in before]
-    return [
-        Finding("error", e.stage, f"stage {_label(e)} saw {n} of {len(test)} test windows before the evaluation")
-        for e, n in zip(before, counts, strict=True)
-        if n
-    ]
-
-
-def _shared_groups(before: Sequence[Entry], test: Sequence[str], levels: Iterable[str], group: Group) -> list[Finding]:
-    findings = []
-    for level in sorted(levels, key=list(LEVELS).index):
-        in_test = {group(i, level) for i in test}
-        for e in before:
-            both = sorted(in_test & {group(i, level) for i in e.ids})
-            if both:
-                text = f"{level} {both[0]} is in the test set and was seen by stage {_label(e)}"
-                more = f" ({len(both)} of {len(in_test)} test {plural(level)})" if len(both) > 1 else ""
-                findings.append(Finding("error", e.stage, text + more))
-    return findings
-
-
-def _known_stimuli(before: Sequence[Entry], test: Sequence[str], stimuli: Mapping[str, str]) -> list[Finding]:
-    """A protocol that does not keep stimuli apart is told how many were known."""
-    in_test = {stimuli[t] for t in {group_of(i, "trial") for i in test} & stimuli.keys()}
-    seen = in_test & {stimuli[t] for t in {group_of(i, "trial") for e in before for i in e.ids} & stimuli.keys()}
-    if not seen:
-        return []
-    text = f"{len(seen)} of {len(in_test)} test stimuli were also seen in training, in other trials"
-    return [Finding("note", "", text)]
-
-
-def _declared_leak(before: Sequence[Entry], test: Sequence[str], protocol: str) -> list[Finding]:
-    trials = {group_of(i, "trial") for i in test}
-    seen = trials & {group_of(i, "trial") for e in before for i in e.ids}
-    text = (
-        f"LEAKY protocol ({protocol}): {len(seen)} of {len(trials)} test trials were also seen in "
-        "training; the numbers measure memory of trials, not generalisation; for comparison only"
-    )
-    return [Finding("leaky", "", text)]
-
-
-def _untrained(before: Sequence[Entry]) -> list[Finding]:
-    if any(e.stage in ("fit", "recovery") for e in before):
-        return []
-    return [Finding("error", "fit", "no 'fit' is recorded: what the network was trained on is unknown")]
-
-
-def _evaluations(entries: Sequence[Entry], test: set[str]) -> list[Finding]:
-    notes = [e.note for e in entries if e.stage == "evaluate" and test & set(e.ids)]
-    if not notes:
-        return [Finding("note", "evaluate", "the test set was never evaluated")]
-    findings = []
-    if len(notes) > 1:
-        names = ", ".join(n or "unnamed" for n in notes)
-        findings.append(Finding("note", "evaluate", f"test set evaluated {len(notes)} times: {names}"))
-    findings += [
-        Finding("warning", "evaluate", f"test set evaluated {n} times as {note or 'unnamed'!r}; was one chosen?")
-        for note, n in Counter(notes).items()
-        if n > 1
-    ]
-    return findings
-
-
-def _label(entry: Entry) -> str:
-    return f"{entry.stage!r} ({entry.note})" if entry.note else repr(entry.stage)
+    found, rows = access(
+        test_ids, ledger, unit=unit, leaky=leaky, protocol=protocol, stimuli=stimuli,
+        calibration_ids=calibration_ids, calibration_unit=calibration_unit,
+    )  # fmt: skip
+    return Audit((*found, *more), rows)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from trimcap._errors import unknown
 from trimcap.data.bids_tables import bids_events, bids_label, event_values, participant_labels
+from trimcap.data.edf_notes import pauses
+from trimcap.data.edf_raw import other_rates
 from trimcap.data.eeg_channels import name_channels
 from trimcap.data.events import Classes, check_around, event_spans
 from trimcap.data.file_header import first_header
@@ -19,7 +21,7 @@ from trimcap.data.file_names import SESSION
 from trimcap.data.raws import companions, natural, open_raw
 from trimcap.data.recording import Recording
 from trimcap.data.source import Source, Wanted, choose_subjects
-from trimcap.data.spans import Reading, Span, read_spans
+from trimcap.data.spans import Reading, Span, over_pauses, read_spans
 
 if TYPE_CHECKING:
     import mne
@@ -49,7 +51,7 @@ def bids_source(
     any_names: bool = False,
     bad_channels: str = "raise",
     rate: float | None = None,
-    unit: str = "V",
+    unit: str | Mapping[str, str] = "V",
     on_bad: str = "raise",
     on_overlap: str = "raise",
 ) -> Source:
@@ -164,6 +166,7 @@ def read_bids_file(
         found = bids_events(table, column)
         classes = tuple(events)
         spans = event_spans(found, events, path, prefix=prefix, start=start, stop=stop, missing=missing_events)
+        spans = over_pauses(spans, pauses(path))
     elif groups is not None:
         classes = bids_label(groups)
         spans = [Span(prefix, classes.index(groups[entity(path, "sub")]))]
@@ -236,7 +239,8 @@ def open_bids(
 ) -> mne.io.BaseRaw:
     """A recording as MNE-BIDS sees it, with what its sidecars tell; see `open_raw`."""
     bids = _mne_bids()
-    raw = open_raw(path, lambda: bids.read_raw_bids(_bids_path(path, root), verbose="error"))
+    own = {"exclude": other_rates(path)} if path.suffix.lower() in (".edf", ".bdf") else {}
+    raw = open_raw(path, lambda: bids.read_raw_bids(_bids_path(path, root), extra_params=own, verbose="error"))
     name_channels(raw, path, rename=rename, types=types)
     return raw
 

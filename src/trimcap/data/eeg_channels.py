@@ -24,7 +24,7 @@ _BY_NAME = (
     ("stim", r"(STI|Status|Trigger|TRIG)\b|STI ?[0-9]+"),
     ("resp", r"Resp"),
     ("gsr", r"(GSR|EDA)[0-9]*\b"),
-    ("misc", r"(Temp|Plet|Pleth|Erg|SaO2|SpO2|Sound|Event|Photo|Aux|EXG|ACC|Gyro|DC)[0-9XYZ_. ]*\b"),
+    ("misc", r"(Temp|Plet|Pleth|Erg|SaO2|SpO2|Sound|Event|Photo|Aux|EXG(?! Channel)|ACC|Gyro|DC)[0-9XYZ_. ]*\b"),
 )
 
 
@@ -48,7 +48,7 @@ def name_channels(
     _set_types(raw, told)
     eeg = [name for name, kind in zip(raw.ch_names, raw.get_channel_types(), strict=True) if kind == "eeg"]
     _rename(raw, path, {name: new for name in eeg if (new := tidy(name)) is not None and new != name})
-    _set_types(raw, {n: kind for n in raw.ch_names if n in eeg and n not in told and (kind := _kind_by_name(n))})
+    _set_types(raw, {n: kind for n in raw.ch_names if n in eeg and n not in told and (kind := kind_by_name(n))})
 
 
 def picks(
@@ -119,7 +119,8 @@ def _set_types(raw: mne.io.BaseRaw, kinds: Mapping[str, str]) -> None:
         raw.set_channel_types(dict(kinds), on_unit_change="ignore", verbose="error")
 
 
-def _kind_by_name(name: str) -> str | None:
+def kind_by_name(name: str) -> str | None:
+    """What a channel's name says it is, None if nothing or an electrode."""
     if tidy(name) is not None:
         return None
     return next(

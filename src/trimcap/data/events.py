@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from trimcap._errors import unknown
+from trimcap.data.edf_raw import outside_of
+from trimcap.data.raws import events_file, samples, suffix_of
 from trimcap.data.spans import Span
 
 if TYPE_CHECKING:
@@ -34,7 +39,8 @@ class Event:
 
 
 def events_of(raw: mne.io.BaseRaw, path: Path, *, stim: str | None = None) -> list[Event]:
-    """All events of a file in the order of time: its annotations, or where it has none its trigger channel.
+    """All events of a file in the order of time: its annotations and those of its file of events (`x-eve.fif`), by
+    code; where it has neither, those of its trigger channel.
 
     Parameters
     ----------
@@ -46,6 +52,8 @@ def events_of(raw: mne.io.BaseRaw, path: Path, *, stim: str | None = None) -> li
     ValueError : no such channel; unreadable.
     """
     annotated = annotations_of(raw)
+    if stim is None:
+        annotated = sorted([*annotated, *_companion(raw, path)], key=lambda event: event.onset)
     if stim is None and any(not is_bad(event) for event in annotated):
         return annotated
     triggers = [n for n, kind in zip(raw.ch_names, raw.get_channel_types(), strict=True) if kind == "stim"]
@@ -58,12 +66,30 @@ def events_of(raw: mne.io.BaseRaw, path: Path, *, stim: str | None = None) -> li
 
 
 def annotations_of(raw: mne.io.BaseRaw) -> list[Event]:
-    """Annotations with their onsets counted from the first sample, in the order of time."""
+    """Annotations with their onsets counted from the first sample, in the order of time; also those outside it."""
     notes = raw.annotations
     shift = float(raw.first_time)
     rows = zip(notes.onset, notes.duration, notes.description, strict=True)
     found = [Event(float(onset) - shift, float(duration), str(text).strip()) for onset, duration, text in rows]
+    found += [Event(onset, duration, text.strip()) for onset, duration, text in outside_of(raw)]
     return sorted(found, key=lambda event: event.onset)
+
+
+def _companion(raw: mne.io.BaseRaw, path: Path) -> list[Event]:
+    """Events of `x-eve.fif`, in samples of the acquisition, as `mne.find_events` counts them."""
+    file = events_file(path) if suffix_of(path).startswith(".fif") else None
+    if file is None:
+        return []
+    import mne
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            rows = mne.read_events(file, verbose="error")
+        except Exception as error:  # MNE raises whatever its parser stumbled over
+            raise ValueError(f"{file} holds no events of MNE ({error}); correct it or move it away") from error
+    rate = float(raw.info["sfreq"])
+    return [Event((int(at) - raw.first_samp) / rate, 0.0, str(int(code))) for at, _, code in rows]
 
 
 def is_bad(event: Event) -> bool:
@@ -187,13 +213,25 @@ def _why(bad: Sequence[Event], start: float, stop: float) -> str:
 
 
 def _triggers(raw: mne.io.BaseRaw, path: Path, channels: Sequence[str]) -> list[Event]:
-    import mne
+    """Every code that begins, also one that follows another without a return to zero.
 
+    A code of one sample between two others, or at the edge of one, is lines that switch one after the other.
+    """
     rate = float(raw.info["sfreq"])
-    try:
-        found = mne.find_events(raw, stim_channel=list(channels), shortest_event=1, verbose="error")
-    except Exception as error:  # MNE raises whatever its parser stumbled over
-        raise ValueError(f"{path}: the trigger channel {channels[0]} can't be read: {error}") from error
-    codes = found[:, 2] & _CODES if path.suffix.lower() == ".bdf" else found[:, 2]
-    onsets = (found[:, 0] - raw.first_samp) / rate
-    return [Event(float(t), 0.0, str(int(code))) for t, code in zip(onsets, codes, strict=True) if code]
+    row = [raw.ch_names.index(channels[0])]
+    codes = np.abs(np.rint(samples(raw, path, row, 0, raw.n_times)[0])).astype(np.int64)
+    if path.suffix.lower() == ".bdf":
+        codes &= _CODES
+    starts = np.flatnonzero(np.diff(codes, prepend=codes[:1]))
+    lasts = np.diff(starts, append=len(codes))
+    before, after = codes[starts - 1], codes[np.minimum(starts + lasts, len(codes) - 1)]
+    passing = (lasts == 1) & ((before != 0) | (after != 0)) & (codes[starts] != 0)
+    held = (before != 0) & (codes[starts] != 0) & ~passing
+    if passing.any():
+        what = f"{int(passing.sum())} codes last one sample beside another, as when lines switch one after the other"
+        warnings.warn(f"{path}: {channels[0]}: {what}; left out", stacklevel=4)
+    if 2 * held.sum() > max((codes[starts] != 0).sum(), 1):
+        what = "codes follow each other without a return to 0; two equal ones in a row, if there are any, are one"
+        warnings.warn(f"{path}: {channels[0]}: {what}", stacklevel=4)
+    kept = starts[(codes[starts] != 0) & ~passing]
+    return [Event(float(at) / rate, 0.0, str(int(codes[at]))) for at in kept]

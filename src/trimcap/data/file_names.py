@@ -7,10 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from trimcap.data.identity import WAYS, who
 from trimcap.data.raws import SUFFIXES, list_raws, suffix_of
 
-#: the name of a file up to its first underscore
-SUBJECT = r"^([^_]+)"
 #: where a file name tells no session
 SESSION = "1"
 
@@ -59,15 +58,20 @@ def named_files(names: Sequence[Path | str]) -> list[Path]:
 def name_by(pattern: str | None, path: Path, root: Path | None, *, what: str) -> str:
     """A file's subject or session: group 1 of `pattern` in its name without ending, else in its path below `root`.
 
+    The pattern of a subject may also be one of `WAYS`; None is "file", and of a session "1".
+
     Raises
     ------
     ValueError : no regular expression with a group, or it is not found.
     """
-    if pattern is None:
-        if what == "session":
-            return SESSION
-        match = re.search(SUBJECT, stem_of(path))
-        return match[1] if match else stem_of(path)
+    if pattern is None and what == "session":
+        return SESSION
+    if pattern is None or (what == "subject" and pattern in WAYS):
+        found_name = who(path, pattern or "file", root)
+        if not found_name:
+            raise ValueError(f"{path}: subject={pattern!r}, but it names nobody; choose another of {', '.join(WAYS)}")
+        check_name(found_name, what, f"'{path}'")
+        return found_name
     inside = path.relative_to(root) if root is not None and path.is_relative_to(root) else path
     try:
         found = re.search(pattern, stem_of(path)) or re.search(pattern, inside.as_posix())

@@ -5,18 +5,21 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from trimcap.data.edf_notes import pauses
 from trimcap.data.events import Classes, check_around, event_spans, events_of
 from trimcap.data.file_header import first_header, open_named
 from trimcap.data.file_names import class_by_name, files_at, name_by, named_files, stem_of
+from trimcap.data.identity import common_root, identity
 from trimcap.data.labels import Table, is_table, read_labels, row_spans
 from trimcap.data.raws import companions
 from trimcap.data.recording import Recording
 from trimcap.data.source import Source, Wanted, choose_subjects
-from trimcap.data.spans import Reading, Span, read_spans
+from trimcap.data.spans import Reading, Span, over_pauses, read_spans
 
 
 def files_source(
@@ -39,7 +42,7 @@ def files_source(
     any_names: bool = False,
     bad_channels: str = "raise",
     rate: float | None = None,
-    unit: str = "V",
+    unit: str | Mapping[str, str] = "V",
     on_bad: str = "raise",
     on_overlap: str = "raise",
 ) -> Source:
@@ -66,8 +69,12 @@ def files_source(
     start, stop : of a trial, s after its event; stop None: the event's own duration
     stim : trigger channel to take events from; default: annotations, and where there are none the trigger channel
     missing_events : "raise", or "allow" files without an event of some class
-    subject, session : regular expressions whose group 1 is the name, searched in the file's name without ending, then
-        in its path below `path`; a table's columns come first. Default: the name up to its first underscore, and "1"
+    subject : who a file is of: "header" (what it says of its subject), "bids" (`sub-…` in its name), "folder"
+        (`subject03/` above it), "file" (its name up to the first underscore), or a regular expression whose group 1 is
+        the name, searched in the file's name without ending, then in its path below `path`. A table's column comes
+        first. Default: the first of these four that names all files; if the others draw other lines between persons, or
+        only file names are there, the windows' `steps` say so, and no protocol takes them for new subjects
+    session : the same by a regular expression; default "1"
     channels : electrodes to read, in this order; T3 finds T7. Default: all EEG channels, in the first file's order
     rename, types : of channels, by their names in the file, e.g. {"EEG Fp1-Ref": "Fp1"}, {"EXG1": "eog"}. A prefix
         `EEG `, `-REF` and other common references, trailing dots and odd case go by themselves where a name of the
@@ -76,7 +83,7 @@ def files_source(
     bad_channels : what to do with channels marked bad: "raise"; "interpolate" (spherical splines); "drop" those that
         are bad in any file from all files (opens all headers)
     rate : Hz to resample every trial to, by polyphase filtering of its surroundings too; None: files must agree
-    unit : what the numbers are that MNE takes for volts: "V", "mV", "uV" or "nV"
+    unit : what the numbers are that MNE takes for volts: "V", "mV", "uV" or "nV"; of some channels {"C3": "uV"}
     on_bad : a trial with an annotation such as BAD_… or a boundary in it, with a constant channel or NaN, or beyond
         the file's ends: "raise"; "drop" and count it; "keep" it with the reason in `info["bad"]` if it lies inside
     on_overlap : trials of a file that share samples: "raise", or "flag" them with a warning and `info["overlaps"]`
@@ -101,6 +108,11 @@ def files_source(
     check_around(events, start=start, stop=stop, missing=missing_events)
     place, table_path = _places(path, files, labels)
     root, found, table = _found(place, files, table_path)
+    root = root or common_root(found)
+    doubt = ""
+    if subject is None:
+        known = identity(found, root)
+        subject, doubt = known.way, known.doubt
     wanted = _wanted(found, table, root=root, subject=subject, session=session, patterns=patterns)
     chosen = choose_subjects(list(wanted), subjects, what="files")
     items = list(dict.fromkeys(file for name in chosen for file in wanted[name]))
@@ -114,7 +126,7 @@ def files_source(
         labels=None if table is None else str(table.path),
         events=events,
         patterns=patterns,
-        start=start, stop=stop, stim=stim, missing_events=missing_events, subject=subject, session=session,
+        start=start, stop=stop, stim=stim, missing_events=missing_events, subject=subject, session=session, doubt=doubt,
         rename=rename, types=types, any_names=any_names, bad_channels=bad_channels, rate=rate, unit=unit,
         on_bad=on_bad, on_overlap=on_overlap, **header,
     )  # fmt: skip
@@ -141,6 +153,7 @@ def read_file(
     missing_events: str = "raise",
     subject: str | None = None,
     session: str | None = None,
+    doubt: str = "",
     rename: Mapping[str, str] | None = None,
     types: Mapping[str, str] | None = None,
     **reading: Any,
@@ -151,6 +164,7 @@ def read_file(
     ----------
     root : folder above which paths tell nothing
     subjects : only their rows of the table
+    doubt : why it is not certain whose file it is
     reading : `Reading` but for the classes
     """
     path, above = Path(path), None if root is None else Path(root)
@@ -161,6 +175,7 @@ def read_file(
     if table is not None:
         classes = table.classes
         spans = [s for s in row_spans(table, path) if subjects is None or (s.subject or names["subject"]) in subjects]
+        spans = over_pauses(spans, pauses(path))
     elif events is not None:
         classes = tuple(events)
         found = events_of(raw, path, stim=stim)
@@ -168,6 +183,8 @@ def read_file(
     else:
         classes = tuple(patterns or ("0",))
         spans = [Span(prefix, class_by_name(path, patterns, above) if patterns else 0)]
+    if doubt:
+        spans = [s if s.subject else replace(s, info={**s.info, "doubt": doubt}) for s in spans]
     return read_spans(raw, path, spans, Reading(classes=classes, **reading), **names)
 
 

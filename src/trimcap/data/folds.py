@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from trimcap.data.audit import Audit, audit
+from trimcap.data.audit import Audit, Finding, audit
 from trimcap.data.ledger import Ledger
 from trimcap.data.scaling import Per, Scaler, fit_scaler
 from trimcap.data.sealed import Sealed, Subset, Transform, transformed
@@ -36,6 +37,7 @@ class Fold:
         read them as `calibration`
     calibration_unit : group that keeps calibration and test apart: "trial" or "stimulus"
     unused : windows of the data set that are in no part of the fold
+    known : what its sides share, where that was looked for before; None: `shared` looks
     """
 
     train_set: Subset = field(repr=False)
@@ -51,6 +53,7 @@ class Fold:
     calibration_set: Subset | None = field(default=None, repr=False)
     calibration_unit: str = "trial"
     unused: int = 0
+    known: tuple[Finding, ...] | None = field(default=None, repr=False)
 
     @property
     def train(self) -> Windows:
@@ -84,6 +87,7 @@ class Fold:
         calibration = self.calibration
         return replace(
             self,
+            known=None,
             train_set=Subset(transformed(self.train, function)),
             valid_set=Subset(transformed(self.valid, function)),
             test=self.test.map(function),
@@ -96,7 +100,7 @@ class Fold:
         return replace(self.map(scaler.apply), scaler=scaler)
 
     def audit(self) -> Audit:
-        """Check the ledger of this fold, see `trimcap.data.audit`."""
+        """Check access (the ledger), provenance and content (copies, overlaps), see `trimcap.data.audit`."""
         own = self.calibration_set
         parts = (self.train_set, self.valid_set, self.test, *(() if own is None else (own,)))
         return audit(
@@ -105,11 +109,23 @@ class Fold:
             unit=self.unit,
             leaky=self.leaky,
             protocol=self.protocol,
-            steps=self.test.steps,
             stimuli={trial: name for part in parts for trial, name in part.stimuli.items()},
             calibration_ids=() if own is None else own.ids.tolist(),
             calibration_unit=self.calibration_unit,
+            more=self.shared,
         )
+
+    @cached_property
+    def shared(self) -> tuple[Finding, ...]:
+        """What its sides share by content, whatever the names: known before anything is trained."""
+        if self.known is not None:
+            return self.known
+        from trimcap.data.split_audit import content_findings
+        from trimcap.data.split_rows import sides_of
+
+        found = dict.fromkeys(f for side in sides_of(self) for f in content_findings(side))
+        declared = [replace(f, severity="leaky") if self.leaky and f.severity == "error" else f for f in found]
+        return tuple(declared)
 
 
 def make_fold(

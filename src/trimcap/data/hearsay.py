@@ -1,4 +1,4 @@
-"""What a reader says of its recordings that their windows must not lose: the rule of the classes, trials left out."""
+"""What a reader says of its recordings that their windows must not lose: rules of classes, trials left out, doubts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import pandas as pd
 from trimcap.data.recording import Recording
 from trimcap.data.windows import Windows
 
+#: how a step of `Windows.steps` begins that says why their subjects are uncertain
+DOUBT = "subjects in doubt: "
+
 
 @dataclass(frozen=True)
 class Hearsay:
@@ -20,18 +23,21 @@ class Hearsay:
     ----------
     rules : how ratings became classes, e.g. "valence > 5"; of recordings labelled in one way there is one, or none
     left_out : trials that a file has and nobody got, `subject/session/trial`
+    doubts : why it is not certain who is who
     """
 
     rules: frozenset[str] = frozenset()
     left_out: frozenset[str] = frozenset()
+    doubts: frozenset[str] = frozenset()
 
     @staticmethod
     def of(recording: Recording) -> Hearsay:
-        """What stands in the `info` of a recording, as `rule` and `left_out`."""
-        rule, lost = recording.info.get("rule"), recording.info.get("left_out")
+        """What stands in the `info` of a recording, as `rule`, `left_out` and `doubt`."""
+        rule, lost, doubt = (recording.info.get(name) for name in ("rule", "left_out", "doubt"))
         return Hearsay(
             frozenset([str(rule)] if rule else []),
             frozenset(f"{recording.subject}/{name}" for name in lost) if isinstance(lost, Mapping) else frozenset(),
+            frozenset([str(doubt)] if doubt else []),
         )
 
     @staticmethod
@@ -39,7 +45,9 @@ class Hearsay:
         """All of it, every rule and every trial once."""
         several = list(several)
         return Hearsay(
-            frozenset().union(*(one.rules for one in several)), frozenset().union(*(one.left_out for one in several))
+            frozenset().union(*(one.rules for one in several)),
+            frozenset().union(*(one.left_out for one in several)),
+            frozenset().union(*(one.doubts for one in several)),
         )
 
     def words(self) -> tuple[str, ...]:
@@ -56,7 +64,8 @@ class Hearsay:
             )
         n = len(self.left_out)
         lost = (f"{n} {'trial' if n == 1 else 'trials'} without a usable label or signal left out by the reader",)
-        return (*(f"classes by {rule}" for rule in self.rules), *(lost if n else ()))
+        unsure = (f"{DOUBT}{doubt}" for doubt in sorted(self.doubts))
+        return (*(f"classes by {rule}" for rule in self.rules), *(lost if n else ()), *unsure)
 
 
 #: what readers of plain recordings say

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from trimcap.data.hearsay import metadata_of
+from trimcap.data.lazy import lazy_array
 from trimcap.data.windows import Windows
 
 
@@ -46,3 +50,23 @@ def join(parts: Iterable[Windows]) -> Windows:
             "give every part its own subject or session"
         )
     return joined
+
+
+def stacked(parts: Sequence[Windows]) -> Windows:
+    """Windows of one shape as one set whose X is read from the parts when it is asked for; nothing is checked."""
+    ends = np.cumsum([0, *map(len, parts)])
+    X = lazy_array(partial(_read, [part.X for part in parts], ends), (int(ends[-1]), *parts[0].shape))
+    y = np.concatenate([part.y for part in parts])
+    return replace(parts[0], X=X, y=y, metadata=metadata_of(parts))
+
+
+def _read(
+    arrays: Sequence[NDArray[np.float32]], ends: NDArray[np.int64], index: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Rows of arrays that are counted through."""
+    out = np.empty((len(index), *arrays[0].shape[1:]), dtype=np.float32)
+    whose = np.searchsorted(ends, index, side="right") - 1
+    for number in np.unique(whose).tolist():
+        own = whose == number
+        out[own] = arrays[number][index[own] - ends[number]]
+    return out

@@ -16,6 +16,7 @@ from typing import Literal
 from trimcap._errors import unknown
 from trimcap.data.file_names import check_name, stem_of
 from trimcap.data.raws import natural
+from trimcap.data.recorders.known import recorder_of
 from trimcap.data.spans import Span
 
 COLUMNS = ("file", "label", "subject", "session", "trial", "onset", "duration", "stimulus")
@@ -63,7 +64,7 @@ class Table:
 
 def is_table(path: Path) -> bool:
     """Whether a path names a table rather than a recording."""
-    return path.suffix.lower() in _SUFFIXES
+    return path.suffix.lower() in _SUFFIXES and recorder_of(path) is None
 
 
 def read_labels(path: Path | str, *, folder: Path | str | None = None) -> Table:

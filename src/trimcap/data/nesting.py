@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,8 @@ def nested(fold: Fold, protocol: str | Protocol | None = None, **options: Any) -
         raise ValueError(f"inner folds of fold {fold.name!r}: {error}") from error
     kept = set(fold.test.ids)
     assert not any(kept.intersection(part.ids.tolist()) for f in inner for part in (f.train_set, f.valid_set))
-    return inner
+    # copies among what the outer fold may train on leak nothing of its test set; its own audit names them
+    return [replace(one, known=()) for one in inner]
 
 
 def training_windows(fold: Fold) -> Windows:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from trimcap._errors import unknown
 from trimcap.data.folds import Fold, Subset, make_fold
+from trimcap.data.hearsay import DOUBT
+from trimcap.data.identity import choice
 from trimcap.data.units import plural
 from trimcap.data.windows import Windows
 
@@ -166,6 +168,21 @@ def _check_input(windows: Windows, missing_classes: str) -> None:
             f"all {len(windows)} windows are of class {windows.classes[windows.y[0]]!r}, so there is nothing to tell "
             "apart; load recordings of another class"
         )
+
+
+def subjects_of(windows: Windows, protocol: str, *, instead: str) -> Groups:
+    """The column of subjects, for a protocol that keeps them apart.
+
+    Raises
+    ------
+    ValueError : fewer than three; the windows say that it is not certain who is who.
+    """
+    doubts = [step.removeprefix(DOUBT) for step in windows.steps if step.startswith(DOUBT)]
+    if doubts:
+        raise ValueError(f"{protocol} keeps persons apart, but {choice(doubts[0])} (when the files are read)")
+    subjects = column(windows, "subject")
+    need_groups(subjects, 3, "subject", protocol, instead=instead)
+    return subjects
 
 
 def need_groups(groups: Groups, least: int, kind: str, protocol: str, *, instead: str = "") -> None:

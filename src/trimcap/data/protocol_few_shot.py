@@ -21,9 +21,9 @@ from trimcap.data.partition import (
     cut_folds,
     grouped_tests,
     keys,
-    need_groups,
     one_by_one,
     sort_rows,
+    subjects_of,
 )
 from trimcap.data.protocol_stimuli import with_stimulus
 from trimcap.data.windows import Windows
@@ -72,8 +72,7 @@ def few_shot(
     windows = sort_rows(windows)
     if calibrate_on == "stimulus":
         windows = with_stimulus(windows, stimulus)
-    subjects = column(windows, "subject")
-    need_groups(subjects, 3, "subject", "few_shot", instead="within_subject")
+    subjects = subjects_of(windows, "few_shot", instead="within_subject")
     units = keys(windows, "subject", *(("stimulus",) if calibrate_on == "stimulus" else ("session", "trial")))
     things = "trials" if calibrate_on == "trial" else "stimuli"
     _check_enough(windows, units, shots, things, missing_classes)

@@ -19,6 +19,7 @@ from trimcap.data.partition import (
     keys,
     need_groups,
     sort_rows,
+    subjects_of,
 )
 from trimcap.data.windows import Windows
 
@@ -77,8 +78,8 @@ def subject_and_stimulus(
     others : as in `leave_one_subject_out`
     """
     windows = with_stimulus(sort_rows(windows), stimulus)
-    subjects, stimuli = column(windows, "subject"), column(windows, "stimulus")
-    need_groups(subjects, 3, "subject", "subject_and_stimulus", instead="leave_stimuli_out")
+    subjects = subjects_of(windows, "subject_and_stimulus", instead="leave_stimuli_out")
+    stimuli = column(windows, "stimulus")
     need_groups(stimuli, 3, "stimulus", "subject_and_stimulus", instead="leave_one_subject_out")
     by_subject = grouped_tests(windows, subjects, n_folds, seed, "subject")
     by_stimulus = grouped_tests(windows, stimuli, stimulus_folds or n_folds, seed, "stimulus")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from trimcap.data.folds import Fold
 from trimcap.data.partition import (
     MissingClasses,
-    column,
     cut_folds,
     grouped_tests,
-    need_groups,
     one_by_one,
     sort_rows,
+    subjects_of,
 )
 from trimcap.data.windows import Windows
 
@@ -28,8 +27,7 @@ def leave_one_subject_out(
     missing_classes : "raise" if a class is absent from train, valid or test; "allow" it in valid and test
     """
     windows = sort_rows(windows)
-    subjects = column(windows, "subject")
-    need_groups(subjects, 3, "subject", "leave_one_subject_out", instead="leave_trials_out")
+    subjects = subjects_of(windows, "leave_one_subject_out", instead="leave_trials_out")
     return cut_folds(
         windows,
         one_by_one(subjects, "subject"),
@@ -52,8 +50,7 @@ def k_fold_subjects(
 ) -> list[Fold]:
     """`n_folds` folds of whole subjects, stratified by class; options as in `leave_one_subject_out`."""
     windows = sort_rows(windows)
-    subjects = column(windows, "subject")
-    need_groups(subjects, 3, "subject", "k_fold_subjects", instead="leave_trials_out")
+    subjects = subjects_of(windows, "k_fold_subjects", instead="leave_trials_out")
     return cut_folds(
         windows,
         grouped_tests(windows, subjects, n_folds, seed, "subject"),

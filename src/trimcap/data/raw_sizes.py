@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trimcap.data.edf_head import edf_fields
+
 if TYPE_CHECKING:
     import mne
 
@@ -44,19 +46,18 @@ def named_in(path: Path, header: str, key: str) -> Path | None:
 
 def _check_edf(path: Path) -> None:
     try:
-        with path.open("rb") as file:
-            head = file.read(256)
-            signals = int(head[252:256])
-            file.seek(256 + 216 * signals)
-            counts = [int(file.read(8)) for _ in range(signals)]
-        offset, records = int(head[184:192]), int(head[236:244])
+        head = edf_fields(path)
     except ValueError as error:
         raise ValueError(f"{path}: its header is damaged ({error}); {AGAIN}") from error
-    width = sum(counts) * (3 if path.suffix.lower() == ".bdf" else 2)
-    there = (path.stat().st_size - offset) // width if width else 0
-    if records not in (-1, there):  # -1: the recording was not closed
-        what = "is truncated" if there < records else "is longer than its header says"
-        raise ValueError(f"{path} {what}: {records} records promised, {there} there; {AGAIN}")
+    if (head.width == 3) != (path.suffix.lower() == ".bdf"):
+        raise ValueError(
+            f"{path} is not a readable {path.suffix} file: its header is of the other of EDF and BDF; rename it"
+        )
+    size = head.record_bytes
+    there = (path.stat().st_size - head.offset) // size if size else 0
+    if head.records not in (-1, there):  # -1: the recording was not closed
+        what = "is truncated" if there < head.records else "is longer than its header says"
+        raise ValueError(f"{path} {what}: {head.records} records promised, {there} there; {AGAIN}")
 
 
 def _check_gzip(path: Path) -> None:
@@ -75,22 +76,12 @@ def _check_brainvision(path: Path) -> None:
     if data is None or not data.is_file() or _fact(text, "DataFormat").upper() != "BINARY" or not width:
         return
     size = data.stat().st_size
-    promised = max(_number(text, "DataPoints"), _last_marker(path, text))
+    promised = _number(text, "DataPoints")
     if size % width or promised * width > size:
         raise ValueError(
             f"{data} is truncated: its {size:,} bytes are no whole recording of {path.name} "
             f"({width} bytes a sample, {promised or 'unknown'} samples); {AGAIN}"
         )
-
-
-def _last_marker(path: Path, header: str) -> int:
-    """Sample of the last marker, counted from one: a file without DataPoints has as many."""
-    markers = named_in(path, header, "MarkerFile")
-    if markers is None or not markers.is_file():
-        return 0
-    text = markers.read_bytes().decode("latin-1")
-    places = re.findall(r"^Mk[0-9]+=[^,\n]*,[^,\n]*,\s*([0-9]+)\s*,", text, re.MULTILINE)
-    return max(map(int, places), default=0)
 
 
 def _fact(header: str, key: str) -> str:

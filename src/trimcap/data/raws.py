@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trimcap._errors import counted
+from trimcap.data.edf_raw import beyond, keep_outside, mark_pauses, read_edf
+from trimcap.data.epochs_files import are_epochs, read_epochs
+from trimcap.data.raw_errors import refusal
 from trimcap.data.raw_sizes import AGAIN, check_size, named_in
+from trimcap.data.recorders.known import recorder_of
+from trimcap.data.recorders.take import raw_of
 
 if TYPE_CHECKING:
     import mne
@@ -16,11 +22,22 @@ if TYPE_CHECKING:
 #: endings of EEG files that a folder is searched for; a file named directly may have any that MNE knows
 SUFFIXES = (
     ".edf", ".bdf", ".gdf", ".fif", ".fif.gz", ".vhdr", ".ahdr", ".set", ".cnt", ".mff", ".nxe", ".lay", ".cdt",
-    ".dap", ".rs3", ".nedf",
+    ".dap", ".rs3", ".nedf", ".xdf", ".xdfz",
 )  # fmt: skip
 # MNE's names of FIF files that hold something else, and further parts of a split recording
 _OTHER_FIF = re.compile(r"[-_](epo|ave|cov|fwd|inv|src|trans|ica|eve|proj|sol|noise)\.fif(\.gz)?$", re.IGNORECASE)
+_EPOCHS = re.compile(r"[-_]epo\.fif(\.gz)?$", re.IGNORECASE)
 _PART = re.compile(r"-[1-9][0-9]*(?=\.fif$)")
+_EDF = (".edf", ".bdf")
+# warnings of MNE that say nothing of the data
+_NOISE = (
+    "outside data range",
+    "outside the data range",
+    "naming conventions",
+    "split the file",
+    "easurement date",
+    "meas date",
+)
 _SPLIT = re.compile(r"(?<=_split-)(?!0*1[_.])0*[1-9][0-9]*(?=[_.])")
 
 
@@ -31,9 +48,18 @@ def suffix_of(path: Path) -> str:
 
 
 def list_raws(folder: Path) -> list[Path]:
-    """All EEG files in a folder and its subfolders, S2 before S10, hidden ones left out."""
-    found = [p for p in folder.rglob("*") if not _hidden(p.relative_to(folder)) and _is_raw(p)]
+    """All EEG files in a folder and its subfolders, S2 before S10, hidden ones left out.
+
+    Files of epochs are taken only where nothing else is: they are made of the recordings.
+    """
+    there = [p for p in folder.rglob("*") if not _hidden(p.relative_to(folder))]
+    found = [p for p in there if _is_raw(p)] or [p for p in there if _EPOCHS.search(p.name) and p.is_file()]
     return sorted(found, key=lambda p: natural(p.relative_to(folder).as_posix()))
+
+
+def is_eeg(path: Path) -> bool:
+    """Whether a file is named like EEG, or is text that a headset's program wrote."""
+    return bool(suffix_of(path)) or recorder_of(path) is not None
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:
@@ -54,10 +80,19 @@ def companions(path: Path) -> tuple[Path, ...]:
     if kind == ".fif":
         stem = re.escape(path.stem)
         part = re.compile(rf"{stem}-[1-9][0-9]*\.fif")
-        return tuple(
-            sorted((p for p in path.parent.iterdir() if part.fullmatch(p.name)), key=lambda p: natural(p.name))
-        )
-    return ()
+        parts = sorted((p for p in path.parent.iterdir() if part.fullmatch(p.name)), key=lambda p: natural(p.name))
+        return (*parts, *((events,) if (events := events_file(path)) else ()))
+    return (events,) if kind == ".fif.gz" and (events := events_file(path)) else ()
+
+
+def events_file(path: Path) -> Path | None:
+    """The file of events that MNE's users keep beside a FIF recording: `x-eve.fif` of `x_raw.fif`."""
+    whole = re.sub(r"\.fif(\.gz)?$", "", path.name, flags=re.IGNORECASE)
+    short = re.sub(r"[-_](raw|eeg|meg)(_(sss|tsss))?$", "", whole, flags=re.IGNORECASE)
+    names = (
+        f"{stem}{mark}{end}" for stem in (whole, short) for mark in ("-eve", "_eve") for end in (".fif", ".fif.gz")
+    )
+    return next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
 
 
 def open_raw(path: Path, read: Callable[[], Any] | None = None) -> mne.io.BaseRaw:
@@ -72,16 +107,23 @@ def open_raw(path: Path, read: Callable[[], Any] | None = None) -> mne.io.BaseRa
     ------
     FileNotFoundError : no such file, or one that belongs to it is missing.
     ValueError : empty, truncated or unreadable; says which file.
+
+    Warns
+    -----
+    UserWarning : what MNE warns of, with the name of the file.
     """
     _check_there(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         try:
             raw = _read(path) if read is None else read()
             raw.get_channel_types()  # of a damaged header they are nothing
+            if read is not None or path.suffix.lower() in _EDF:
+                mark_pauses(raw, path)
         except Exception as error:  # MNE raises whatever its parser stumbled over
-            raise ValueError(_broken(path, error)) from error
+            raise ValueError(refusal(path, error)) from error
     check_size(path, raw)
+    _relay(path, raw, caught)
     return raw
 
 
@@ -99,7 +141,7 @@ def samples(raw: mne.io.BaseRaw, path: Path, picks: Iterable[int], first: int, l
         try:
             values = raw.get_data(picks=order, start=first, stop=last, verbose="error")
         except Exception as error:  # MNE raises whatever its parser stumbled over
-            raise ValueError(_broken(path, error)) from error
+            raise ValueError(refusal(path, error)) from error
     if values.shape != (len(order), last - first):
         raise ValueError(f"{path} ends before its header says; {AGAIN}")
     return values[[order.index(row) for row in rows]]
@@ -108,18 +150,61 @@ def samples(raw: mne.io.BaseRaw, path: Path, picks: Iterable[int], first: int, l
 def _read(path: Path) -> mne.io.BaseRaw:
     import mne
 
+    if path.suffix.lower() in _EDF:
+        return read_edf(path)
+    if (recorder := recorder_of(path)) is not None:
+        return raw_of(recorder[1](path), path)
     try:
-        return mne.io.read_raw(path, preload=False, verbose="error")
-    except Exception as error:  # annotations of EDF should be UTF-8, but are what the recorder's computer wrote
-        if "encoding='latin1'" not in str(error).replace('"', "'"):
+        return mne.io.read_raw(path, preload=False, verbose="warning")
+    except Exception as error:
+        if not are_epochs(error):
             raise
-        return mne.io.read_raw(path, preload=False, encoding="latin1", verbose="error")
+        return read_epochs(path)
+
+
+def _relay(path: Path, raw: mne.io.BaseRaw, caught: Sequence[warnings.WarningMessage]) -> None:
+    """Warn again with the file's name, and find the events that MNE left out."""
+    texts = [str(one.message) for one in caught if issubclass(one.category, UserWarning | RuntimeWarning)]
+    if any(text.startswith("Invalid tag") for text in texts):  # FIF; MNE takes what is before it
+        raise ValueError(f"{path} is truncated or damaged ({texts[0]}); {AGAIN}")
+    for text in dict.fromkeys(text.strip() for text in texts if not any(noise in text for noise in _NOISE)):
+        warnings.warn(text if str(path) in text else f"{path}: {text}", stacklevel=3)
+    late = _outside(path, raw) if any(" the data range" in text or " data range" in text for text in texts) else []
+    if late:
+        keep_outside(raw, late)
+        warnings.warn(
+            f"{path}: {counted(len(late), 'marker')} outside the signal, first {late[0][2]!r} at {late[0][0]:g} s; if "
+            "there should be more signal, the file is truncated",
+            stacklevel=3,
+        )
+
+
+def _outside(path: Path, raw: mne.io.BaseRaw) -> list[tuple[float, float, str]]:
+    import mne
+
+    markers = next((other for other in companions(path) if other.suffix == ".vmrk"), path)
+    with warnings.catch_warnings(), mne.utils.use_log_level("error"):
+        warnings.simplefilter("ignore")
+        try:
+            found = mne.read_annotations(markers)
+        except Exception:  # it is told that some were left out
+            return []
+    end = raw.n_times / float(raw.info["sfreq"])
+    rows = zip(found.onset, found.duration, found.description, strict=True)
+    late = [(onset, length, str(text)) for onset, length, text in rows if beyond(onset, length, str(text), end)]
+    cut = {(round(onset, 6), text) for onset, _, text in late}  # MNE shortens what ends late
+    zero, notes = float(raw.first_time), raw.annotations
+    same = [
+        (round(float(t) - zero, 6), str(text)) in cut for t, text in zip(notes.onset, notes.description, strict=True)
+    ]
+    notes.delete([i for i, one in enumerate(same) if one])
+    return late
 
 
 def _is_raw(path: Path) -> bool:
     kind = suffix_of(path)
     if not kind or path.is_dir() != (kind == ".mff"):
-        return False
+        return not path.is_dir() and recorder_of(path) is not None
     return not (kind.startswith(".fif") and _is_other_fif(path))
 
 
@@ -145,19 +230,3 @@ def _check_there(path: Path) -> None:
                 f"{path} names '{other.name}', which is not beside it; BrainVision recordings are three files "
                 "(.vhdr, .vmrk, .eeg) that must lie in one folder under their own names"
             )
-
-
-def _broken(path: Path, error: Exception) -> str:
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]
-    kind = suffix_of(path) or path.suffix or "EEG"
-    if "HDF reader" in text:
-        return f"{path} is a MATLAB 7.3 file; install what reads it (pip install pymatreader), or save it as version 7"
-    if not (isinstance(error, _TELLING) or type(error) is Exception) or text.startswith(
-        "Could not read file using any"
-    ):
-        text = f"{type(error).__name__}, so it is damaged or truncated"
-    return f"{path} is not a readable {kind} file ({text}); {AGAIN}"
-
-
-# errors whose text means something to who has the file
-_TELLING = (ValueError, RuntimeError, ImportError)  # of a format that MNE does not read yet: a RuntimeError too

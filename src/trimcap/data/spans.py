@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from trimcap._errors import unknown
 from trimcap.data.check import check_signal
+from trimcap.data.edf_head import edf_fields
+from trimcap.data.edf_notes import SIGNALS, in_signal
 from trimcap.data.eeg_channels import check_like, picks
 from trimcap.data.interpolate import interpolated
 from trimcap.data.raws import samples, suffix_of
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 #: what the numbers may be that MNE takes for volts, and what makes them µV
 UNITS = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
-# EEG is tens of µV; a median spread beyond these, µV, is a mistake in the unit: numbers in mV make 20 mV of 20 µV
+# EEG is tens of µV; a spread beyond these, µV, is a mistake in the unit: numbers in mV make 20 mV of 20 µV
 _SPREADS = (1e-2, 1e4)
 # what the resampling filter needs around a trial, s; cut off again afterwards
 _MARGIN = 1.0
@@ -57,6 +59,21 @@ class Span:
     why: str = ""
 
 
+def over_pauses(spans: Sequence[Span], stops: Sequence[tuple[float, float]]) -> list[Span]:
+    """Trials whose times are of the clock, in the signal, which has no time for pauses; see `edf_notes.pauses`."""
+    if not stops:
+        return list(spans)
+    moved = []
+    for span in spans:
+        start, lost = in_signal(span.start, stops)
+        stop, lost_too = (None, False) if span.stop is None else in_signal(span.stop, stops)
+        length = None if span.stop is None else span.stop - span.start
+        whole = stop is None or abs(stop - start - (length or 0.0)) < 1e-6
+        why = "" if whole and not lost and not lost_too else "it reaches into a pause of the recording"
+        moved.append(replace(span, start=start, stop=stop, why=span.why or why))
+    return moved
+
+
 @dataclass(frozen=True)
 class Reading:
     """How the trials of a file are read; see `files_source`.
@@ -74,15 +91,18 @@ class Reading:
     like_rate: float | None = None
     any_names: bool = False
     bad_channels: str = "raise"
-    unit: str = "V"
+    unit: str | Mapping[str, str] = "V"
     on_bad: str = "raise"
     on_overlap: str = "raise"
 
     def __post_init__(self) -> None:
         known = {
-            "bad_channels": ("raise", "interpolate", "drop"), "unit": tuple(UNITS), "on_bad": ("raise", "drop", "keep"),
+            "bad_channels": ("raise", "interpolate", "drop"), "on_bad": ("raise", "drop", "keep"),
             "on_overlap": ("raise", "flag"),
         }  # fmt: skip
+        for unit in [self.unit] if isinstance(self.unit, str) else self.unit.values():
+            if unit not in UNITS:
+                raise ValueError(unknown("unit", str(unit), UNITS))
         for option, values in known.items():
             if getattr(self, option) not in values:
                 raise ValueError(unknown(option, str(getattr(self, option)), values))
@@ -230,7 +250,7 @@ def _read(
     else:
         volts = samples(raw, path, names, first - before, last + after)
     wide = Recording(
-        signal=np.ascontiguousarray(volts * UNITS[reading.unit], dtype=np.float32),
+        signal=np.ascontiguousarray(volts * _factors(reading, list(rows))[:, None], dtype=np.float32),
         rate=rate,
         channels=tuple(rows),
         subject=subject,
@@ -275,12 +295,64 @@ def _fault(recording: Recording, path: Path, reading: Reading) -> str:
             raise ValueError(
                 f"{path}: {error} (channels= names those to read, on_bad='drop' leaves such trials out)"
             ) from error
-    spread = float(np.median(recording.signal.std(axis=1)))
-    if not reading.any_names and np.isfinite(spread) and spread and not _SPREADS[0] <= spread <= _SPREADS[1]:
-        volts = spread / UNITS[reading.unit]
-        fits = [unit for unit, factor in UNITS.items() if 0.5 <= volts * factor < 500]
-        hint = f"; if the numbers in the file are {fits[0]}, pass unit={fits[0]!r}" if fits else ""
+    return "" if reading.any_names else _no_eeg(recording, path, reading)
+
+
+def _no_eeg(recording: Recording, path: Path, reading: Reading) -> str:
+    """Refuse amplitudes, channel by channel, that no EEG has; "" if there are none.
+
+    Raises
+    ------
+    ValueError : names the channels, and the unit that would fit.
+    """
+    spread = local_spread(recording.signal, recording.rate)
+    wrong = np.isfinite(spread) & (spread > 0) & ((spread < _SPREADS[0]) | (spread > _SPREADS[1]))
+    if not wrong.any():
+        return ""
+    names = [name for name, bad in zip(recording.channels, wrong, strict=True) if bad]
+    typical, good = float(np.median(spread[wrong])), spread[~wrong]
+    volts = typical / float(np.median(_factors(reading, names)))
+    fits = [unit for unit, factor in UNITS.items() if 0.5 <= volts * factor < 500]
+    if len(good):
+        hint = f", pass unit={dict.fromkeys(names, fits[0])}" if fits else ""
         raise ValueError(
-            f"{path}: trial {recording.trial} has a median spread of {spread:.2g} µV, which is no EEG{hint}"
+            f"{path}: trial {recording.trial}: {_listed(names)} by {typical:.2g} µV, the other channels by "
+            f"{np.median(good):.2g} µV; no EEG does. If their numbers are of another unit{hint}; else leave them out "
+            "(channels=)"
         )
-    return ""
+    hint = f"; if the numbers in the file are {fits[0]}, pass unit={fits[0]!r}" if fits else ""
+    raise ValueError(
+        f"{path}: trial {recording.trial} has a median spread of {typical:.2g} µV, which is no EEG{hint}{_unsaid(path)}"
+    )
+
+
+def local_spread(signal: NDArray[np.floating], rate: float) -> NDArray[np.float64]:
+    """Root mean square, over stretches of a second, of each channel's standard deviation there: drift does not count.
+
+    Parameters
+    ----------
+    signal : (n_channels, n_times)
+    """
+    n = max(min(round(rate), signal.shape[1]), 2)
+    pieces = signal[:, : signal.shape[1] // n * n].reshape(len(signal), -1, n).astype(np.float64)
+    return np.asarray(np.sqrt(pieces.var(axis=2).mean(axis=1)))
+
+
+def _unsaid(path: Path) -> str:
+    """What an EDF header does not say."""
+    if path.suffix.lower() not in (".edf", ".bdf"):
+        return ""
+    head = edf_fields(path)
+    bare = [name for name, unit in zip(head.labels, head.units, strict=True) if not unit and name not in SIGNALS]
+    return f"; the header gives no unit for {', '.join(bare[:8])}, so that MNE takes volts" if bare else ""
+
+
+def _factors(reading: Reading, names: Sequence[str]) -> NDArray[np.float64]:
+    """What makes µV of MNE's volts, channel by channel."""
+    if isinstance(reading.unit, str):
+        return np.full(len(names), UNITS[reading.unit])
+    return np.asarray([UNITS[reading.unit.get(name, "V")] for name in names])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"channel {names[0]} varies" if len(names) == 1 else f"channels {', '.join(names)} vary"

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trimcap.data.audit import Finding, Severity
-from trimcap.data.split_content import near_copies, standardised
+from trimcap.data.copies import KINDS, Copies, find_copies, spans
+from trimcap.data.split_content import standardised
 from trimcap.data.split_rows import SplitRows, read_split, split_of
 from trimcap.data.units import LEVELS, UNITS, levels_of, plural
 
@@ -40,10 +41,11 @@ class SplitAudit:
 def audit_split(split: SplitRows, *, unit: str | None = None) -> SplitAudit:
     """Say what leaks from training to test.
 
-    Errors: the same window on both sides, windows that overlap in time, windows with the same content (also up to
-    scale and offset), a trial on both sides, and any group of the claimed `unit` on both sides. Warnings: content that
-    was standardised with training and test windows together. Notes: other groups that are shared, transductive or
-    smoothing steps, and what could not be checked.
+    Errors: the same window on both sides, windows that overlap in time, copies whatever their names (see
+    `find_copies`), a trial on both sides, any group of the claimed `unit` on both sides, and content that was
+    standardised with training and test windows together. Warnings: copies on one side, content that was standardised
+    with the test subjects' own windows. Notes: other groups that are shared, transductive or smoothing steps, and what
+    could not be checked.
 
     Parameters
     ----------
@@ -53,20 +55,26 @@ def audit_split(split: SplitRows, *, unit: str | None = None) -> SplitAudit:
     """
     unit = unit or split.unit or "subject"
     levels_of(unit)
-    train, test = split.train, split.test
-    findings = [
-        *_same_windows(train, test),
-        *_overlaps(train, test, split.duration),
+    groups = _shared_groups(split.train, split.test, unit, tables=split.content is None)
+    findings = (*_same_windows(split.train, split.test), *groups, *content_findings(split))
+    return SplitAudit(split.name, unit, len(split.train), len(split.test), findings)
+
+
+def content_findings(split: SplitRows) -> tuple[Finding, ...]:
+    """What training and test rows share whatever they are called: samples, copies, normalisation; for `Fold.audit` too.
+
+    Windows that are the same by name are not among them.
+    """
+    return (
+        *_overlaps(split.train, split.test, split.duration),
         *_duplicates(split),
-        *_shared_groups(train, test, unit, tables=split.content is None),
-        *_steps(split.steps, train, test),
+        *_steps(split.steps, split.train, split.test),
         *_normalised(split),
-    ]
-    return SplitAudit(split.name, unit, len(train), len(test), tuple(findings))
+    )
 
 
 def _finding(severity: Severity, text: str) -> Finding:
-    return Finding(severity, "split", text)
+    return Finding(severity, "split", text, "content")
 
 
 def _keys(table: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.str_]:
@@ -91,29 +99,34 @@ def _same_windows(train: pd.DataFrame, test: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _overlaps(train: pd.DataFrame, test: pd.DataFrame, duration: float | None) -> Iterator[Finding]:
-    """Windows of one trial that share samples: one starts before the other has stopped."""
-    spans = [_spans(table, duration) for table in (train, test)]
-    if any(np.isnan(span).any() for span in spans):
+    """Windows of one recording or trial that share samples: one starts before the other has stopped."""
+    both = pd.concat([train, test], ignore_index=True)
+    lengths = (
+        both["stop"].to_numpy(float) - both.start.to_numpy(float) if "stop" in both else np.full(len(both), np.nan)
+    )
+    if duration is not None:
+        lengths = np.where(np.isnan(lengths), duration, lengths)
+    places = spans(both, 0.0)
+    bounds = np.stack([places.start, places.start + lengths], axis=1)
+    if np.isnan(bounds).any():
         yield _finding("note", "where windows start or how long they are is unknown: overlap in time was not checked")
         return
-    by_trial = {key: spans[0][rows] for key, rows in _by_trial(train)}
-    count = sum(int(_touching(spans[1][rows], by_trial[key]).sum()) for key, rows in _by_trial(test) if key in by_trial)
+    n = len(train)
+    known = dict(_by_group(places.group[:n]))
+    count = sum(
+        int(_touching(bounds[rows + n], bounds[known[key]]).sum())
+        for key, rows in _by_group(places.group[n:])
+        if key in known
+    )
     if count:
         yield _finding("error", f"{count} of {len(test)} test windows overlap in time with a training window")
 
 
-def _spans(table: pd.DataFrame, duration: float | None) -> NDArray[np.float64]:
-    """Start and stop of every window, shape (n, 2)."""
-    start = table.start.to_numpy(float)
-    stop = table.stop.to_numpy(float) if "stop" in table else np.full(len(table), np.nan)
-    if duration is not None:
-        stop = np.where(np.isnan(stop), start + duration, stop)
-    return np.stack([start, stop], axis=1)
-
-
-def _by_trial(table: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.int64]]]:
-    for key, rows in pd.Series(np.arange(len(table))).groupby(_keys(table, LEVELS["trial"])):
-        yield str(key), rows.to_numpy()
+def _by_group(groups: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    order = np.argsort(groups, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
+        if len(rows):
+            yield int(groups[rows[0]]), rows
 
 
 def _touching(spans: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -134,20 +147,31 @@ def _count_equal(spans: NDArray[np.float64], others: NDArray[np.float64]) -> NDA
 
 
 def _duplicates(split: SplitRows) -> Iterator[Finding]:
-    train, test = split.train, split.test
-    if "content" not in train or "content" not in test:
+    if split.content is None:
         yield _finding("note", "the windows' content is not at hand: copies under other names were not looked for")
         return
-    named = _named_alike(train, test)
-    exact = np.isin(test.content.to_numpy(), train.content.to_numpy())
-    copies = int((exact & ~named).sum())
-    if copies:
-        yield _finding("error", f"{copies} of {len(test)} test windows have the same content as a training window")
-    if split.content is not None:
-        near = int((near_copies(split.content) & ~exact & ~named).sum())
-        if near:
-            text = f"{near} of {len(test)} test windows are copies of a training window up to scale and offset"
+    windows, train, test = split.content.windows, split.content.train, split.content.test
+    copies = find_copies(windows)
+    for kind, pairs in copies.across(train, test).items():
+        if len(pairs):
+            example = " = ".join(windows.ids[pairs[0]].tolist())
+            text = f"{len(pairs)} of {len(test)} test windows {KINDS[kind]} a training window ({example})"
             yield _finding("error", text)
+    for side, rows in (("training", train), ("test", test)):
+        yield from _inside(windows.ids, copies, side, rows)
+    yield from (_finding("note", gap) for gap in copies.gaps)
+
+
+def _inside(ids: NDArray[np.str_], copies: Copies, side: str, rows: NDArray[np.int64]) -> Iterator[Finding]:
+    """Copies that are on one side: no leak, but they count twice."""
+    for kind, repeated in copies.inside(rows).items():
+        if len(repeated):
+            names = list(dict.fromkeys(name.rpartition("@")[0] for name in ids[repeated].tolist()))
+            listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+            text = (
+                f"{len(repeated)} of {len(rows)} {side} windows {KINDS[kind]} another one ({listed}): they count twice"
+            )
+            yield _finding("warning", text)
 
 
 def _shared_groups(train: pd.DataFrame, test: pd.DataFrame, unit: str, *, tables: bool) -> Iterator[Finding]:
@@ -172,7 +196,7 @@ def _shared_groups(train: pd.DataFrame, test: pd.DataFrame, unit: str, *, tables
 def _steps(steps: Sequence[str], train: pd.DataFrame, test: pd.DataFrame) -> Iterator[Finding]:
     for step in steps:
         if "transductive" in step:
-            yield _finding("note", f"transductive: {step}")
+            yield _finding("note", f"{step}: uses test inputs, never labels")
         if any(word in step.lower().split() or (len(word) > 4 and word in step.lower()) for word in _SMOOTHING):
             shared = np.isin(_keys(test, LEVELS["trial"]), _keys(train, LEVELS["trial"])).any()
             severity: Severity = "error" if shared else "note"
@@ -183,5 +207,5 @@ def _normalised(split: SplitRows) -> Iterator[Finding]:
     """What the content itself says about normalisation, unless the steps have said it already."""
     if split.content is None or any("transductive" in step for step in split.steps):
         return
-    for text in standardised(split.content):
-        yield _finding("warning", text)
+    for across, text in standardised(split.content):
+        yield _finding("error" if across else "warning", text)

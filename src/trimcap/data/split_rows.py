@@ -1,15 +1,14 @@
 """Splits that somebody else made, as tables: row numbers in JSON, torcheeg folders, our own split files.
 
 A split is a table of training rows and one of test rows with the columns subject, session, trial, start and optionally
-stop, stimulus, window (a name, where no start is known) and content (a hash of what the window holds).
+stop, stimulus, recording and onset, and window (a name, where no start is known).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trimcap.data.folds import Fold
+from trimcap.data.join import stacked
 from trimcap.data.sealed import rows_of
-from trimcap.data.split_file import is_splits, load_splits, read_splits
+from trimcap.data.split_file import is_splits, read_splits
 from trimcap.data.split_tables import read_tables
 from trimcap.data.windows import Windows
 
@@ -42,7 +42,7 @@ class SplitRows:
     Parameters
     ----------
     name : of the fold
-    train, test : tables with subject, session, trial, start (s); optionally stop, stimulus, window, content
+    train, test : tables with subject, session, trial, start (s); optionally stop, stimulus, recording, onset, window
     duration : length of a window, s; None if unknown (then overlap can't be told from neighbourhood)
     steps : what was done to the windows before the split, in words
     unit : what the split itself says that it keeps apart; "" if it does not say
@@ -61,13 +61,13 @@ class SplitRows:
 def split_of(
     windows: Windows, train: Sequence[int] | NDArray[Any], test: Sequence[int] | NDArray[Any], *, name: str = "fold"
 ) -> SplitRows:
-    """The rows of one fold, from row numbers (or boolean masks) of windows, with a hash of every window's content.
+    """The rows of one fold, from row numbers (or boolean masks) of windows.
 
     Raises
     ------
     ValueError : a row number is outside the windows; a side is empty
     """
-    return _numbered(windows, _with_hashes(windows), train, test, name)
+    return _numbered(windows, train, test, name)
 
 
 def read_split(path: Path | str, windows: Windows | None = None, *, stimulus: str | None = None) -> list[SplitRows]:
@@ -105,47 +105,59 @@ def read_split(path: Path | str, windows: Windows | None = None, *, stimulus: st
         ) from error
     if not rows:
         raise ValueError(f"{path} holds no folds")
-    table = _with_hashes(windows)
     try:
-        return [_numbered(windows, table, train, test, name) for name, train, test in rows]
+        return [_numbered(windows, train, test, name) for name, train, test in rows]
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _numbered(windows: Windows, table: pd.DataFrame, train: Any, test: Any, name: str) -> SplitRows:
+def _numbered(windows: Windows, train: Any, test: Any, name: str) -> SplitRows:
     chosen = [
         _chosen(len(windows), rows, f"split '{name}': {side}") for side, rows in (("train", train), ("test", test))
     ]
-    return _split(windows, table, chosen[0], chosen[1], name)
+    return split_rows(windows, chosen[0], chosen[1], name)
 
 
 def _ours(path: Path, windows: Windows) -> list[SplitRows]:
     """Folds of a split file: what is trained and validated on, against what is tested; and calibrated on, likewise."""
-    facts = load_splits(path)
-    found: list[SplitRows] = []
-    tables: dict[int, pd.DataFrame] = {}
-    for fold in read_splits(path, windows):
-        source = fold.train_set.source
-        table = tables.setdefault(id(source), _with_hashes(source))
-        test = _numbers(rows_of(fold.test).rows, source)
-        train = np.union1d(_numbers(fold.train_set.rows, source), _numbers(fold.valid_set.rows, source))
-        found.append(_split(source, table, train, test, fold.name, unit=facts["unit"]))
-        found += _calibration(fold, source, table, test)
+    return [side for fold in read_splits(path, windows) for side in sides_of(fold)]
+
+
+def sides_of(fold: Fold) -> list[SplitRows]:
+    """What a fold is trained and validated on, against what it is tested on; and what it is calibrated on, likewise."""
+    windows, rows = _whole(fold)
+    test = rows["test"]
+    found = [split_rows(windows, np.union1d(rows["train"], rows["valid"]), test, fold.name, unit=fold.unit)]
+    if "calibration" in rows:
+        name = f"{fold.name}, calibration"
+        found.append(split_rows(windows, rows["calibration"], test, name, unit=fold.calibration_unit))
     return found
 
 
-def _calibration(fold: Fold, source: Windows, table: pd.DataFrame, test: Rows) -> list[SplitRows]:
-    if fold.calibration_set is None:
-        return []
-    own = _numbers(fold.calibration_set.rows, source)
-    return [_split(source, table, own, test, f"{fold.name}, calibration", unit=fold.calibration_unit)]
+def between(train: Windows, test: Windows, name: str, *, unit: str) -> SplitRows:
+    """Two sets of windows as a split."""
+    n = len(train)
+    return split_rows(stacked([train, test]), np.arange(n), np.arange(n, n + len(test)), name, unit=unit)
 
 
-def _numbers(rows: Rows | None, windows: Windows) -> Rows:
-    return np.arange(len(windows)) if rows is None else rows
+def _whole(fold: Fold) -> tuple[Windows, dict[str, Rows]]:
+    """All windows of a fold as one, none of them copied, and the rows of its parts."""
+    own = {"calibration": fold.calibration_set} if fold.calibration_set is not None else {}
+    parts = {"train": fold.train_set, "valid": fold.valid_set, **own, "test": rows_of(fold.test)}
+    first = fold.train_set.source
+    if all(part.source is first for part in parts.values()):
+        return first, {k: np.arange(len(first)) if p.rows is None else p.rows for k, p in parts.items()}
+    windows = [part.windows() for part in parts.values()]
+    # the parts were transformed one by one, and that of the test windows may have more to say
+    windows[0] = replace(windows[0], steps=tuple(dict.fromkeys((*windows[0].steps, *fold.test.steps))))
+    ends = np.cumsum([0, *map(len, windows)])
+    rows = {key: np.arange(ends[i], ends[i + 1]) for i, key in enumerate(parts)}
+    return stacked(windows), rows
 
 
-def _split(windows: Windows, table: pd.DataFrame, train: Rows, test: Rows, name: str, *, unit: str = "") -> SplitRows:
+def split_rows(windows: Windows, train: Rows, test: Rows, name: str, *, unit: str = "") -> SplitRows:
+    """Some rows of windows against others."""
+    table = windows.metadata
     return SplitRows(
         name,
         table.iloc[train].reset_index(drop=True),
@@ -155,11 +167,6 @@ def _split(windows: Windows, table: pd.DataFrame, train: Rows, test: Rows, name:
         unit=unit,
         content=Content(windows, train, test),
     )
-
-
-def _with_hashes(windows: Windows) -> pd.DataFrame:
-    hashes = [hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest() for x in windows.X]
-    return windows.metadata.assign(content=hashes)
 
 
 def _chosen(n: int, rows: Any, what: str) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,10 @@ from trimcap.data.electrodes import unknown_electrodes
 from trimcap.data.events import counts, events_of, is_bad
 from trimcap.data.file_header import open_named
 from trimcap.data.file_names import SESSION, files_at, name_by, stem_of
+from trimcap.data.identity import common_root, identity
 from trimcap.data.labels import Table, is_table, read_labels
 from trimcap.data.raws import companions, samples, suffix_of
+from trimcap.data.spans import local_spread
 
 if TYPE_CHECKING:
     import mne
@@ -42,6 +45,7 @@ class FileFacts:
     seconds, rate : length (s) and Hz
     channels : EEG channels; `unknown` of them are no electrodes, `bad` are marked so, `dead` are constant or hold NaN
     onsets : event → when (s); of BIDS those of `*_events.tsv`, marks of bad stretches left out
+    spread, swing : median over the channels of the standard deviation, µV: of all samples, and within a second
     """
 
     file: str
@@ -55,6 +59,8 @@ class FileFacts:
     bad: tuple[str, ...] = ()
     dead: tuple[str, ...] = ()
     onsets: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    spread: float = 0.0
+    swing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ class Survey:
     balance : class → trials, by the table
     unlabelled : rows of the table without a label
     participants : column of participants.tsv → value → subjects, if it can be a class
+    notes : what readers warned of
+    way, doubt : what names the subjects, and why that is not certain; see `identity`
     """
 
     kind: str
@@ -85,6 +93,9 @@ class Survey:
     balance: Mapping[str, int] = field(default_factory=dict)
     unlabelled: int = 0
     participants: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    way: str = "bids"
+    doubt: str = ""
 
     @property
     def events(self) -> dict[str, int]:
@@ -122,41 +133,54 @@ def survey(place: Path | str, *, progress: Progress | None = None) -> Survey:
     table, problem = _table(root) if folder is not None else (None, "")
     if is_table(root) and isinstance(table, Table):
         files = list(table.rows)
-    found, damaged = _all(files, folder, progress, lambda file: _facts(open_named(file), file, folder))
+    known = identity(files, folder or common_root(files))
+
+    def look(file: Path) -> FileFacts:
+        return _facts(open_named(file), file, folder, (name_by(known.way, file, folder, what="subject"), SESSION))
+
+    found, damaged, notes = _all(files, folder, progress, look)
     lost = _lost(root) if root.is_dir() else ()
     if isinstance(table, Table):
         labels = Counter(row.label for rows in table.rows.values() for row in rows if row.label)
         balance = {name: labels[name] for name in table.classes}
-        return Survey("files", root, found, damaged, lost, table.path, "", balance, table.unlabelled())
-    return Survey("files", root, found, damaged, lost, table, problem)
+        doubt = "" if all(row.subject for rows in table.rows.values() for row in rows) else known.doubt
+        return Survey(
+            "files", root, found, damaged, lost, table.path, "", balance, table.unlabelled(), notes=notes,
+            way=known.way, doubt=doubt,
+        )  # fmt: skip
+    return Survey("files", root, found, damaged, lost, table, problem, notes=notes, way=known.way, doubt=known.doubt)
 
 
 def _bids(root: Path, progress: Progress | None) -> Survey:
     def look(file: Path) -> FileFacts:
-        return _facts(open_bids(file, root=root), file, root, names=(f"sub-{entity(file, 'sub')}", entity(file, "ses")))
+        return _facts(open_bids(file, root=root), file, root, (f"sub-{entity(file, 'sub')}", entity(file, "ses")))
 
-    found, damaged = _all(bids_files(root), root, progress, look)
-    return Survey("bids", root, found, damaged, participants=_participants(root))
+    found, damaged, notes = _all(bids_files(root), root, progress, look)
+    return Survey("bids", root, found, damaged, participants=_participants(root), notes=notes)
 
 
 def _all(
     files: Sequence[Path], root: Path | None, progress: Progress | None, look: Callable[[Path], FileFacts]
-) -> tuple[tuple[FileFacts, ...], dict[str, str]]:
-    found, damaged = [], {}
+) -> tuple[tuple[FileFacts, ...], dict[str, str], tuple[str, ...]]:
+    found, damaged, notes = [], {}, []
     for done, file in enumerate(files):
         if progress is not None:
             progress(file.name, done, len(files))
-        try:
-            found.append(look(file))
-        except (ValueError, FileNotFoundError) as error:
-            damaged[_inside(file, root)] = str(error)
-    return tuple(found), damaged
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            try:
+                found.append(look(file))
+            except (ValueError, FileNotFoundError, ImportError) as error:
+                damaged[_inside(file, root)] = str(error)
+        notes += [str(one.message) for one in caught if one.category is UserWarning]
+    return tuple(found), damaged, tuple(dict.fromkeys(notes))
 
 
-def _facts(raw: mne.io.BaseRaw, file: Path, root: Path | None, *, names: tuple[str, str] | None = None) -> FileFacts:
+def _facts(raw: mne.io.BaseRaw, file: Path, root: Path | None, names: tuple[str, str]) -> FileFacts:
     channels = eeg_names(raw, file)
     rate = float(raw.info["sfreq"])
-    subject, session = names or (name_by(None, file, root, what="subject"), SESSION)
+    subject, session = names
+    dead, spread, swing = _signal(raw, file, channels)
     events = [event for event in events_of(raw, file) if not is_bad(event)]
     return FileFacts(
         file=_inside(file, root),
@@ -168,22 +192,39 @@ def _facts(raw: mne.io.BaseRaw, file: Path, root: Path | None, *, names: tuple[s
         channels=tuple(channels),
         unknown=unknown_electrodes(channels),
         bad=tuple(name for name in channels if name in raw.info["bads"]),
-        dead=_dead(raw, file, channels),
+        dead=dead,
         onsets={name: tuple(e.onset for e in events if e.name == name) for name in counts(events)},
+        spread=spread,
+        swing=swing,
     )
 
 
-def _dead(raw: mne.io.BaseRaw, file: Path, channels: Sequence[str]) -> tuple[str, ...]:
-    """Channels that are constant or not finite somewhere; reads the whole file, a minute at a time."""
+def _signal(raw: mne.io.BaseRaw, file: Path, channels: Sequence[str]) -> tuple[tuple[str, ...], float, float]:
+    """Channels that are constant or not finite somewhere, and the spread and swing of the others.
+
+    Reads the whole file, a minute at a time.
+    """
     rows = [raw.ch_names.index(name) for name in channels]
-    step = max(int(_BLOCK * float(raw.info["sfreq"])), 2)
+    rate = float(raw.info["sfreq"])
+    step = max(int(_BLOCK * rate), 2)
     low, high = np.full(len(rows), np.inf), np.full(len(rows), -np.inf)
     finite = np.ones(len(rows), dtype=bool)
+    n, mean, squares, fast = 0, np.zeros(len(rows)), np.zeros(len(rows)), np.zeros(len(rows))
     for first in range(0, raw.n_times, step):
-        values = samples(raw, file, rows, first, min(first + step, raw.n_times))
+        values = 1e6 * samples(raw, file, rows, first, min(first + step, raw.n_times))
         finite &= np.isfinite(values).all(axis=1)
         low, high = np.minimum(low, values.min(axis=1)), np.maximum(high, values.max(axis=1))
-    return tuple(name for name, ok in zip(channels, finite & (low < high), strict=True) if not ok)
+        with np.errstate(invalid="ignore", over="ignore"):
+            k = values.shape[1]
+            shift = values.mean(axis=1) - mean  # Chan et al. (1983), "Algorithms for computing the sample variance"
+            squares += values.var(axis=1) * k + shift**2 * (n * k / (n + k))
+            mean += shift * (k / (n + k))
+            fast += local_spread(values, rate) ** 2 * k
+        n += k
+    alive = finite & (low < high)
+    dead = tuple(name for name, ok in zip(channels, alive, strict=True) if not ok)
+    spreads = [float(np.median(np.sqrt(total[alive] / n))) if alive.any() else 0.0 for total in (squares, fast)]
+    return dead, spreads[0], spreads[1]
 
 
 def _inside(file: Path, root: Path | None) -> str:

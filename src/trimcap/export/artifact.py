@@ -184,6 +184,7 @@ def _manifest(
         side: {"shape": list(v.shape), "dtype": v.dtype, "scale": v.scale, "zero_point": v.zero_point}
         for side, v in (("input", x), ("output", y))
     }
+    sides["input"]["scales"] = list(x.scales)
     return {
         "format": FORMAT,
         "trimcap": __version__,

@@ -136,7 +136,7 @@ QUANTIZE = """
 #pragma GCC push_options
 #pragma GCC optimize("fp-contract=off")
 #endif
-int @NAME@_quantize(const float *x, int8_t *q)
+@FACTORS@int @NAME@_quantize(const float *x, int8_t *q)
 {
   int clipped = 0;
   for (int32_t i = 0; i < @UPPER@_INPUT_SIZE; i++) {

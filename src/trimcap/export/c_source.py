@@ -19,7 +19,8 @@ from trimcap.export.c_frame import FINITE, FRAME, HEADER, QUANTIZE
 from trimcap.export.c_norm import layer_norm, matmul, softmax
 from trimcap.export.c_pool import avg_pool, max_pool, mean
 from trimcap.export.c_step import Step, c_type
-from trimcap.export.c_text import ExportError, comment, fill_in, float_literal, identifier
+from trimcap.export.c_text import ExportError, array, comment, fill_in, float_literal, identifier
+from trimcap.program.interpret import input_factors
 from trimcap.program.program import Op, Program
 
 EMITTERS: dict[str, Callable[[Program, int, Op], Step]] = {
@@ -166,7 +167,8 @@ def _pointers(layout: Layout) -> str:
 
 def _words(program: Program, name: str, layout: Layout, unit: str) -> dict[str, str]:
     x, y = program.values[program.input], program.values[program.output]
-    factor = float_literal(np.float32(1) / np.float32(x.scale))
+    factors = input_factors(program)
+    by_channel = f"input_factors[i / {x.size // len(factors)}]"
     classes = ", ".join(program.classes) or "not named"
     includes = "" if program.integer else "#include <math.h>\n"
     return {
@@ -193,7 +195,8 @@ def _words(program: Program, name: str, layout: Layout, unit: str) -> dict[str, 
         "MACROS": _scale_macros(program, name.upper()),
         "RETURNS": "OK always: integers are finite." if program.integer else _NOT_FINITE,
         "PROTOTYPES": fill_in(QUANTIZE_PROTOTYPE, {"NAME": name, "UNIT": comment(unit)}) if program.integer else "",
-        "FACTOR": factor,
+        "FACTOR": by_channel if x.scales else float_literal(factors[0]),
+        "FACTORS": array("float", "input_factors", factors) if x.scales else "",
         "Z": str(x.zero_point),
         "LOW": f"{-128 - x.zero_point}.0f",
         "HIGH": f"{127 - x.zero_point}.0f",
@@ -233,13 +236,18 @@ int @NAME@_quantize(const float *x, int8_t *q);
 def _scale_macros(program: Program, upper: str) -> str:
     if not program.integer:
         return ""
-    lines: list[str] = []
-    for side, value in (("INPUT", program.values[program.input]), ("OUTPUT", program.values[program.output])):
-        lines += [
-            f"#define {upper}_{side}_SCALE {_decimal(value.scale)} /* {float_literal(value.scale).rstrip('f')} */",
-            f"#define {upper}_{side}_ZERO_POINT ({value.zero_point})",
-        ]
-    return "\n/* real = scale * (integer - zero point) */\n" + "\n".join(lines) + "\n"
+    x, y = program.values[program.input], program.values[program.output]
+    scale = f"INPUT_SCALE {_scale(x.scale)}"
+    if x.scales:
+        listed = ", ".join(map(_decimal, x.scales))
+        scale = f"INPUT_CHANNELS {len(x.scales)}\n#define {upper}_INPUT_SCALES {{{listed}}} /* one for each channel */"
+    words = (scale, f"INPUT_ZERO_POINT ({x.zero_point})", f"OUTPUT_SCALE {_scale(y.scale)}",
+             f"OUTPUT_ZERO_POINT ({y.zero_point})")  # fmt: skip
+    return "\n/* real = scale * (integer - zero point) */\n" + "".join(f"#define {upper}_{word}\n" for word in words)
+
+
+def _scale(value: float) -> str:
+    return f"{_decimal(value)} /* {float_literal(value).rstrip('f')} */"
 
 
 def _decimal(value: float) -> str:

@@ -28,12 +28,12 @@ class ExportError(ValueError):
 
 
 def identifier(name: str) -> str:
-    """`name` as a C identifier: other characters become `_`; a keyword or a digit in front gets `net_`.
+    """`name` as a C identifier of at most 48 characters: others become `_`; a keyword or a digit in front gets `net_`.
 
     >>> identifier("eegnet 50%")
     'eegnet_50'
     """
-    clean = re.sub(r"_+", "_", re.sub(r"[^0-9A-Za-z]", "_", name)).strip("_").lower()
+    clean = re.sub(r"_+", "_", re.sub(r"[^0-9A-Za-z]", "_", name)).lower().strip("_")[:44].strip("_")
     return clean if re.match(r"[a-z]", clean) and clean not in _KEYWORDS else f"net_{clean}".rstrip("_")
 
 

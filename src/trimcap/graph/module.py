@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils.parametrizations import _WeightNorm
+from torch.nn.utils.parametrize import register_parametrization
 
 from trimcap.graph.allowed import DTYPES, operation
+from trimcap.graph.max_norm import watch
 from trimcap.graph.network import Network, Node, Ref, map_refs
 
 #: position of the "are we training" argument, by operation
@@ -49,8 +51,9 @@ def execute(
 class NetworkModule(nn.Module):
     """A Network as an ordinary module: `state_dict` has the names of the original model.
 
-    `project()` re-imposes max-norm constraints; `fit` calls it after every step. Weight-normalised tensors are
-    parametrized again, so that they train as magnitude and direction.
+    `project()` re-imposes max-norm constraints. `fit` calls it after every step; in any other loop it is called after
+    `step()` of an optimizer of torch (`trimcap.graph.max_norm`). Weight-normalised tensors are parametrized again, so
+    that they train as magnitude and direction. Modules can be pickled and deep-copied.
     """
 
     def __init__(self, network: Network) -> None:
@@ -67,10 +70,22 @@ class NetworkModule(nn.Module):
         for rule in network.constraints:
             if rule.kind == "weight_norm":
                 owner, leaf = self._owner(rule.tensor)
-                weight_norm(owner, leaf, dim=rule.dim)
+                _normalise_weight(owner, leaf, rule.dim)
                 _give_direction(owner, leaf)
-        self._steps = [(node, operation(node.op)) for node in network.nodes]
-        self._last_use = _last_use(network)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """What follows from the network: functions of torch, which can't be pickled, and who is to be watched."""
+        self._steps = [(node, operation(node.op)) for node in self.network.nodes]
+        self._last_use = _last_use(self.network)
+        watch(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_steps"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._prepare()
 
     def _owner(self, name: str) -> tuple[nn.Module, str]:
         """The (nested, created on demand) module that holds tensor `name`, and its leaf name."""
@@ -120,6 +135,26 @@ def _give_direction(owner: nn.Module, leaf: str) -> None:
     """A slice of zeros has magnitude 0 and no direction, and 0/0 is no number: it gets one, so that it can train."""
     parts: Any = owner.parametrizations
     parts[leaf].original1.masked_fill_(parts[leaf].original0 == 0, 1.0)
+
+
+def _normalise_weight(owner: nn.Module, leaf: str, dim: int) -> None:
+    """`weight_norm` of torch, but for what can't be pickled: its hook for old files, and the class of the layer."""
+    register_parametrization(owner, leaf, _WeightNorm(dim), unsafe=True)
+
+    def reduce(layer: nn.Module, protocol: Any) -> tuple[Any, ...]:
+        del protocol
+        return _weight_normed, tuple(layer.parametrizations), layer.__dict__  # type: ignore[arg-type]
+
+    type(owner).__reduce_ex__ = reduce  # type: ignore[method-assign, assignment]
+
+
+def _weight_normed(*leaves: str) -> nn.Module:
+    """A layer with weight-normalised tensors of these names, that a pickle fills."""
+    owner = nn.Module()
+    for leaf in leaves:
+        owner.register_parameter(leaf, nn.Parameter(torch.ones(1, 1)))
+        _normalise_weight(owner, leaf, 0)
+    return owner
 
 
 def _for_mode(node: Node, args: tuple[Any, ...], training: bool) -> tuple[Any, ...]:

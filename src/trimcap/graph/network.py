@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -111,6 +111,9 @@ class Network:
     dimensions: tuple[str, ...] = ()
     origin: str = ""
     notes: tuple[str, ...] = field(default=())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {each.name: getattr(self, each.name) for each in fields(self)}  # what is cached can be found again
 
     @cached_property
     def node(self) -> dict[str, Node]:

@@ -45,6 +45,7 @@ def check(program: Program) -> Program:
         raise ValueError(f"program '{program.name}': its input '{program.input}' is no value")
     for value in program.values.values():
         check_value(value, integer=program.integer)
+    _check_scales(program)
     known = {program.input}
     for op in program.ops:
         where = f"program '{program.name}', operation '{op.name}' ({op.source or op.kind})"
@@ -64,6 +65,17 @@ def check(program: Program) -> Program:
     if program.output not in known:
         raise ValueError(f"program '{program.name}': no operation makes the output '{program.output}'")
     return program
+
+
+def _check_scales(program: Program) -> None:
+    """Scales of channels: of an integer input only, one for each, above 0."""
+    for name, value in program.values.items():
+        wrong = name != program.input or not program.integer or value.shape[:1] != (len(value.scales),)
+        if value.scales and (wrong or not all(0 < s < float("inf") for s in value.scales)):
+            raise ValueError(
+                f"program '{program.name}', value '{name}': scales of channels must be one finite number above 0 for "
+                "each channel of an integer input, and nowhere else"
+            )
 
 
 def accumulator_bound(program: Program, op: Op) -> int:

@@ -59,15 +59,16 @@ def as_input(program: Program, X: Any) -> NDArray[np.float32]:
     return x
 
 
-def input_factor(program: Program) -> np.float32:
-    """The constant of `quantize_input`, in Python and in C: float32(1) / float32(scale)."""
-    return np.float32(1) / np.float32(program.values[program.input].scale)
+def input_factors(program: Program) -> NDArray[np.float32]:
+    """The constants of `quantize_input`, in Python and in C: float32(1) / float32(scale), one or one per channel."""
+    value = program.values[program.input]
+    return np.float32(1) / np.asarray(value.scales or (value.scale,), np.float32)
 
 
 def quantize_input(program: Program, X: Any) -> NDArray[np.int8]:
     """Quantize windows: q = trunc(v + copysign(0.5, v)) + z, v = clamp(x / scale, −128 − z, 127 − z).
 
-    All arithmetic on reals is in float32, x / scale as x · `input_factor`; NaN becomes z.
+    All arithmetic on reals is in float32, x / scale as x · `input_factors`, that of its channel; NaN becomes z.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def quantize_input(program: Program, X: Any) -> NDArray[np.int8]:
     x = as_input(program, X)
     z = program.values[program.input].zero_point
     with np.errstate(over="ignore", invalid="ignore"):
-        v = x * input_factor(program)
+        v = x * input_factors(program).reshape(-1, *[1] * (x.ndim - 2))
     v = np.where(np.isnan(v), np.float32(0), v)
     v = np.clip(v, np.float32(-128 - z), np.float32(127 - z))
     q: NDArray[np.int8] = (np.trunc(v + np.copysign(np.float32(0.5), v)).astype(np.int32) + z).astype(np.int8)
@@ -88,11 +89,15 @@ def quantize_input(program: Program, X: Any) -> NDArray[np.int8]:
 
 
 def dequantize(program: Program, raw: Array, *, value: str | None = None) -> NDArray[np.float32]:
-    """Real numbers scale · (q − z), float32, of the output (or of `value`); float programs: unchanged."""
+    """Real numbers scale · (q − z), float32, of the output (or of `value`); float programs: unchanged.
+
+    Of the input with its scales of channels; of copies of it in the unit that its channels share.
+    """
     v = program.values[value or program.output]
     if v.dtype == "float32":
         return np.asarray(raw, np.float32)
-    return np.float32(v.scale) * (raw.astype(np.int32) - v.zero_point).astype(np.float32)
+    scale = np.asarray(v.scales, np.float32).reshape(-1, *[1] * (raw.ndim - 2)) if v.scales else np.float32(v.scale)
+    return scale * (raw.astype(np.int32) - v.zero_point).astype(np.float32)
 
 
 def run_op(program: Program, op: Op, inputs: list[Array]) -> Array:

@@ -11,6 +11,10 @@ Activations have no batch dimension. Images are (channels, height, width); a 1-D
 convolution only, so that logits keep their resolution). Weights: int8 in −127…127, zero point 0, one scale per
 output channel.  bias_q[o] = round(bias[o] / (scale_x · scale_w[o])), int32.
 
+**Input.**  The integer input may have `scales`, one per slice of its first dimension (per channel); then real =
+scales[c] · (q − zero_point), and the weights that read it have absorbed scales[c] / scale, so that to every operation
+it is a value of one `scale`.
+
 **Requantization.**  requant(a, m, s) = floor((a·m + 2^(s−1)) / 2^s), a·m in int64, 0 ≤ m < 2^31, 1 ≤ s ≤ 62.
 Every accumulator fits int32 (`check` proves it when the program is made).
 
@@ -75,6 +79,7 @@ class Value:
     dtype: str = "float32"
     scale: float = 1.0
     zero_point: int = 0
+    scales: tuple[float, ...] = ()  # of an integer input only: one per channel
 
     @property
     def size(self) -> int:

@@ -25,7 +25,7 @@ PROGRAM = Kind(
         "classes": [str],
         "notes": [str],
         "measured": {str: Any},
-        "values": [{"name": str, "shape": [int], "dtype": str, "scale": float, "zero_point": int}],
+        "values": [{"name": str, "shape": [int], "dtype": str, "scale": float, "zero_point": int, "scales": [float]}],
         "ops": [
             {
                 "name": str,
@@ -107,7 +107,7 @@ def _tuples(value: Any) -> Any:
 
 
 def _program(content: dict[str, Any], constants: dict[str, Any]) -> Program:
-    values = [Value(**{**v, "shape": tuple(v["shape"])}) for v in content["values"]]
+    values = [Value(**{**v, "shape": tuple(v["shape"]), "scales": tuple(v["scales"])}) for v in content["values"]]
     ops = [
         Op(**{**op, "inputs": tuple(op["inputs"]), "attrs": {k: _tuples(v) for k, v in op["attrs"].items()}})
         for op in content["ops"]

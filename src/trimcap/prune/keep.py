@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from math import floor
 from numbers import Real
 from typing import Any
@@ -190,7 +191,7 @@ def keep_within(
     at_most: Mapping[str, float] | float | None = None,
     multiple_of: int = 1,
 ) -> Plan:
-    """The least sparsity (in steps of 1 %) at which the network fits the budgets.
+    """The least sparsity (in steps of 1 %, above 99 % slice by slice) at which the network fits the budgets.
 
     Parameters
     ----------
@@ -227,27 +228,40 @@ def keep_within(
             "use it as it is, or give less"
         )
 
-    def tried(percent: int) -> tuple[Plan, Cost]:
-        guards: dict[str, Any] = {"at_least": at_least, "at_most": at_most, "multiple_of": multiple_of}
-        plan = keep_top(network, scores, percent / 100, scope=scope, **guards)
-        return plan, count(resize(network, plan))
+    guards: dict[str, Any] = {"at_least": at_least, "at_most": at_most, "multiple_of": multiple_of}
+    plans = _plans(network, scores, scope, guards)
 
-    plan, reached = tried(99)
-    if not _fits(reached, limits):
+    @cache
+    def reached(number: int) -> Cost:
+        return count(resize(network, plans[number]))
+
+    # on the graph, multiply-adds and constants never grow with sparsity, so that halving finds the first that fits;
+    # where activations lie, and what rewriting and kernels make of a network, may grow: there each plan is looked at
+    falling = {name: limit for name, limit in limits.items() if measure is None and name != "sram_bytes"}
+    first = bisect_left(range(len(plans)), True, key=lambda i: _fits(reached(i), falling)) if falling else 0
+    number = next((i for i in range(first, len(plans)) if _fits(reached(i), limits)), None)
+    if number is None:
+        tried = [reached(i) for i in range(min(first, len(plans) - 1), len(plans))]
+        nearest = min(tried, key=lambda found: max(getattr(found, n) / max(limits[n], 1) for n in limits))
         raise PlanError(
             f"no plan on the axes {', '.join(scores.values)} meets {_limits(limits)} at {bits} bits; the nearest "
-            f"reachable is {_describe(reached, limits)}. Prune more axes, lower at_least or multiple_of, or give more."
+            f"reachable is {_describe(nearest, limits)}. Prune more axes, lower at_least or multiple_of, or give more."
         )
-    # more sparsity never costs more, so the least that fits is found by halving
-    fails, fits = 0, 99
-    while fits - fails > 1:
-        middle = (fails + fits) // 2
-        candidate, found = tried(middle)
-        if _fits(found, limits):
-            fits, plan = middle, candidate
-        else:
-            fails = middle
+    plan = plans[number]
     return Plan(plan.keep, plan.sizes, {}, f"{scores.name}, within {_limits(limits)}, {scope}")
+
+
+def _plans(network: Network, scores: Scores, scope: str, guards: Mapping[str, Any]) -> list[Plan]:
+    """What `keep_top` gives for 1, 2, … 99 %, and from there slice by slice to one on every axis; each plan once."""
+    sizes = [len(values) for values in scores.values.values()]
+    wholes = sizes if scope == "axis" else [sum(sizes)]
+    last = {1 - left / n for n in wholes for left in range(1, n // 100 + 1)}
+    plans: list[Plan] = []
+    for sparsity in sorted({percent / 100 for percent in range(1, 100)} | last):
+        plan = keep_top(network, scores, sparsity, scope=scope, **guards)
+        if not plans or plan.keep != plans[-1].keep:
+            plans.append(plan)
+    return plans
 
 
 def _fits(found: Cost, limits: Mapping[str, int]) -> bool:

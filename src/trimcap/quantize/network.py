@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,16 @@ from trimcap.program.interpret import as_input
 from trimcap.program.lower import lower
 from trimcap.program.program import Program
 from trimcap.quantize.fidelity import Fidelity, fidelity
+from trimcap.quantize.gains import Gains, absorb, channel_gains
 from trimcap.quantize.observe import observe
 from trimcap.quantize.quantize import quantize
 from trimcap.quantize.ranges import MEASURED, Estimator, Ranges
 
+InputScales = Literal["measured", "one", "channels"]
+INPUT_SCALES: tuple[InputScales, ...] = ("measured", "one", "channels")
+
+#: spans of channels that differ less have one scale; and that differ more are said to
+_ALIKE, _APART = 2.0, 10.0
 #: every so many-th calibration window is held out, if there are so many
 _FIFTH, _SPLIT = 5, 20
 
@@ -54,6 +60,7 @@ def quantize_network(
     name: str = "net",
     classes: Sequence[str] = (),
     exact_rewrites: bool = True,
+    input_scales: InputScales = "measured",
     ledger: Any = None,
 ) -> Quantized:
     """Turn a traced network into a program in integers only.
@@ -70,6 +77,9 @@ def quantize_network(
     name : name of the program
     classes : names of the outputs; by default those of the calibration windows
     exact_rewrites : fold batch norm, filter electrodes first, … where it pays (`graph.rewrite`), before quantizing
+    input_scales : "one" for all channels (slices of the input's first dimension), one for each of the "channels", or
+        "measured": one for each where channels differ at least 2-fold, the layers that read the input can absorb
+        them, and the logits are nearer to float with them
     ledger : if given, `ledger.record("calibration", calibration)` is called for the audit
 
     Returns
@@ -78,7 +88,8 @@ def quantize_network(
 
     Raises
     ------
-    ValueError : an operation cannot be lowered (names it), or the calibration windows are unusable.
+    ValueError : an operation cannot be lowered (names it), or the calibration windows are unusable, or scales
+        of channels were asked for and a layer (named) cannot absorb them.
     """
     done: tuple[str, ...] = ()
     if exact_rewrites:
@@ -95,11 +106,47 @@ def quantize_network(
     if held_out is None and len(rows.X) >= _SPLIT:
         last = np.arange(len(rows.X)) % _FIFTH == _FIFTH - 1
         rows, held_out = rows.take(~last), rows.take(last)
-    ranges = observe(reference, rows, method=method, percent=percent)
-    program = quantize(reference, ranges, bits=bits)
-    found = fidelity(reference, program, rows, held_out)
-    program = replace(program, measured=found.to_json(), notes=(*program.notes, *found.warnings))
-    return Quantized(program, reference, ranges, found, done)
+
+    def made(gains: Gains) -> Quantized:
+        ranges = observe(reference, rows, method=method, percent=percent, gains=gains)
+        program = quantize(reference, ranges, bits=bits)
+        return Quantized(program, reference, ranges, fidelity(reference, program, rows, held_out), done)
+
+    gains, notes = _gains(reference, rows.X, input_scales)
+    found = made(gains)
+    if gains and input_scales == "measured":
+        found = max(made(()), found, key=_least)
+    measured, warnings = found.fidelity.to_json(), found.fidelity.warnings
+    return replace(
+        found, program=replace(found.program, measured=measured, notes=(*found.program.notes, *notes, *warnings))
+    )
+
+
+def _gains(reference: Program, X: NDArray[np.float32], input_scales: InputScales) -> tuple[Gains, tuple[str, ...]]:
+    """Gains of the input's channels, if it may have one scale for each and they differ; and what to say if not."""
+    if input_scales == "one":
+        return (), ()
+    gains = channel_gains(X)
+    spread = max(gains) / min(gains)
+    if input_scales == "measured" and spread < _ALIKE:
+        return (), ()
+    try:
+        absorb(reference, gains)
+    except ValueError as error:
+        if input_scales == "channels":
+            raise ValueError(f"the input's channels cannot have a scale each: {error}") from error
+        small = int(np.argmax(gains))
+        return (), (
+            f"the input has one scale for all channels, whose spans differ {spread:.0f}-fold: channel {small} has "
+            f"{max(256 / spread, 1):.0f} of 256 levels. A scale for each is not possible: {error}. Scale the channels "
+            "before the network, or let it be rewritten so that electrodes are filtered first",
+        ) * (spread >= _APART)
+    return gains, ()
+
+
+def _least(found: Quantized) -> float:
+    """Signal-to-noise ratio of the logits, on the kind of windows where it is worse."""
+    return min(a.sqnr for a in (found.fidelity.calibration, found.fidelity.held_out) if a is not None)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from trimcap.program.interpret import as_input, interpret
 from trimcap.program.program import Program
 from trimcap.quantize.choose import Bounds, choose
 from trimcap.quantize.extremes import Seen, dominating
+from trimcap.quantize.gains import Gains, absorb, gained
 from trimcap.quantize.ranges import MEASURED, METHODS, Estimator, Ranges, estimator
 
 #: fewer windows than this are noted in the result
@@ -30,6 +31,7 @@ def observe(
     method: str | Estimator = MEASURED,
     percent: float = 99.9,
     batch: int = 16,
+    gains: Gains = (),
     ledger: Ledger | None = None,
 ) -> Ranges:
     """Range of every value of a float program on calibration windows.
@@ -49,6 +51,8 @@ def observe(
     method : "measured", "minmax", "percentile", "mse" or a function (sample, minimum, maximum) → (low, high)
     percent : share of values that "percentile" covers
     batch : windows at a time
+    gains : factor of every input channel (`gains.channel_gains`), for an input scale of its own; the layers that read
+        the input must be able to absorb them
     ledger : if given, `ledger.record("calibration", calibration)` is called for the audit
 
     Returns
@@ -57,13 +61,16 @@ def observe(
 
     Raises
     ------
-    ValueError : no windows; NaN or infinity, naming the window; or all input values are the same.
+    ValueError : no windows; NaN or infinity, naming the window; or all input values are the same; or a layer cannot
+        absorb gains.
     """
     if program.integer:
         raise ValueError(f"program '{program.name}' is already in integers; observe the float program")
     X = _checked(program, calibration)
     if ledger is not None:
         ledger.record("calibration", calibration)
+    if gains:
+        program, X = absorb(program, gains), gained(X, gains)
     name, estimators = _estimators(method, percent)
     seen = _seen(program, X, batch)
     found: dict[str, Bounds] = {key: {} for key in estimators}
@@ -77,7 +84,7 @@ def observe(
             found[key][value] = (min(float(a), 0.0), max(float(b), 0.0))
     bounds = choose(program, X, found) if len(found) > 1 else found[name]
     ids = [str(i) for i in getattr(calibration, "ids", range(len(X)))]
-    return Ranges(bounds, name, len(X), (*_few(X), *_offset(program, X, seen), *_dominated(program, seen, ids)))
+    return Ranges(bounds, name, len(X), (*_few(X), *_offset(program, X, seen), *_dominated(program, seen, ids)), gains)
 
 
 def _estimators(method: str | Estimator, percent: float) -> tuple[str, dict[str, Estimator]]:
@@ -127,9 +134,9 @@ def _dominated(program: Program, seen: Mapping[str, Seen], ids: Sequence[str]) -
         m = seen[value].magnitudes
         others = float(np.quantile(m, 0.9, method="lower"))
         notes.append(
-            f"calibration window {ids[row]} dominates at {_place(program, value)}: it reaches {m[row]:.3g}, and "
-            f"nine in ten windows stay below {others:.3g}; it was left aside there, or it alone would have set the "
-            "range. Look for a rail or a lost electrode"
+            f"calibration window {ids[row]} dominates at {_place(program, value)}: it reaches {m[row] / others:,.0f} "
+            "times what nine in ten windows stay below; it was left aside there, or it alone would have set the range. "
+            "Look for a rail or a lost electrode"
         )
     rest = len(first) - _NAMED
     return (*notes, f"{rest} more calibration windows dominate somewhere") if rest > 0 else tuple(notes)

@@ -14,6 +14,7 @@ from trimcap.program.check import check
 from trimcap.program.norms import exponent_table, fraction_of
 from trimcap.program.program import Op, Program, Value
 from trimcap.quantize.fixed_point import fixed_point, shared_shift
+from trimcap.quantize.gains import absorb
 from trimcap.quantize.grids import quantized_values
 from trimcap.quantize.observe import observe
 from trimcap.quantize.ranges import MEASURED, Estimator, Ranges
@@ -68,8 +69,11 @@ def quantize(
         ranges = observe(program, calibration, method=method, ledger=ledger)
     elif ledger is not None:
         raise ValueError("ranges do not say which windows they are from; give the ledger to observe() instead")
-    program = merge_maps(program)
+    program = merge_maps(absorb(program, ranges.gains) if ranges.gains else program)
     values = quantized_values(program, ranges)
+    if ranges.gains:
+        x = values[program.input]
+        values[program.input] = replace(x, scales=tuple(float(np.float32(x.scale / g)) for g in ranges.gains))
     constants: Constants = {}
     ops = tuple(_quantized(program, values, constants, op, bits) for op in program.ops)
     notes = (*program.notes, *ranges.notes)

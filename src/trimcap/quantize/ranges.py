@@ -38,12 +38,15 @@ class Ranges:
     method : how they were estimated
     n_windows : size of the calibration set
     notes : what a reader must know, in words
+    gains : factor of every input channel, if each has a scale of its own (see `gains`): the ranges of the input, and
+        of what only moves it, are those of the gained input
     """
 
     bounds: Mapping[str, tuple[float, float]]
     method: str
     n_windows: int
     notes: tuple[str, ...] = ()
+    gains: tuple[float, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -51,6 +54,7 @@ class Ranges:
             "method": self.method,
             "n_windows": self.n_windows,
             "notes": list(self.notes),
+            "gains": list(self.gains),
             "bounds": {name: list(pair) for name, pair in self.bounds.items()},
         }
 
@@ -58,7 +62,7 @@ class Ranges:
     def from_json(cls, data: Mapping[str, Any]) -> Ranges:
         """The ranges that `to_json` wrote."""
         bounds = {name: (float(low), float(high)) for name, (low, high) in data["bounds"].items()}
-        return cls(bounds, str(data["method"]), int(data["n_windows"]), tuple(data["notes"]))
+        return cls(bounds, str(data["method"]), int(data["n_windows"]), tuple(data["notes"]), tuple(data["gains"]))
 
 
 def grid(low: float, high: float, *, bits: int = 8) -> tuple[float, int]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from trimcap.program.interpret import as_input, dequantize, interpret, quantize_input
 from trimcap.program.program import Program
 from trimcap.quantize.extremes import dominating
+from trimcap.quantize.gains import absorb, gained
 
 Array = NDArray[Any]
 
@@ -120,9 +121,14 @@ def compared(program: Program, quantized: Program, X: Any, *, batch: int = 16) -
 
 
 def _pairs(program: Program, quantized: Program, X: Array, common: list[str]) -> Iterator[tuple[str, Array, Array]]:
-    """Name, real numbers and integers of every value."""
-    wanted, got = interpret(program, X, trace=True), interpret(quantized, X, trace=True)
-    yield program.input, X, quantize_input(quantized, X)
+    """Name, real numbers and integers of every value; where an input's channels share a grid, in its unit."""
+    got, first = interpret(quantized, X, trace=True), quantize_input(quantized, X)
+    yield program.input, X, first
+    x = quantized.values[quantized.input]
+    if x.scales:
+        gains = tuple(x.scale / s for s in x.scales)
+        program, X = absorb(program, gains), gained(X, gains)
+    wanted = interpret(program, X, trace=True)
     for name in common[1:]:
         yield name, wanted[name], got[name]
 

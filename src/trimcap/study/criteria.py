@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trimcap._csv import csv_text
 from trimcap._files import make_folder, write_atomic, write_json
 from trimcap.prune.compare import POOLED, Comparison
 from trimcap.prune.saliency import Description, describe
 from trimcap.study.figures import drawing, new_figure, style
 from trimcap.study.layout import number
+from trimcap.study.pages import markdown_text
 
 if TYPE_CHECKING:
     from trimcap.study.layout import Drawing
@@ -32,7 +34,7 @@ def write_comparison(found: Comparison, folder: Path | str, *, title: str, whose
     figure = comparison_figure(found)
     write_atomic(place / "criteria.png", figure.png)
     write_atomic(place / "criteria.md", markdown(found, title=title, caption=figure.caption, whose=whose))
-    write_atomic(place / "correlations.csv", found.correlations.to_csv(index=False))
+    write_atomic(place / "correlations.csv", csv_text(found.correlations))
     write_json(place / "criteria.json", as_dict(found))
     return [place / name for name in ("criteria.md", "criteria.json", "correlations.csv", "criteria.png")]
 
@@ -57,13 +59,15 @@ def markdown(found: Comparison, *, title: str, caption: str, whose: str = "") ->
     """The table, the figure with its caption, and why some scores are missing."""
     table = found.table()
     head = list(table.columns)
-    lines = [f"# Saliencies against the oracle: {title}", "", f"{_sentence(found)} {whose}".strip(), ""]
+    lines = [f"# Saliencies against the oracle: {markdown_text(title)}", "", f"{_sentence(found)} {whose}".strip(), ""]
     lines += ["| " + " | ".join(head) + " |", "|" + "|".join("---" if h == "saliency" else "--:" for h in head) + "|"]
-    lines += ["| " + " | ".join(map(_cell, row)) + " |" for row in table.itertuples(index=False)]
+    lines += [
+        "| " + " | ".join(markdown_text(_cell(cell)) for cell in row) + " |" for row in table.itertuples(index=False)
+    ]
     lines += ["", f"![{caption}](criteria.png)", "", caption, ""]
     if found.reasons:
         lines += ["Not to be had everywhere:", ""]
-        lines += [f"- {reason}" for reason in found.reasons.values()] + [""]
+        lines += [f"- {markdown_text(reason)}" for reason in found.reasons.values()] + [""]
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from trimcap._csv import csv_text
 from trimcap._files import make_folder, write_atomic, write_json
 from trimcap.graph.network import Network
 from trimcap.prune.electrodes import Cap, ElectrodeCurve
@@ -28,7 +29,7 @@ def write_electrodes(
     """
     place = make_folder(Path(folder))
     write_json(place / "electrodes.json", to_plain(found.as_dict()))
-    write_atomic(place / "electrodes.csv", found.table().to_csv(index=False))
+    write_atomic(place / "electrodes.csv", csv_text(found.table()))
     written = [place / "electrodes.json", place / "electrodes.csv"]
     for old in place.glob("plan-*.json"):  # of other caps
         old.unlink()

@@ -36,6 +36,7 @@ def style() -> Iterator[None]:
         "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": GREY, "xtick.color": INK, "ytick.color": INK,
         "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left", "figure.dpi": 100,
         "savefig.dpi": 160, "svg.fonttype": "path", "axes.titleweight": "bold", "axes.grid": False,
+        "text.parse_math": False,  # a $ in a name is a $
     }  # fmt: skip
     with mpl.rc_context(settings):  # type: ignore[arg-type]
         yield

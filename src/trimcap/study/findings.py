@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from trimcap._errors import counted
+from trimcap.data.audit import CHECKS, UNKNOWN, UNSEEN
 from trimcap.study.chance import AT, below_linear, not_above_chance
 from trimcap.study.gathered import Gathered
 from trimcap.study.layout import Tile, count, listed, number, points, probability, size, times
@@ -105,8 +106,11 @@ def tiles(run: Gathered, compared: Mapping[str, Paired]) -> tuple[Tile, ...]:
             show = size if key != "macs" else count
             if times(dense[key], final[key]) != "–":
                 found.append(Tile(times(dense[key], final[key]), label, f"{show(dense[key])} → {show(final[key])}"))
-    audit = {"passed": "passed", "failed": "FAILED", "LEAKY": "LEAKY"}[run.verdict]
-    found.append(Tile(audit, "audit", f"{len(run.trials)} trials", run.verdict == "passed"))
+    audit = "FAILED" if run.verdict == "failed" else run.verdict
+    what = f"audit of {listed(list(CHECKS))}"
+    found.append(
+        Tile(audit, what, f"{len(run.trials)} trials; choices of people are not seen", run.verdict == "passed")
+    )
     return tuple(found)
 
 
@@ -132,11 +136,16 @@ def caveats(run: Gathered) -> tuple[str, ...]:
     if len(run.trials) < run.n_planned:
         found.append(f"Unfinished: {len(run.trials)} of {run.n_planned} trials are in this report.")
     if run.verdict == "failed":
-        found.append("The audit failed: a stage saw test windows before the evaluation. Do not use these numbers.")
+        found.append("The audit failed: test windows were known before the evaluation. Do not use these numbers.")
+    elif run.verdict == UNKNOWN:
+        found.append(
+            "The audit can't pass: a network was trained outside, and nobody knows whether it saw test windows."
+        )
     elif run.verdict == "passed":
         found.append(
-            "No stage of this run saw test windows before the evaluation; epochs were chosen on validation groups. "
-            "What people chose after looking at earlier reports, no audit can see."
+            "No stage of this run, and no network or transform that it started from, saw test windows before the "
+            "evaluation, and no test window was found to be a copy of a training window; epochs were chosen on "
+            f"validation groups. {UNSEEN}"
         )
     return (*found, *run.recipe.report.notes)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trimcap.data.audit import UNKNOWN
 from trimcap.study.recipe import Recipe
 from trimcap.study.store import BASELINES, RunFolder, read_header, slug
 
@@ -68,7 +69,7 @@ class Gathered:
     def verdict(self) -> str:
         """The worst verdict of all audits."""
         found = {trial["audit"]["verdict"] for trial in self.trials}
-        return next((v for v in ("failed", "LEAKY") if v in found), "passed")
+        return next((v for v in ("failed", "LEAKY", UNKNOWN) if v in found), "passed")
 
     @property
     def n_planned(self) -> int:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from trimcap.study.layout import Table
 
 _PLAIN = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"$<$", ">": r"$>$", "−": r"$-$", "±": r"$\pm$",
-    "×": r"$\times$", "→": r"$\to$", "κ": r"$\kappa$", "µ": r"\textmu{}", "√": r"$\surd$", "·": r"$\cdot$",
-    "≥": r"$\ge$", "≤": r"$\le$", "…": r"\ldots{}", "–": "--", "“": "``", "”": "''", "’": "'", "₀": r"$_0$", "\n": " ",
+    "|": r"$|$", "×": r"$\times$", "→": r"$\to$", "µ": r"$\mu$", "√": r"$\surd$", "·": r"$\cdot$", "≥": r"$\ge$",
+    "≤": r"$\le$", "≠": r"$\ne$", "≈": r"$\approx$", "∞": r"$\infty$", "ℓ": r"$\ell$", "✓": r"$\surd$",
+    "✗": r"$\times$", "…": r"\ldots{}", "–": "--", "—": "---", "‑": "-", "“": "``", "”": "''", "„": r"\quotedblbase{}",
+    "‘": "`", "’": "'", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "°": r"$^\circ$", "[": "{[}",
+    "]": "{]}", "*": "{*}",
+}  # fmt: skip
+#: European letters that LaTeX's default fonts lack; the others it reads as they are
+_NOT_IN_OT1 = "ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲų"
+_GREEK = {
+    "Α": "A", "Β": "B", "Ε": "E", "Ζ": "Z", "Η": "H", "Ι": "I", "Κ": "K", "Μ": "M", "Ν": "N", "Ο": "O", "ο": "o",
+    "Ρ": "P", "Τ": "T", "Χ": "X",
 }  # fmt: skip
 
 
@@ -33,7 +44,7 @@ def latex(table: Table, *, label: str) -> str:
     lines = [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{_text(' '.join(filter(None, (table.caption, table.note))))}}}",
+        rf"\caption{{{latex_text(' '.join(filter(None, (table.caption, table.note))))}}}",
         rf"\label{{tab:{label}}}",
         rf"\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
         r"\toprule",
@@ -48,8 +59,39 @@ def latex(table: Table, *, label: str) -> str:
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    return " & ".join(map(_text, cells)) + r" \\"
+    return " & ".join(map(latex_text, cells)) + r" \\"
 
 
-def _text(text: str) -> str:
-    return "".join(_PLAIN.get(letter, letter) for letter in text)
+def latex_text(text: str) -> str:
+    r"""Any text as LaTeX that prints it, in any engine: what no base font has is written as its code point.
+
+    >>> latex_text("ℓ1 ✓ 50 % of S_1 中")
+    '$\\ell$1 $\\surd$ 50 \\% of S\\_1 {[}U+4E2D{]}'
+    """
+    return "".join(map(_letter, text))
+
+
+def _letter(letter: str) -> str:
+    if letter in _PLAIN:
+        return _PLAIN[letter]
+    if " " <= letter <= "~":
+        return letter
+    if letter.isspace() or unicodedata.category(letter) in ("Cc", "Cf"):
+        return " "
+    name = unicodedata.name(letter, "")
+    kind, _, greek = name.partition(" LETTER ")
+    if kind in ("GREEK SMALL", "GREEK CAPITAL") and " " not in greek:
+        return _greek(letter, greek, small=kind == "GREEK SMALL")
+    for script, mark in (("SUPERSCRIPT ", "^"), ("SUBSCRIPT ", "_")):
+        if name.startswith(script) and letter.isdigit():
+            return f"${mark}{unicodedata.digit(letter)}$"
+    known = "À" <= letter <= "ž" and letter.isalpha() and letter not in _NOT_IN_OT1
+    return letter if known else f"{{[}}U+{ord(letter):04X}{{]}}"
+
+
+def _greek(letter: str, name: str, *, small: bool) -> str:
+    """Greek with a command of its own; capitals that look Latin have none."""
+    if letter in _GREEK:
+        return _GREEK[letter]
+    command = {"lamda": "lambda"}.get(name.lower(), name.lower())
+    return rf"$\{command if small else command.capitalize()}$"

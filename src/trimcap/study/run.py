@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from trimcap._errors import AuditError
+from trimcap._errors import AuditError, counted
+from trimcap.data.audit import Finding
 from trimcap.data.windows import Windows
 from trimcap.study.folding import protocol_facts
 from trimcap.study.prepare import Prepared, folds_of, prepare
@@ -22,12 +23,13 @@ from trimcap.study.workers import Tell, duration, in_processes, printer
 
 @dataclass(frozen=True)
 class Job:
-    """One trial, as it travels to a worker: plain data."""
+    """One trial, as it travels to a worker: plain data; `shared` is what the sides of its fold share by content."""
 
     recipe: str
     folder: str
     fold: int
     seed: int
+    shared: tuple[Finding, ...] = ()
 
 
 Executor = Callable[[Sequence[Job]], Iterable[dict[str, Any]]]
@@ -62,7 +64,8 @@ def run(
     ------
     ValueError : the folder belongs to another recipe; unknown names, of axes too; impossible data.
     OSError : the folder can't be written.
-    AuditError : after all trials, if a stage saw test windows. VerifyError : C differs from its network.
+    AuditError : before any training, if test windows are copies of training windows or overlap with them; after all
+        trials, if a stage saw test windows. VerifyError : C differs from its network.
     """
     folder = Path(folder)
     if (folder / "run.json").exists():
@@ -75,9 +78,13 @@ def run(
         _check_axes(recipe, folds[0].train)
     run_folder = open_run(folder, recipe, text=text, facts={"data": prepared.facts(), "protocol": protocol})
     chosen = _chosen(len(folds), recipe.seeds, only)
+    shared = {fold: folds[fold].shared for fold, _ in chosen}
+    refuse_leaks({folds[fold].name: found for fold, found in shared.items()})
     finished = [pair for pair in chosen if run_folder.trial(*pair).has("trial")]
     _forget(recipe, run_folder, finished)
-    waiting = [Job(recipe.model_dump_json(), str(folder), *pair) for pair in chosen if pair not in finished]
+    waiting = [
+        Job(recipe.model_dump_json(), str(folder), *pair, shared[pair[0]]) for pair in chosen if pair not in finished
+    ]
     carry_out = executor or (_here(prepared) if jobs == 1 else lambda waiting: in_processes(jobs, run_job, waiting))
     tell = printer(progress)
     with tell_progress(tell, done=len(finished), total=len(chosen)) as advance:
@@ -87,6 +94,18 @@ def run(
     run_folder.gather()
     _raise_if_failed(run_folder)
     return run_folder
+
+
+def refuse_leaks(shared: Mapping[str, Sequence[Finding]]) -> None:
+    """Raise AuditError if the sides of any fold share something by content; nothing was trained yet."""
+    wrong = {name: [f.text for f in found if f.severity == "error"] for name, found in shared.items()}
+    lines = [f"fold {name}: {'; '.join(texts)}" for name, texts in wrong.items() if texts]
+    if lines:
+        raise AuditError(
+            f"audit failed before training: {counted(len(lines), 'fold')} of {len(shared)} would test on what they "
+            "train on. Leave out the copies (`trimcap data check` names whole recordings), or choose a protocol that "
+            "keeps them on one side:\n" + "\n".join(lines)
+        )
 
 
 def _forget(recipe: Recipe, folder: RunFolder, finished: Sequence[tuple[int, int]]) -> None:
@@ -125,6 +144,7 @@ def run_job(job: Job, *, prepared: Prepared | None = None) -> dict[str, Any]:
             fold=job.fold,
             seed=job.seed,
             folder=RunFolder(Path(job.folder)).trial(job.fold, job.seed),
+            shared=job.shared,
         )
     finally:
         torch.set_num_threads(threads)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from trimcap._csv import csv_text
 from trimcap._files import make_folder, write_atomic, write_json
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network
@@ -34,7 +35,7 @@ def write_sensitivity(
     """
     place = make_folder(Path(folder))
     write_json(place / "sensitivity.json", to_plain(found.as_dict() | {"target": target}))
-    write_atomic(place / "sensitivity.csv", found.table().to_csv(index=False))
+    write_atomic(place / "sensitivity.csv", csv_text(found.table()))
     written = [place / "sensitivity.json", place / "sensitivity.csv"]
     if plan is not None:
         written.append(plan.save(place / "plan.json"))

@@ -81,6 +81,7 @@ def _quantize(task: Task, name: str, step: Quantize, state: State) -> Made:
         held_out=fitted_to(state.network, others) if len(others) else None,
         bits=step.bits,
         method=step.ranges,
+        input_scales=step.input_scales,
         name="network",
         classes=task.train.classes,
         exact_rewrites=False,

@@ -249,12 +249,13 @@ class Calibrate(Section):
 class Quantize(Section):
     """Integers; `ranges` of activations come from `windows` training windows, drawn with the trial's seed, and after
     a step "calibrate" from the new subject's calibration windows too. Up to 128 further training windows set no range:
-    how well integers agree with float is measured on both.
+    how well integers agree with float is measured on both. `input_scales`: see `trimcap.quantize.network`.
     """
 
     kind: Literal["quantize"]
     bits: Literal[8] = 8
     ranges: Literal["measured", "minmax", "percentile", "mse"] = "measured"
+    input_scales: Literal["measured", "one", "channels"] = "measured"
     windows: Positive = 256
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from trimcap._csv import csv_text, read_csv
 from trimcap._errors import ArtifactError
 from trimcap._files import make_folder, write_atomic, write_json
 from trimcap.study.names import slug as slug
@@ -243,14 +244,14 @@ def to_plain(value: Any) -> Any:
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Rows as CSV, atomically; columns in order of first appearance."""
-    write_atomic(path, pd.DataFrame(list(rows)).to_csv(index=False))
+    write_atomic(path, csv_text(pd.DataFrame(list(rows))))
 
 
 def _read_csv(path: Path, types: Mapping[str, type]) -> pd.DataFrame:
     if not path.is_file() or path.stat().st_size < 2:
         raise FileNotFoundError(f"'{path.parent}' has no finished trial yet; run its recipe to the end first")
     # a subject may be called "NA" or "007"
-    return pd.read_csv(path, dtype=dict(types), keep_default_na=False, na_values={c: [""] for c in _NUMBERS})
+    return read_csv(path, dtype=dict(types), keep_default_na=False, na_values={c: [""] for c in _NUMBERS})
 
 
 _NUMBERS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from trimcap.data.audit import CHECKS, UNSEEN
 from trimcap.study.gathered import COSTS, Gathered
 from trimcap.study.layout import Table, count, listed, number, points, probability, size, spread, times
 from trimcap.study.statistics import METRICS, Paired, per_subject, summary
@@ -142,12 +143,16 @@ def verdict_table(run: Gathered) -> Table:
             f"{t['fold']} · {t['seed']}",
             listed(list(dict.fromkeys(s["subject"] for s in t["subjects"])), most=10),
             t["audit"]["verdict"],
+            *(t["audit"]["checks"][check] for check in CHECKS),
             "; ".join(f["text"] for f in t["audit"]["findings"] if f["severity"] != "note") or "–",
         )
         for t in run.trials
     ]
     return Table(
-        leak_label(run) + "Verdict by trial.", ("fold · seed", "test subjects", "verdict", "findings"), tuple(rows)
+        leak_label(run) + "Verdict by trial.",
+        ("fold · seed", "test subjects", "verdict", *CHECKS, "findings"),
+        tuple(rows),
+        note="; ".join(f"{check}: {what}" for check, what in CHECKS.items()) + f". {UNSEEN}",
     )
 
 

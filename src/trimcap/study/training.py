@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from trimcap._csv import csv_text
 from trimcap._files import write_atomic
 from trimcap.data.windows import Windows
 from trimcap.graph.cost import cost
@@ -208,7 +209,7 @@ def train(
     result = fit(
         model, windows, valid, seed=task.seed, checkpoint=checkpoint, ledger=task.fold.ledger, stage=stage, **settings
     )
-    write_atomic(task.folder.path / "history" / f"{file}.csv", result.history.to_csv(index=False))
+    write_atomic(task.folder.path / "history" / f"{file}.csv", csv_text(result.history))
     checkpoint.unlink(missing_ok=True)
     epochs = int(pd.to_numeric(result.history.epoch).max())
     return result.model, {"epochs": epochs, "best_epoch": result.best_epoch, "stopped_early": result.stopped_early}

@@ -7,13 +7,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimcap._errors import VerifyError
+from trimcap.data.audit import Finding
 from trimcap.data.baseline import LINEAR, NEIGHBOURS, linear_baseline, nearest_neighbours
 from trimcap.data.folds import Fold
 from trimcap.data.ledger import Ledger
@@ -41,10 +42,22 @@ _COPIED = (
 )  # fmt: skip
 
 
-def run_trial(recipe: Recipe, prepared: Prepared, *, fold: int, seed: int, folder: TrialFolder) -> dict[str, Any]:
+def run_trial(
+    recipe: Recipe,
+    prepared: Prepared,
+    *,
+    fold: int,
+    seed: int,
+    folder: TrialFolder,
+    shared: tuple[Finding, ...] | None = None,
+) -> dict[str, Any]:
     """Run one trial, or the part of it that is not in `folder` yet.
 
     First all stages are made; only then is the test set opened, once for each of them, and nothing is made after that.
+
+    Parameters
+    ----------
+    shared : what the sides of the fold share by content, where that is known; None looks
 
     Returns
     -------
@@ -57,6 +70,7 @@ def run_trial(recipe: Recipe, prepared: Prepared, *, fold: int, seed: int, folde
     if folder.has("trial"):
         return folder.read("trial")
     own, features = folds_of(prepared, recipe.protocol)[fold]
+    own = replace(own, known=shared)
     task, choice = choose(Task(recipe, prepared, own, features, seed, folder))
     built: dict[str, dict[str, Any]] = {}
     states: dict[str, State] = {}
@@ -223,6 +237,7 @@ def _facts(
         "subjects": subjects,
         "audit": {
             "verdict": audit.verdict,
+            "checks": audit.checks,
             "findings": [asdict(f) for f in audit.findings],
             "rows": list(audit.rows),
         },

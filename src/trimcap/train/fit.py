@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from trimcap.data.windows import Windows
+from trimcap.graph.max_norm import imposed_by_hand
 from trimcap.train.allocator import tune_allocator
 from trimcap.train.batches import loss_weights, rows_of
 from trimcap.train.checkpoint import State, load_checkpoint, save_checkpoint
@@ -225,7 +226,7 @@ def _identity(
 
 @contextmanager
 def _surroundings(device: str, threads: int | None) -> Iterator[None]:
-    """Global random state and number of threads are afterwards what they were."""
+    """Global random state and number of threads are afterwards what they were; `fit` imposes max-norm itself."""
     kind = torch.device(device)
     if kind.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device={device!r}: this torch ({torch.__version__}) finds no CUDA device; use device='cpu'")
@@ -234,7 +235,7 @@ def _surroundings(device: str, threads: int | None) -> Iterator[None]:
     if threads is not None:
         torch.set_num_threads(threads)
     try:
-        with torch.random.fork_rng(devices=gpus):
+        with torch.random.fork_rng(devices=gpus), imposed_by_hand():
             yield
     finally:
         if threads is not None:

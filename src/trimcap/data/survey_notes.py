@@ -1,0 +1,51 @@
+"""What must be known of EEG files before anybody believes a result: who is who, and amplitudes that no EEG has."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from trimcap.data.identity import choice
+from trimcap.data.spans import UNITS
+from trimcap.data.survey import Survey
+
+_SWINGS = (0.5, 500.0)  # µV within a second, of scalp EEG with blinks and muscles
+_DRIFT = 1000.0  # µV
+
+
+def notes_of(found: Survey) -> list[str]:
+    """What is not wrong, but must be known."""
+    notes = [f"{choice(found.doubt)} (--subject)"] if found.doubt else []
+    spread, swing = _typical(found)
+    unit = unit_of(found)
+    if unit or drifts(found):
+        notes.append(
+            f"no EEG has such amplitudes: a standard deviation of {spread:,.3g} µV, {swing:,.3g} µV within a second"
+        )
+    if unit:
+        notes.append(
+            f"the numbers may be {unit}, not the volts that MNE takes them for: --option unit={unit} makes "
+            f"{swing * UNITS[unit] / 1e6:.2g} µV within a second of them"
+        )
+    if drifts(found):
+        notes.append("electrodes may drift: filter the slow waves out first, before windows are cut (--do bandpass)")
+    return [*notes, *found.notes]
+
+
+def unit_of(found: Survey) -> str:
+    """The unit that would make EEG of the numbers, "" if MNE has it right."""
+    swing = _typical(found)[1]
+    if not swing or _SWINGS[0] <= swing <= _SWINGS[1]:
+        return ""
+    return next((unit for unit, factor in UNITS.items() if 0.5 <= swing * factor / 1e6 < 500), "")
+
+
+def drifts(found: Survey) -> bool:
+    """Whether the channels wander so far that a filter must come before windows."""
+    return _typical(found)[0] > _DRIFT
+
+
+def _typical(found: Survey) -> tuple[float, float]:
+    """Standard deviation of all samples, and within a second, of the median file, µV."""
+    if not found.files:
+        return 0.0, 0.0
+    return median(one.spread for one in found.files), median(one.swing for one in found.files)
