@@ -1,8 +1,7 @@
-"""Pictures as windows: the digits, groups in place of subjects, thumbnails, one split."""
+"""Pictures as windows: the digits, groups in place of subjects, one split."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import blake2b
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from sklearn.datasets import load_digits
 from toy_windows import toy
 
-from trimcap.data.images import enlarged, first_of_each, group_names, image_windows, thumbnails
+from trimcap.data.images import enlarged, first_of_each, group_names, image_windows
 from trimcap.data.npz import read_npz, write_npz
 from trimcap.data.protocol_hold_out import hold_out
 from trimcap.data.protocols import split
@@ -72,19 +71,6 @@ def test_digits_go_through_protocols_and_files(digits, tmp_path):
     assert again.X.tobytes() == few.X.tobytes()
     assert again.ids.tolist() == few.ids.tolist()
     assert (again.unit, again.classes, again.channels) == (few.unit, few.classes, few.channels)
-
-
-def test_thumbnails_are_means_of_blocks(digits):
-    few = digits.take([3, 4])
-    small = thumbnails(few)
-    assert small.shape == (3, 8, 8)
-    for row, column in ((0, 0), (3, 5), (7, 7)):
-        block = few.X[:, :, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
-        np.testing.assert_allclose(small.X[:, :, row, column], block.mean(axis=(2, 3)), rtol=1e-5)
-    odd = replace(few, X=few.X[:, :, :19, :21])
-    assert thumbnails(odd).shape == (3, 9, 10)
-    with pytest.raises(ValueError, match="made of pictures"):
-        thumbnails(toy())
 
 
 def test_first_of_each_class_in_each_part():

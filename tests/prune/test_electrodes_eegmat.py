@@ -40,7 +40,7 @@ def test_electrodes_of_eegmat(eegmat_folder):
     """Test subjects are only measured, caps are those of networks that were really shrunk, headsets name stand-ins."""
     assert eegmat_folder.is_dir()
     recipe = parse_recipe(RECIPE)
-    fold, _ = folds_of(prepare(recipe), recipe.protocol)[0]
+    fold = folds_of(prepare(recipe), recipe.protocol)[0]
     train, valid = fold.train, fold.valid
     std = train.X.std(axis=(0, 2))[:, None]
     model = Scaled(build("eegnet", train, seed=0, F1=4), np.zeros_like(std), std)

@@ -13,12 +13,14 @@ from compared_methods import HEAD, rows_of
 from trimcap.study import method_figures
 from trimcap.study.findings import caveats
 from trimcap.study.gathered import gather
+from trimcap.study.layout import points
 from trimcap.study.method_report import method_headline, method_tiles
 from trimcap.study.method_results import fewer, holm, outcomes, smallest, trunk_of
-from trimcap.study.method_tables import against_table, budget_table, outcome_table, pivot_table
+from trimcap.study.method_tables import against_table, budget_table, outcome_table, pivot_table, scores_table
 from trimcap.study.recipe import parse_recipe
 from trimcap.study.report import report
 from trimcap.study.run import run
+from trimcap.study.statistics import compare_stages
 from trimcap.study.tables import audit_table
 
 # ---- statistics and report ----
@@ -101,10 +103,20 @@ def test_tables_say_what_was_measured(compared):
     macs = rows_of(compared)
     share = 1 - macs["LFP 80 %: recovered"]["macs"] / macs["dense"]["macs"]
     assert rows["LFP 80 %"][10] == f"{100 * share:.1f} %" == fewer(1.0, 1 - share)
-    assert len(pivot_table(whole, found).rows) == 5
+    beside = ["linear baseline", "nearest neighbours", "covariance baseline"]
+    methods = ["LFP", "Taylor", "random", "UMWP", "scratch"]
+    assert [row[0] for row in pivot_table(whole, found).rows] == [*methods, *beside, "dense"]
+    assert list(rows)[:3] == beside
+    assert [row[0] for row in scores_table(whole, found).rows] == [*beside, "dense", *(o.title for o in found)]
+    assert {len(row) for row in outcome_table(whole, found).rows} == {len(outcome_table(whole, found).columns)}
+    linear = compare_stages(whole.subjects[whole.subjects.stage.isin(["linear baseline", "dense"])])["linear baseline"]
+    assert rows["linear baseline"][3] == points(linear.difference)
     against = against_table(whole, found)
     assert against is not None
-    assert [row[0] for row in against.rows] == ["LFP 30 %", "LFP 80 %", "Taylor 30 %", "Taylor 80 %"]
+    assert [row[0] for row in against.rows] == [
+        *("LFP 30 %", "LFP 80 %", "Taylor 30 %", "Taylor 80 %"),
+        *(f"{name}, against random {percent} %" for percent in (30, 80) for name in beside),
+    ]
     budgets = budget_table(whole, found)
     assert budgets is not None
     assert budgets.rows[0][0] == "dense"

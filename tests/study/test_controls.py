@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from trimcap.data.features import band_power
 from trimcap.data.partition import keys
 from trimcap.data.protocols import leaky_windows, split
 from trimcap.data.random_labels import random_labels
 from trimcap.data.split_file import write_splits
 from trimcap.study.control_report import headline, write_controls
-from trimcap.study.controls import FINGERPRINT, RANDOM, Draw, controls, score_draw
+from trimcap.study.controls import FINGERPRINT, RANDOM, WITNESS, Draw, controls, score_draw
 from trimcap.study.derived import derive
 from trimcap.study.prepare import prepare
 from trimcap.study.recipe import parse_recipe
@@ -58,16 +59,16 @@ def rows_of(found, **wanted):
 def test_honest_at_chance_and_leaky_far_above(found):
     found, _ = found
     assert found.failed == ""
-    assert {r.verdict for r in rows_of(found, honest=True)} <= {"at chance", "below chance"}
+    assert {r.verdict for r in rows_of(found, honest=True)} <= {"at chance", "not shown above chance", "below chance"}
     for control in (RANDOM, FINGERPRINT):
         for protocol in ("leaky_windows", "leaky_within_trial"):
-            (row,) = rows_of(found, control=control, protocol=protocol, classifier="nearest neighbours")
+            (row,) = rows_of(found, control=control, protocol=protocol, classifier=WITNESS)
             assert row.accuracy > 0.9
             assert row.verdict == "leaks, as it should"
         for row in rows_of(found, control=control, honest=True):
             assert abs(row.accuracy - row.chance) < row.high - row.low  # four standard errors
     assert len(found.rows) == 2 * 3 * 2
-    assert headline(found).startswith("Passed: without information k_fold_subjects stays at chance")
+    assert headline(found).startswith("Passed: without information k_fold_subjects ")
 
 
 def test_one_line_per_draw(found):
@@ -79,10 +80,13 @@ def test_one_line_per_draw(found):
 def test_a_protocol_that_leaks_in_secret_is_above_chance():
     """The twin of the first test: the same data and classifiers, but windows of one trial are on both sides."""
     found = controls(derive(RECIPE, protocol="test_controls:hidden_leak", folds=5), draws=3)
-    secret = rows_of(found, protocol="test_controls:hidden_leak", classifier="nearest neighbours")
+    secret = rows_of(found, protocol="test_controls:hidden_leak", classifier=WITNESS)
     assert [r.honest for r in secret] == [True, True]
     assert [r.verdict for r in secret] == ["ABOVE CHANCE"] * 2
-    assert "test_controls:hidden_leak is above chance on fingerprint: nearest neighbours 1.000" in found.failed
+    assert (
+        "test_controls:hidden_leak is above chance on fingerprint: nearest neighbours in band power 1.000"
+        in found.failed
+    )
     assert headline(found).startswith("Not passed: ")
 
 
@@ -107,8 +111,8 @@ def test_a_draw_by_hand():
     """Replica: labels, folds, neighbours and chance of one draw, written out."""
     drawn = derive(RECIPE, data={"labels": "random", "label_seed": 2}, protocol="leave_one_subject_out")
     scores = score_draw(Draw(RANDOM, 2, drawn.model_dump_json()))
-    (score,) = [s for s in scores if s.honest and s.classifier == "nearest neighbours"]
-    features = random_labels(prepare(RECIPE).features, seed=2)
+    (score,) = [s for s in scores if s.honest and s.classifier == WITNESS]
+    features = band_power(random_labels(prepare(RECIPE).windows, seed=2))
     X, y = features.X.reshape(len(features), -1).astype(float), features.y
     subject = features.metadata.subject.to_numpy()
     hits = []
@@ -161,9 +165,7 @@ def test_memory_falls_below_chance_where_a_split_goes_through_a_balanced_group()
     """What the documentation says of the bias: with two trials per subject the other one has the other label."""
     two = derive(RECIPE, data={"options": {**RECIPE.data.options, "trials": 2}}, protocol="leave_trials_out", folds=4)
     knn = {
-        balance: rows_of(
-            controls(two, draws=3, balance=balance), control=RANDOM, honest=True, classifier="nearest neighbours"
-        )[0]
+        balance: rows_of(controls(two, draws=3, balance=balance), control=RANDOM, honest=True, classifier=WITNESS)[0]
         for balance in ("subject", "none")
     }
     assert knn["subject"].accuracy < knn["none"].accuracy
@@ -175,7 +177,7 @@ def test_files_are_written_and_say_it_all(found, tmp_path):
     page = write_controls(found[0], tmp_path / "c")
     html, markdown = page.read_text(), (tmp_path / "c" / "controls.md").read_text()
     for text in (html, markdown):
-        assert text.count("LEAKY: leaky_windows, nearest neighbours") == 2
+        assert text.count("LEAKY: leaky_windows, nearest neighbours in band power") == 2
         assert "leaks, as it should" in text
         assert "balanced within every subject" in text
     tex = (tmp_path / "c" / "controls.tex").read_text()
@@ -225,12 +227,12 @@ path = "{eegmat_folder}"
 name = "leave_one_subject_out"
 """
     found = controls(parse_recipe(text), draws=10, balance="recordings")
-    knn = {r.protocol: r for r in rows_of(found, control=RANDOM, classifier="nearest neighbours")}
+    knn = {r.protocol: r for r in rows_of(found, control=RANDOM, classifier=WITNESS)}
     assert knn["leaky_windows"].accuracy == pytest.approx(0.944, abs=0.012)
     assert knn["leaky_within_trial"].accuracy == pytest.approx(0.945, abs=0.012)
     assert 0.42 < knn["leave_one_subject_out"].accuracy < 0.53
     assert knn["leave_one_subject_out"].lowest > 0.33
-    finger = rows_of(found, control=FINGERPRINT, classifier="nearest neighbours")
+    finger = rows_of(found, control=FINGERPRINT, classifier=WITNESS)
     assert [r.low <= 0.5 <= r.high for r in finger if r.honest] == [True]
     assert min(r.accuracy for r in finger if not r.honest) > 0.9
     assert found.failed == ""

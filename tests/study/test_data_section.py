@@ -15,9 +15,9 @@ from set_files import write_deap
 from trimcap.data import sets
 from trimcap.data.cache import cache_info
 from trimcap.data.chain import make_chain
-from trimcap.data.features import band_power, differential_entropy
+from trimcap.data.features import differential_entropy
 from trimcap.data.reading import user_cache
-from trimcap.study.prepare import folds_of, prepare, prepare_windows
+from trimcap.study.prepare import prepare
 from trimcap.study.recipe import parse_recipe
 from trimcap.study.run import run
 
@@ -42,22 +42,16 @@ def test_a_set_through_a_chain_is_what_the_functions_give(deap: Path, tmp_path: 
     X = np.stack([signal[3, :, 384 + 7 * 128 : 384 + 8 * 128], B])
     de = differential_entropy(raw.take([3 * 60 + 7, 3 * 60 + 8]).with_X(X, step="by hand"))
     np.testing.assert_allclose(found.grid.gather(found.windows.X[3 * 60 + 7]).T, de.X[0] - de.X[1], atol=1e-6)
-    # the baseline's features are those of the raw windows after the baseline
-    assert found.features.ids.tolist() == found.windows.ids.tolist()
-    power = band_power(raw.take(range(60)))
-    np.testing.assert_allclose(found.features.X[:60], power.X, atol=1e-6)
-    assert found.features.steps[-2].startswith("log band power")
     assert found.grid.channels == found.windows.channels
-    assert len(cache_info(tmp_path)) == 2
+    assert len(cache_info(tmp_path)) == 1
 
 
 def test_only_a_chain_with_subject_z_score_is_transductive(deap: Path) -> None:
     for end, transductive in (("", False), (', "subject_z_score"', True)):
         chain = CHAIN.replace(', "grid"', f'{end}, "grid"')
         found = prepare(recipe(DEAP.replace(CHAIN, chain), deap, subjects=1))
-        for windows in (found.windows, found.features):
-            assert any("transductive" in step for step in windows.steps) == transductive
-            assert (np.abs(windows.X.mean(axis=0)).max() < 1e-4) == transductive
+        assert any("transductive" in step for step in found.windows.steps) == transductive
+        assert (np.abs(found.windows.X.mean(axis=0)).max() < 1e-4) == transductive
 
 
 def test_a_baseline_that_the_source_drops_is_an_error(deap: Path) -> None:
@@ -66,12 +60,6 @@ def test_a_baseline_that_the_source_drops_is_an_error(deap: Path) -> None:
         prepare(recipe(text, deap, subjects=1, cache="false"))
     with pytest.raises(ValueError, match="unknown option of source deap 'labl'; did you mean 'label'"):
         prepare(recipe(DEAP.replace("label=", "labl="), deap))
-
-
-def test_folds_of_a_chain_hold_out_the_same_windows(tmp_path: Path) -> None:
-    found = prepare(recipe(TINY, write_tiny(tmp_path / "data")))
-    for fold, features in folds_of(found, recipe(TINY).protocol):
-        assert fold.test.ids == features.test.ids
 
 
 def test_subjects_in_the_options_of_ones_own_function_still_work(tmp_path: Path) -> None:
@@ -86,20 +74,11 @@ def every_second(windows, *, keep=0):
     return windows.take(np.arange(keep, len(windows), 2))
 
 
-def renamed(windows):
-    from dataclasses import replace
-
-    return replace(windows, metadata=windows.metadata.assign(start=windows.metadata.start + 0.25))
-
-
-def test_windows_that_own_steps_leave_out_are_left_out_of_the_baseline_too(tmp_path: Path) -> None:
+def test_windows_that_own_steps_leave_out(tmp_path: Path) -> None:
     place = write_tiny(tmp_path / "data", 2)
     own = TINY.replace("seconds = 1}]", 'seconds = 1}, {name = "test_data_section:every_second", keep = 1}]')
     found, whole = prepare(recipe(own, place)), prepare(recipe(TINY, place))
-    assert found.windows.ids.tolist() == found.features.ids.tolist() == whole.windows.ids[1::2].tolist()
-    np.testing.assert_array_equal(found.features.X, whole.features.X[1::2])
-    with pytest.raises(ValueError, match=r"is not among the raw windows that the chain cuts; its own steps must keep"):
-        prepare(recipe(own.replace("every_second", "renamed").replace(", keep = 1", ""), place))
+    assert found.windows.ids.tolist() == whole.windows.ids[1::2].tolist()
 
 
 # ---- caches
@@ -108,40 +87,22 @@ def test_windows_that_own_steps_leave_out_are_left_out_of_the_baseline_too(tmp_p
 def test_the_second_time_nothing_is_read(tmp_path: Path) -> None:
     place = write_tiny(tmp_path / "data")
     first = prepare(recipe(TINY, place))
-    assert len(reads(place)) == 2 * 4
+    assert len(reads(place)) == 4
     again = prepare(recipe(TINY, place))
-    assert len(reads(place)) == 2 * 4
+    assert len(reads(place)) == 4
     assert first.facts() == again.facts()
     prepare(recipe(TINY, place, cache="false"))
-    assert len(reads(place)) == 4 * 4
+    assert len(reads(place)) == 2 * 4
     np.save(place / "s1.npy", np.load(place / "s1.npy") * 2)
     changed = prepare(recipe(TINY, place))
-    assert len(reads(place)) == 6 * 4
+    assert len(reads(place)) == 3 * 4
     assert changed.facts()["sha256"] != first.facts()["sha256"]
 
 
 def test_with_and_without_cache_are_the_same(deap: Path, tmp_path: Path) -> None:
     one, other = (prepare(recipe(DEAP, deap, cache=cache, subjects=1)) for cache in (f'"{tmp_path}"', "false"))
     assert one.facts() == other.facts()
-    np.testing.assert_array_equal(one.features.X, other.features.X)
-
-
-@pytest.mark.parametrize("cache", ["false", '"CACHE"'])
-def test_windows_alone_are_made_in_one_reading(tmp_path: Path, cache: str) -> None:
-    """The band power of the linear baseline, which only studies need, would read every file again."""
-    place, cache = write_tiny(tmp_path / "data"), cache.replace("CACHE", str(tmp_path / "cache"))
-    asked = recipe(TINY, place, cache=cache, labels='"random"')
-    alone = prepare_windows(asked)
-    log = place / "read.log"
-    assert len(log.read_text().splitlines()) == 4
-    if cache != "false":
-        assert len(cache_info(tmp_path / "cache")) == 1
-    both = prepare(asked)
-    np.testing.assert_array_equal(alone.X, both.windows.X)
-    np.testing.assert_array_equal(alone.y, both.windows.y)
-    assert (alone.ids.tolist(), alone.steps) == (both.windows.ids.tolist(), both.windows.steps)
-    # twin: with the band power there are two readings more, or one if the windows were kept
-    assert len(log.read_text().splitlines()) == (12 if cache == "false" else 8)
+    np.testing.assert_array_equal(one.windows.X, other.windows.X)
 
 
 def test_data_prepare_reads_once(tmp_path: Path) -> None:
@@ -160,7 +121,7 @@ def test_where_windows_are_kept(deap: Path, tmp_path: Path, monkeypatch: pytest.
     prepare(recipe(DEAP, deap, cache="false", subjects=1))
     assert not (tmp_path / "user").exists()
     prepare(parse_recipe(made + f'cache = "{tmp_path / "here"}"'))
-    assert len(cache_info(tmp_path / "here")) == 2
+    assert len(cache_info(tmp_path / "here")) == 1
     prepare(parse_recipe(made + "cache = true"))
     assert len(cache_info(tmp_path / "user")) == 2
     prepare(recipe(DEAP, deap, subjects=1))
@@ -186,5 +147,5 @@ def test_processes_share_the_cached_windows(tmp_path: Path) -> None:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), path]))
         run(recipe(TINY, place), tmp_path / "run", jobs=2)
     assert {line.split()[1] for line in reads(place)} == {str(os.getpid())}
-    assert len(reads(place)) == 2 * 4
+    assert len(reads(place)) == 4
     assert (tmp_path / "run" / "results.csv").is_file()

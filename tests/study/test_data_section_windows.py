@@ -9,7 +9,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "data"))
 sys.path.append(str(Path(__file__).parents[1] / "data" / "sets"))
 
-from data_recipes import TINY, recipe, write_tiny
+from data_recipes import recipe
 from edf_files import write_subject
 from set_files import (
     amigos_arrays,
@@ -24,24 +24,12 @@ from set_files import (
 from trimcap.data import sets
 from trimcap.data.cut import cut
 from trimcap.data.eegmat import read_eegmat
-from trimcap.data.features import POWER_BANDS, band_power, differential_entropy, to_grid
+from trimcap.data.features import band_power, differential_entropy, to_grid
 from trimcap.data.montage import grid
-from trimcap.data.npz import write_npz
 from trimcap.data.recording import Recording
 from trimcap.data.scaling import z_score_per_subject
-from trimcap.study.prepare import prepare, prepare_windows
-from trimcap.study.recipe import Recipe, parse_recipe
-
-
-def test_stored_windows_alone(tmp_path: Path) -> None:
-    place = write_tiny(tmp_path / "data")
-    write_npz(prepare_windows(recipe(TINY, place, cache="false")), tmp_path / "w.npz")
-    text = f'name = "x"\n[data]\nsource = "npz"\npath = "{tmp_path / "w.npz"}"\n'
-    for extra in ("", 'features = "differential_entropy"\nlayout = "grid"\nnormalise = "subject"\n'):
-        asked = parse_recipe(text + extra + "bands = {alpha = [8, 14]}\n" * bool(extra))
-        alone, both = prepare_windows(asked), prepare(asked).windows
-        np.testing.assert_array_equal(alone.X, both.X)
-        assert (alone.steps, alone.unit) == (both.steps, both.unit)
+from trimcap.study.prepare import prepare
+from trimcap.study.recipe import Recipe
 
 
 def test_simple_keys_on_a_set_use_all_of_it_at_its_rate(tmp_path: Path) -> None:
@@ -74,16 +62,16 @@ def test_simple_keys_give_what_the_functions_give(tmp_path: Path, features: str,
     raw = cut(read_eegmat(tmp_path, rate=128.0, seconds=9.0), seconds=3.0, step=2.0)
     make = {"raw": lambda w: w, "differential_entropy": differential_entropy, "band_power": band_power}[features]
     own = {} if features == "raw" else {"bands": {"theta": (4.0, 8.0), "beta": (14.0, 31.0)}}
-    expected, power = make(raw, **own), band_power(raw)
+    expected = make(raw, **own)
     if normalise == "subject":
-        expected, power = z_score_per_subject(expected), z_score_per_subject(power)
+        expected = z_score_per_subject(expected)
     if features != "raw":
         expected = to_grid(expected, grid(expected.channels))
-    for got, wanted in ((found.windows, expected), (found.features, power)):
-        np.testing.assert_array_equal(got.X, wanted.X)
-        np.testing.assert_array_equal(got.y, wanted.y)
-        assert got.ids.tolist() == wanted.ids.tolist()
-        assert (got.steps, got.unit, got.channels) == (wanted.steps, wanted.unit, wanted.channels)
+    got = found.windows
+    np.testing.assert_array_equal(got.X, expected.X)
+    np.testing.assert_array_equal(got.y, expected.y)
+    assert got.ids.tolist() == expected.ids.tolist()
+    assert (got.steps, got.unit, got.channels) == (expected.steps, expected.unit, expected.channels)
 
 
 def test_published_features_by_name(tmp_path: Path) -> None:
@@ -92,34 +80,13 @@ def test_published_features_by_name(tmp_path: Path) -> None:
     found = prepare(recipe(text, tmp_path))
     expected = sets.read_seed_features(tmp_path, feature="psd_LDS")
     np.testing.assert_array_equal(found.windows.X, expected.X)
-    np.testing.assert_array_equal(found.features.X, expected.X)
     on_map = prepare(recipe(text, tmp_path, layout='"grid"', normalise='"subject"'))
     assert on_map.grid.channels == grid(expected.channels).channels
-    np.testing.assert_allclose(on_map.windows.X, to_grid(on_map.features, on_map.grid).X)
+    np.testing.assert_allclose(on_map.windows.X, to_grid(z_score_per_subject(expected), on_map.grid).X)
     assert any("transductive" in step for step in on_map.windows.steps)
     write_faced_features(tmp_path)
     faced = text.replace("seed-", "faced-").replace('feature = "psd_LDS"', 'label = "emotion"')
     assert len(prepare(recipe(faced, tmp_path)).windows.classes) == 9
-
-
-def test_windows_too_short_for_the_bands_of_the_baseline_are_windows(tmp_path: Path) -> None:
-    text = TINY.replace("seconds = 1", "seconds = 0.03125")
-    asked = recipe(text, write_tiny(tmp_path / "data"), cache="false")
-    assert prepare_windows(asked).shape == (3, 2)
-    with pytest.raises(ValueError, match="none of the bands of the linear baseline"):
-        prepare(asked)
-
-
-def test_short_windows_have_a_baseline_of_the_bands_they_hold(tmp_path: Path) -> None:
-    place = write_tiny(tmp_path / "data", 2)
-    found = prepare(recipe(TINY.replace("seconds = 1}", "seconds = 0.25}"), place))
-    # at 64 Hz: no gamma; a quarter of a second has 4, 8, 12, … Hz: no delta
-    assert found.features.shape == (3, 3)
-    expected = {name: POWER_BANDS[name] for name in ("theta", "alpha", "beta")}
-    raw = prepare(recipe(TINY.replace("seconds = 1}", "seconds = 0.25}"), place)).windows
-    np.testing.assert_allclose(found.features.X, band_power(raw, bands=expected).X, atol=1e-6)
-    with pytest.raises(ValueError, match="have none of the bands of the linear baseline"):
-        prepare(recipe(TINY.replace("seconds = 1}", "seconds = 0.03}"), place))
 
 
 # ---- baselines
@@ -150,7 +117,6 @@ def with_baseline(source: str, path: Path, seconds: int, average: str, **options
     chain = [*steps, {"name": "subtract_baseline", "average": average}]
     table = {"source": source, "path": str(path), "chain": chain, "cache": False, "options": options}
     found = prepare(Recipe.model_validate_json(json.dumps({"name": source, "data": table})))
-    assert found.features.ids.tolist() == found.windows.ids.tolist()
     assert set(found.windows.metadata.start) == {seconds, seconds + 1.0}
     return found.windows.X
 

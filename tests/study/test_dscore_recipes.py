@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from picture_files import write_cifar10, write_pictures
+from trimcap.data.baseline import baselines
 from trimcap.data.sources import open_windows
 from trimcap.graph.trace import trace
 from trimcap.models import ResNet
@@ -104,13 +105,12 @@ def test_pictures_are_described_without_electrodes(cifar_run):
     assert (maps >= 0).all()
 
 
-def test_linear_baseline_of_pictures_gets_thumbnails(tmp_path):
+def test_pictures_have_no_grid_and_no_signal_baseline(tmp_path):
     write_cifar10(tmp_path, per_class=1)
     made = prepare(parse_recipe(changed("dscore-cifar10", ('path = "cifar-10-batches-py"', f'path = "{tmp_path}"'))))
     assert made.windows.shape == (3, 32, 32)
-    assert made.features.shape == (3, 8, 8)
-    assert made.features.ids.tolist() == made.windows.ids.tolist()
     assert made.grid is None
+    assert baselines(made.windows, signal="covariance") == ("linear baseline", "nearest neighbours")
 
 
 def test_evidence_of_a_plane_that_is_not_read_is_zero():

@@ -74,9 +74,9 @@ def far(windows):
 def test_a_trial_on_windows_outside_memory_gives_the_same_numbers(tmp_path, small_reads):
     recipe = parse_recipe(RECIPE)
     prepared = prepare(recipe)
-    distant = replace(prepared, windows=far(prepared.windows), features=far(prepared.features))
+    distant = replace(prepared, windows=far(prepared.windows))
     assert distant.facts() == prepared.facts()
-    assert isinstance(folds_of(distant, recipe.protocol)[0][0].train.X, LazyArray)
+    assert isinstance(folds_of(distant, recipe.protocol)[0].train.X, LazyArray)
     folders = [TrialFolder(tmp_path / name, 0, 0) for name in ("near", "far")]
     for which, folder in zip((prepared, distant), folders, strict=True):
         run_trial(recipe, which, fold=0, seed=0, folder=folder)
@@ -93,10 +93,10 @@ def test_a_trial_on_windows_outside_memory_gives_the_same_numbers(tmp_path, smal
 def test_large_windows_in_memory_are_shared_by_the_folds(monkeypatch):
     recipe = parse_recipe(RECIPE)
     prepared = prepare(recipe)
-    assert isinstance(folds_of(prepared, recipe.protocol)[0][0].train.X, np.ndarray)
+    assert isinstance(folds_of(prepared, recipe.protocol)[0].train.X, np.ndarray)
     monkeypatch.setattr(module, "AT_ONCE", 0)
     monkeypatch.setattr("trimcap.study.prepare._LARGE", 0)
-    fold = folds_of(prepared, recipe.protocol)[0][0]
+    fold = folds_of(prepared, recipe.protocol)[0]
     assert isinstance(fold.train.X, LazyArray)
     rows = np.isin(prepared.windows.ids, fold.train.ids)
     np.testing.assert_array_equal(fold.train.X[:], prepared.windows.X[rows])

@@ -21,6 +21,7 @@ subjects = 5
 rate = 64
 seconds = 16
 window = 2
+features = "differential_entropy"
 normalise = "none"
 [data.options]
 seed = 6

@@ -61,7 +61,7 @@ kind = "verify"
 windows = 8
 sanitize = false
 """
-BASELINES = ["majority class", "linear baseline", "nearest neighbours"]
+BASELINES = ["majority class", "linear baseline", "nearest neighbours", "covariance baseline"]
 STAGES = [*BASELINES, "dense", "rewritten", "pruned", "recovered", "int8", "C"]
 
 

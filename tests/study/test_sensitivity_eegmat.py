@@ -42,7 +42,7 @@ def test_curves_on_eegmat(eegmat_folder):
     """The first fold of all subjects: no floor at small sparsities, values of pruned networks, a plan that shrinks."""
     assert eegmat_folder.is_dir()
     recipe = parse_recipe(RECIPE)
-    fold, _ = folds_of(prepare(recipe), recipe.protocol)[0]
+    fold = folds_of(prepare(recipe), recipe.protocol)[0]
     train, valid = fold.train, fold.valid
     model = fit(build("grid_cnn", train, seed=0), train, valid, epochs=10, batch_size=64, seed=0).model
     network = trace(model, train)

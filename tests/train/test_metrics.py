@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trimcap.train import evaluate, per_subject
+from trimcap.train import evaluate, per_subject, per_trial
+from trimcap.train.metrics import TRIAL_SCORES
 
 
 def case(k, n=60, seed=0):
@@ -72,10 +73,20 @@ def test_per_subject(make_windows):
     p = np.random.default_rng(0).dirichlet([1, 1], 30)
     table = per_subject(w, p)
     assert table.subject.tolist() == ["s0", "s1", "s2"]
-    assert list(table.columns) == ["subject", "n", "accuracy", "balanced_accuracy", "f1", "kappa", "auroc"]
+    assert list(table.columns) == [
+        "subject",
+        "n",
+        "accuracy",
+        "balanced_accuracy",
+        "f1",
+        "kappa",
+        "auroc",
+        *TRIAL_SCORES,
+    ]
     for subject, row in table.set_index("subject").iterrows():
         of = (w.metadata.subject == subject).to_numpy()
-        assert row.to_dict() == pytest.approx(evaluate(w.y[of], p[of], w.classes).row())
+        expected = evaluate(w.y[of], p[of], w.classes).row()
+        assert row[list(expected)].to_dict() == pytest.approx(expected)
     assert np.average(table.accuracy, weights=table.n) == pytest.approx(evaluate(w.y, p, w.classes).accuracy)
 
 
@@ -105,3 +116,36 @@ def test_messages(y, p, message):
 def test_per_subject_rows(make_windows):
     with pytest.raises(ValueError, match="30 windows but 29 rows"):
         per_subject(make_windows(30), np.ones((29, 2)))
+
+
+def trials_of(make_windows, trial, y):
+    w = make_windows(len(y))
+    metadata = w.metadata.assign(subject="s", session="1", trial=trial)
+    return replace(w, metadata=metadata, y=np.asarray(y))
+
+
+def test_trials_by_hand(make_windows):
+    """a: two of three windows right, but a sure mistake; b: a tie, the right one is surer; c: wrong altogether."""
+    w = trials_of(make_windows, ["a", "b", "a", "b", "a", "c"], [0, 1, 0, 1, 0, 1])
+    p = np.array([[0.6, 0.4], [0.4, 0.6], [0.6, 0.4], [0.55, 0.45], [0.01, 0.99], [0.7, 0.3]])
+    assert per_trial(w, p) == {"trials": 3, "trial_vote": pytest.approx(2 / 3), "trial_mean": pytest.approx(1 / 3)}
+    (row,) = per_subject(w, p).to_dict("records")
+    assert (row["trials"], row["trial_vote"], row["trial_mean"]) == pytest.approx((3, 2 / 3, 1 / 3))
+
+
+def test_order_of_rows_does_not_matter_and_trials_of_one_window_are_windows(make_windows):
+    rng = np.random.default_rng(1)
+    y, trial = rng.integers(0, 2, 12), np.array([f"t{i}" for i in range(12)])
+    p = rng.dirichlet([1, 1], 12)
+    found = per_trial(trials_of(make_windows, trial, y), p)
+    assert found["trial_vote"] == found["trial_mean"] == evaluate(y, p, ("a", "b")).accuracy
+    order = rng.permutation(12)
+    halves = np.array([f"t{i // 4}" for i in range(12)])
+    y = np.repeat([0, 1, 1], 4)
+    one, other = (per_trial(trials_of(make_windows, halves[o], y[o]), p[o]) for o in (np.arange(12), order))
+    assert one == other
+
+
+def test_a_label_that_changes_within_a_trial_has_no_score_per_trial(make_windows):
+    w = trials_of(make_windows, ["a", "a"], [0, 1])
+    assert per_trial(w, [[0.5, 0.5], [0.5, 0.5]]) == {"trials": None, "trial_vote": None, "trial_mean": None}

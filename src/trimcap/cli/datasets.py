@@ -123,11 +123,11 @@ def holds_windows(path: Path) -> bool:
 def prepared(recipe: Recipe) -> Windows:
     """The windows of a recipe's `[data]`."""
     from trimcap.data.sources import check_source
-    from trimcap.study.prepare import prepare_windows
+    from trimcap.study.prepare import prepare
 
     with typed():
         check_source(recipe.data.source, recipe.data.options)
-    return prepare_windows(recipe, progress=sys.stderr.isatty())
+    return prepare(recipe, progress=sys.stderr.isatty()).windows
 
 
 def _windows(text: str) -> Windows:

@@ -27,18 +27,20 @@ Subject = Annotated[
 Reference = Annotated[
     bool, typer.Option("--interpret", help="Run an artifact in the NumPy interpreter, without a C compiler.")
 ]
-_SCORES = ("n", "accuracy", "balanced_accuracy", "f1", "kappa", "auroc")
+_SCORES = ("n", "accuracy", "balanced_accuracy", "f1", "kappa", "auroc", "trial_vote", "trial_mean")
 
 
 def evaluate(
     folder: Subject, data: datasets.Data, subjects: datasets.Subjects = None, interpret: Reference = False
 ) -> Answer:
-    """Measure accuracy, balanced accuracy, F1, kappa and AUROC, overall and per subject.
+    """Measure accuracy, balanced accuracy, F1, kappa and AUROC of windows, overall and per subject.
+
+    Trials have one label each: beside stands their accuracy, by majority vote and by mean probability of their windows.
 
     Subjects that no step before has used, where the folder says who was, come first: only they are a test.
     """
     from trimcap.train.metrics import evaluate as measure
-    from trimcap.train.metrics import per_subject
+    from trimcap.train.metrics import per_subject, per_trial
     from trimcap.train.predict import probabilities
 
     kind = inputs.need(folder, "network", "program", "artifact")
@@ -56,18 +58,24 @@ def evaluate(
     new, notes = _new_to(folder, windows), _notes(folder, kind, windows)
     own = windows.metadata.subject.astype(str).isin(new).to_numpy()
     test = measure(windows.y[own], p[own], windows.classes) if new else None
+    overall = found.row() | per_trial(windows, p)
+    held_out = test.row() | per_trial(windows.take(own), p[own]) if test else {}
     facts: dict[str, Any] = {
         "folder": folder,
         "kind": kind,
         "classes": list(windows.classes),
-        "overall": {**found.row(), "confusion": found.confusion},
-        "held_out": None if test is None else {"subjects": new, **test.row(), "confusion": test.confusion},
+        "overall": {**overall, "confusion": found.confusion},
+        "held_out": None if test is None else {"subjects": new, **held_out, "confusion": test.confusion},
         "subjects": rows.to_dict("records"),
         "notes": notes,
     }
-    cells = [("held out", *test.row().values())] if test else []
-    cells += [("all", *found.row().values())] + [(r["subject"], *(r[s] for s in _SCORES)) for r in facts["subjects"]]
-    scores = table(("subject", "windows", "accuracy", "balanced", "F1", "kappa", "AUROC"), cells)
+    cells = [("held out", *(held_out[s] for s in _SCORES))] if test else []
+    cells += [("all", *(overall[s] for s in _SCORES))] + [
+        (r["subject"], *(r[s] for s in _SCORES)) for r in facts["subjects"]
+    ]
+    scores = table(
+        ("subject", "windows", "accuracy", "balanced", "F1", "kappa", "AUROC", "trials, vote", "trials, mean p"), cells
+    )
     lines = [
         f"{folder} ({kind})",
         *([_headline(new, test)] if test else []),

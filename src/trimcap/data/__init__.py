@@ -5,7 +5,7 @@ from trimcap.data.arrays_source import arrays_source
 from trimcap.data.arrays_write import write_arrays
 from trimcap.data.artefacts import reject
 from trimcap.data.audit import Audit, Finding, audit
-from trimcap.data.baseline import linear_baseline, nearest_neighbours
+from trimcap.data.baseline import covariance_baseline, evoked_baseline, linear_baseline, nearest_neighbours
 from trimcap.data.bids import bids_source, read_bids
 from trimcap.data.braindecode import braindecode_recordings, eegdash_recordings, recordings_from_braindecode
 from trimcap.data.braindecode_windows import from_braindecode
@@ -140,11 +140,13 @@ __all__ = [
     "canonical",
     "check_signal",
     "clear_cache",
+    "covariance_baseline",
     "crop",
     "cut",
     "data_set",
     "differential_entropy",
     "eegdash_recordings",
+    "evoked_baseline",
     "few_shot",
     "files_source",
     "fit_scaler",

@@ -7,14 +7,12 @@ put into groups by a hash of their name, which is a split of equal things and sa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trimcap.data.piecewise import piecewise
 from trimcap.data.source import Wanted
 from trimcap.data.windows import Windows
 
@@ -24,8 +22,6 @@ INTENSITY = "intensity"
 PLANES = {1: ("grey",), 3: ("red", "green", "blue")}
 #: groups that pictures are put into, as there are no subjects
 GROUPS = 20
-#: side of the pictures that the linear baseline gets
-_THUMBNAIL = 8
 
 Pictures = NDArray[np.float32]
 
@@ -143,24 +139,3 @@ def enlarged(X: Pictures, size: int) -> Pictures:
     np.add.at(weights, (np.arange(size), low), 1 - share)
     np.add.at(weights, (np.arange(size), high), share)
     return np.ascontiguousarray(weights @ X.astype(np.float64) @ weights.T, dtype=np.float32)
-
-
-def thumbnails(windows: Windows, *, side: int = _THUMBNAIL) -> Windows:
-    """Means of square blocks, about `side`×`side` of them: features that a linear classifier can be fitted on.
-
-    Parameters
-    ----------
-    windows : pictures, shape (n, planes, rows, columns); rows and columns beyond a whole number of blocks are left out
-    """
-    if windows.X.ndim != 4:
-        raise ValueError(f"thumbnails are made of pictures (n, planes, rows, columns), not of {windows.shape}")
-    return piecewise(windows, partial(_blocks, side=side))
-
-
-def _blocks(windows: Windows, *, side: int) -> Windows:
-    X = np.asarray(windows.X)
-    n, planes, rows, columns = X.shape
-    tall, wide = max(1, rows // side), max(1, columns // side)
-    cut = X[:, :, : rows // tall * tall, : columns // wide * wide]
-    blocks = cut.reshape(n, planes, rows // tall, tall, columns // wide, wide)
-    return windows.with_X(blocks.mean(axis=(3, 5)), step=f"means of blocks of {tall}×{wide} pixels")

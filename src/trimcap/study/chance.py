@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from trimcap._errors import counted
 from trimcap.study.gathered import Gathered
-from trimcap.study.layout import number
-from trimcap.study.statistics import above, mean_interval, per_subject
+from trimcap.study.layout import number, points, probability
+from trimcap.study.statistics import above, compare, mean_interval, per_subject
 from trimcap.study.store import BASELINES
 
 _MAJORITY, _LINEAR = BASELINES[0], BASELINES[1]
@@ -35,7 +35,12 @@ def below_linear(run: Gathered, stage: str) -> str:
     table = per_subject(run.subjects)
     if not {_LINEAR, stage} <= set(table):
         return ""
-    ours, linear = float(table[stage].mean()), float(table[_LINEAR].mean())
-    if ours >= linear:
+    both = table[[_LINEAR, stage]].dropna()
+    ours, linear = float(both[stage].mean()), float(both[_LINEAR].mean())
+    if both.empty or ours >= linear:
         return ""
-    return f"{stage} ({number(ours)}) is below the linear baseline ({number(linear)}), which costs next to nothing."
+    pair = compare(both[stage], both[_LINEAR])
+    return (
+        f"{stage} ({number(ours)}) is below the linear baseline ({number(linear)}), which gets the same input and "
+        f"costs next to nothing: {points(pair.difference)} points, p = {probability(pair.t_p)}."
+    )

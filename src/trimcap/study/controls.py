@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import inspect
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap.data.baseline import LINEAR, NEIGHBOURS, linear_baseline, nearest_neighbours
+from trimcap.data.baseline import COVARIANCE, LINEAR, NEIGHBOURS, WITHOUT_CHOICE, classify, is_signal
+from trimcap.data.features import POWER_BANDS, band_power
 from trimcap.data.folds import Fold
 from trimcap.data.partition import keys
+from trimcap.data.piecewise import piecewise
 from trimcap.data.protocols import check_options
 from trimcap.data.random_labels import Balance, random_labels
 from trimcap.data.windows import Windows
@@ -29,10 +31,10 @@ from trimcap.study.workers import Tell, in_processes, printer
 RANDOM, FINGERPRINT = "random labels", "fingerprint"
 #: folds of the leaky protocols, as in the studies that use them
 _FOLDS = 10
-_CLASSIFIERS: Mapping[str, Callable[[Fold], NDArray[np.float64]]] = {
-    LINEAR: linear_baseline,
-    NEIGHBOURS: nearest_neighbours,
-}
+#: of signals, neighbours are looked for in their band power: a memory that can't see spectra would prove nothing
+WITNESS = "nearest neighbours in band power"
+#: length of a Welch segment of the witness, s
+_SEGMENT = 2.0
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,10 @@ def controls(
     """Score classifiers on data without information, under the recipe's protocol and under two leaky ones.
 
     "random labels" are the recipe's own recordings with one label per trial that means nothing; "fingerprint" are
-    synthetic recordings of the same size in which every trial can be recognised and no class can. The linear baseline
-    and nearest neighbours are trained on band power of every fold of every draw. How rows become verdicts is said in
-    `judged`.
+    synthetic recordings of the same size in which every trial can be recognised and no class can. The baselines of a
+    study are trained on every fold of every draw: on features the linear one and nearest neighbours; on signals the
+    covariance baseline, and nearest neighbours in band power. C stays 0.05, as there is nothing to choose it by. How
+    rows become verdicts is said in `judged`.
 
     Parameters
     ----------
@@ -115,13 +118,13 @@ def controls(
         raise ValueError(f"{min(draws, network_draws)} draws make no interval; take at least 3")
     recorded = derive(recipe, data={"labels": "recorded"})
     _recorded.cache_clear()  # files may have changed since the last call
-    features = _recorded(recorded.model_dump_json())
-    folds = _folds(features, recorded.protocol)
+    windows = _recorded(recorded.model_dump_json())
+    folds = _folds(windows, recorded.protocol)
     synthetic = recorded.protocol.file is None and folds[0].unit in ("subject", "trial")
 
     def drawn(number: int) -> dict[str, Recipe]:
         made = {RANDOM: with_random_labels(recorded, seed=number, balance=balance)}
-        return made | ({FINGERPRINT: with_fingerprint(recorded, features, seed=number)} if synthetic else {})
+        return made | ({FINGERPRINT: with_fingerprint(recorded, windows, seed=number)} if synthetic else {})
 
     items = [
         Draw(control, number, one.model_dump_json())
@@ -140,7 +143,7 @@ def controls(
     order = {RANDOM: 0, FINGERPRINT: 1}
     rows = judged(sorted(scores, key=lambda s: (order[s.control], not s.honest)))
     notes = [] if synthetic else [_ONLY_RANDOM]
-    notes += [] if _shortest(features) > 1 else [_NO_PARTS]
+    notes += [] if _shortest(windows) > 1 else [_NO_PARTS]
     return Controls(recipe.name, _called(recipe.protocol), balance, rows, tuple(notes))
 
 
@@ -154,34 +157,63 @@ _ONLY_RANDOM = (
 def score_draw(draw: Draw) -> list[Scored]:
     """Carry out one draw in this process."""
     recipe = Recipe.model_validate_json(draw.recipe)
-    features = _features(recipe)
+    windows = _windows(recipe)
     scores = []
-    for protocol in _protocols(recipe, features):
-        folds = _folds(features, protocol)
-        for name, classify in _CLASSIFIERS.items():
-            parts = [(classify(fold), fold.test.open("evaluate", name).y) for fold in folds]
-            accuracy, chance = _accuracy(parts)
+    for protocol in _protocols(recipe, windows):
+        for name, kind, own in _classifiers(windows):
+            folds = _folds(own, protocol)
+            found = [classify(fold, kind, C=WITHOUT_CHOICE) for fold in folds]
+            accuracy, chance = _accuracy([(one.probabilities, one.test.y) for one in found])
             honest = not folds[0].leaky
             scores.append(Scored(draw.control, _called(protocol), honest, name, draw.number, accuracy, chance))
     return scores
 
 
-def _features(recipe: Recipe) -> Windows:
-    """Features of the linear baseline; what random labels are put on is read once per process."""
+def _classifiers(windows: Windows) -> tuple[tuple[str, str, Windows], ...]:
+    """Name, baseline and what it is given."""
+    if not is_signal(windows):
+        return (LINEAR, LINEAR, windows), (NEIGHBOURS, NEIGHBOURS, windows)
+    power = piecewise(windows, partial(band_power, bands=_bands(windows), segment=_SEGMENT))
+    return (COVARIANCE, COVARIANCE, windows), (WITNESS, NEIGHBOURS, power)
+
+
+def _bands(windows: Windows) -> dict[str, tuple[float, float]]:
+    """Bands that the rate and the length of the windows have.
+
+    Raises
+    ------
+    ValueError : none of them.
+    """
+    resolution = 1 / min(_SEGMENT, windows.duration)
+    bands = {
+        name: (low, high)
+        for name, (low, high) in POWER_BANDS.items()
+        if high < windows.rate / 2 and np.ceil(low / resolution) * resolution < high
+    }
+    if not bands:
+        raise ValueError(
+            f"windows of {windows.duration:g} s at {windows.rate:g} Hz have none of the bands in which controls "
+            "look for neighbours; make them longer"
+        )
+    return bands
+
+
+def _windows(recipe: Recipe) -> Windows:
+    """What networks would get; what random labels are put on is read once per process."""
     if recipe.data.labels == "recorded":
-        return prepare(recipe).features
+        return prepare(recipe).windows
     recorded = _recorded(derive(recipe, data={"labels": "recorded"}).model_dump_json())
     return random_labels(recorded, seed=recipe.data.label_seed, balance=recipe.data.label_balance)
 
 
 @cache
 def _recorded(recipe: str) -> Windows:
-    return prepare(Recipe.model_validate_json(recipe)).features
+    return prepare(Recipe.model_validate_json(recipe)).windows
 
 
-def _protocols(recipe: Recipe, features: Windows) -> list[ProtocolSection]:
+def _protocols(recipe: Recipe, windows: Windows) -> list[ProtocolSection]:
     """The recipe's own, and the leaky ones that the data allow."""
-    most = {LEAKY[0]: len(features), LEAKY[1]: _shortest(features)}
+    most = {LEAKY[0]: len(windows), LEAKY[1]: _shortest(windows)}
     return [
         recipe.protocol,
         *(
@@ -201,13 +233,13 @@ def _shortest(windows: Windows) -> int:
     return int(np.unique(keys(windows, "subject", "session", "trial"), return_counts=True)[1].min())
 
 
-def _folds(features: Windows, protocol: ProtocolSection) -> list[Fold]:
+def _folds(windows: Windows, protocol: ProtocolSection) -> list[Fold]:
     """Folds as in a run, but a class may be absent from a part: a draw of labels can't be chosen."""
     if protocol.file is None:
         parameters = inspect.signature(check_options(protocol.name, ())).parameters
         if "missing_classes" in parameters:
             protocol = protocol.model_copy(update={"options": {"missing_classes": "allow", **protocol.options}})
-    return make_folds(features, protocol)
+    return make_folds(windows, protocol)
 
 
 def _accuracy(parts: list[tuple[NDArray[Any], NDArray[np.int64]]]) -> tuple[float, float]:

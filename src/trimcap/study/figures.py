@@ -96,7 +96,7 @@ def subjects_figure(run: Gathered) -> Drawing:
         "Left: accuracy by stage; thin lines are subjects, dots their mean (its number under the stage) with a "
         "95 % t interval. Right: "
         f"every subject{against}. Dotted: majority class; dashed: linear baseline; dash-dotted: "
-        "nearest neighbours.",
+        "nearest neighbours; densely dotted: the field's own baseline of signals, if there is one.",
     )
 
 
@@ -133,7 +133,7 @@ def _dumbbells(axes: Axes, table: pd.DataFrame, networks: list[str]) -> None:
 
 
 def _baselines(axes: Axes, table: pd.DataFrame, *, vertical: bool) -> None:
-    lines = ((":", GREY), ("--", GREEN), ("-.", GREY))
+    lines = ((":", GREY), ("--", GREEN), ("-.", GREY), ((0, (1, 1)), GREEN), ((0, (1, 1)), GREEN))
     for name, (line, colour) in zip(BASELINES, lines, strict=True):
         if name in table:
             mean = float(table[name].mean())

@@ -8,7 +8,7 @@ from trimcap._errors import counted
 from trimcap.study import method_tables as tables
 from trimcap.study.findings import nothing_learned, result_label
 from trimcap.study.gathered import Gathered
-from trimcap.study.layout import Section, Tile, number, points, times
+from trimcap.study.layout import Section, Tile, number, points, probability, times
 from trimcap.study.method_figures import methods_figure, recovery_figure
 from trimcap.study.method_results import Outcome, fewer, smallest, trunk_of
 from trimcap.study.statistics import per_subject
@@ -41,7 +41,7 @@ def method_headline(run: Gathered, found: Sequence[Outcome]) -> str:
     return text + (
         f"{passing} within {margin:g} points of it (non-inferiority, corrected for {counted(len(found), 'test')}); the "
         f"smallest is {best.title} with {parameters} fewer parameters and {macs} fewer MACs "
-        f"({points(best.pair.difference)} points)."
+        f"({points(best.pair.difference)} points, corrected p = {probability(float(best.holm))})."
     )
 
 
@@ -79,7 +79,9 @@ def method_sections(run: Gathered, found: Sequence[Outcome]) -> tuple[Section, .
             tables=(tables.pivot_table(run, found),),
             figures=(methods_figure(run, found), *((recovery,) if recovery else ())),
         ),
-        Section("networks", "Every network", tables=(tables.outcome_table(run, found),)),
+        Section(
+            "networks", "Every network", tables=(tables.outcome_table(run, found), tables.scores_table(run, found))
+        ),
     ]
     if against is not None:
         assert run.recipe.compare is not None

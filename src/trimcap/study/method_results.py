@@ -72,7 +72,7 @@ def outcomes(run: Gathered) -> tuple[Outcome, ...]:
     base = trunk_of(run).final
     nothing = bool(not_above_chance(run, base))
     rows = [
-        Outcome(method, sparsity, first, last, _paired(table, last, base, run.recipe.report.margin), 0.0)
+        Outcome(method, sparsity, first, last, paired(table, last, base, run.recipe.report.margin), 0.0)
         for method, sparsity, first, last in _ends(run)
     ]
     corrected = holm([row.pair.inferiority_p for row in rows])
@@ -84,7 +84,7 @@ def outcomes(run: Gathered) -> tuple[Outcome, ...]:
             row,
             holm=p,
             unproven=nothing,
-            against=_paired(table, row.last, same[row.sparsity], margin)
+            against=paired(table, row.last, same[row.sparsity], margin)
             if row.sparsity in same and row.method != reference
             else None,
         )
@@ -101,7 +101,8 @@ def _ends(run: Gathered) -> Iterable[tuple[str, float | None, str, str]]:
     return [(method, sparsity, names[0], names[-1]) for (method, sparsity), names in found.items()]
 
 
-def _paired(table: pd.DataFrame, stage: str, reference: str, margin: float) -> Paired:
+def paired(table: pd.DataFrame, stage: str, reference: str, margin: float) -> Paired:
+    """A stage against another, over the subjects that both have; `table` is `per_subject`."""
     both = table[[reference, stage]].dropna()
     return compare(both[stage], both[reference], margin=margin)
 

@@ -8,10 +8,11 @@ import numpy as np
 
 from trimcap.study.gathered import Gathered
 from trimcap.study.layout import Table, number, points, probability, size, spread
-from trimcap.study.method_results import Outcome, fewer, holm, trunk_of
+from trimcap.study.method_results import Outcome, fewer, holm, paired, trunk_of
 from trimcap.study.plan import title_of
-from trimcap.study.statistics import per_subject
-from trimcap.study.tables import leak_label
+from trimcap.study.statistics import Paired, per_subject
+from trimcap.study.store import BASELINES
+from trimcap.study.tables import accuracy_table, leak_label
 
 
 def pivot_table(run: Gathered, found: Sequence[Outcome]) -> Table:
@@ -26,6 +27,8 @@ def pivot_table(run: Gathered, found: Sequence[Outcome]) -> Table:
             outcome = cells.get((method, sparsity))
             row.append("–" if outcome is None else _score(table[outcome.last].to_numpy(), outcome))
         rows.append(tuple(row))
+    beside = [(name, _score(table[name].to_numpy())) for name in (*_beside(run), trunk_of(run).final)]
+    rows += [(name, *[score] * len(sparsities)) for name, score in beside]
     margin = 100 * run.recipe.report.margin
     return Table(
         leak_label(run) + "Window accuracy on the sealed test sets: mean ± standard deviation over subjects, after "
@@ -37,8 +40,20 @@ def pivot_table(run: Gathered, found: Sequence[Outcome]) -> Table:
     )
 
 
-def _score(values: np.ndarray, outcome: Outcome) -> str:
-    mark = " ✓" if outcome.passes else " (✓)" if outcome.passes_alone else ""
+def _beside(run: Gathered) -> list[str]:
+    """The baselines that a method has to be compared with."""
+    return [name for name in BASELINES[1:] if name in run.stages]
+
+
+def scores_table(run: Gathered, found: Sequence[Outcome]) -> Table:
+    """All scores of every network, of the one they come from, and of the baselines."""
+    base = trunk_of(run).final
+    return accuracy_table(run, {name: name for name in (*_beside(run), base)} | {o.last: o.title for o in found})
+
+
+def _score(values: np.ndarray, outcome: Outcome | None = None) -> str:
+    passes, alone = (outcome.passes, outcome.passes_alone) if outcome else (False, False)
+    mark = " ✓" if passes else " (✓)" if alone else ""
     return spread(float(np.nanmean(values)), float(np.nanstd(values, ddof=1)) if len(values) > 1 else None) + mark
 
 
@@ -47,25 +62,22 @@ def outcome_table(run: Gathered, found: Sequence[Outcome]) -> Table:
     table, cost = per_subject(run.subjects), run.cost
     base = trunk_of(run).final
     rows = []
-    for o in found:
-        low, high = o.pair.interval
-        rows.append(
-            (
-                o.title,
-                "–" if o.first == o.last else number(float(table[o.first].mean())),
-                number(float(table[o.last].mean())),
-                points(o.pair.difference),
-                f"{points(low)} … {points(high)}",
-                points(o.pair.lower),
-                probability(o.pair.inferiority_p),
-                probability(float(o.holm)),
-                number(o.pair.power, 2),
-                fewer(cost.parameters[base], cost.parameters[o.last]),
-                fewer(cost.macs[base], cost.macs[o.last]),
-                size(cost.flash[o.last]),
-                _compressed(run, o.last),
-            )
+    for name in _beside(run):
+        pair = paired(table, name, base, run.recipe.report.margin)
+        rows.append((name, "–", number(float(table[name].mean())), *_tested(pair, None), "–", "–", "–", "–"))
+    rows += [
+        (
+            o.title,
+            "–" if o.first == o.last else number(float(table[o.first].mean())),
+            number(float(table[o.last].mean())),
+            *_tested(o.pair, float(o.holm)),
+            fewer(cost.parameters[base], cost.parameters[o.last]),
+            fewer(cost.macs[base], cost.macs[o.last]),
+            size(cost.flash[o.last]),
+            _compressed(run, o.last),
         )
+        for o in found
+    ]
     return Table(
         leak_label(run) + f"Every network against {base}, paired over subjects.",
         ("method", "before recovery", "accuracy", "difference", "95 % interval", "lower bound", "non-inferiority p",
@@ -77,6 +89,19 @@ def outcome_table(run: Gathered, found: Sequence[Outcome]) -> Table:
         "and MACs stay, and a device sees the dense bytes, as no exporter has a sparse kernel; compressed is what a "
         "bitmap or CSR file would take.",
     )  # fmt: skip
+
+
+def _tested(pair: Paired, holm: float | None) -> tuple[str, ...]:
+    """Difference, interval, bound, p, corrected p and power."""
+    low, high = pair.interval
+    return (
+        points(pair.difference),
+        f"{points(low)} … {points(high)}",
+        points(pair.lower),
+        probability(pair.inferiority_p),
+        probability(holm),
+        number(pair.power, 2),
+    )
 
 
 def _compressed(run: Gathered, stage: str) -> str:
@@ -110,22 +135,27 @@ def against_table(run: Gathered, found: Sequence[Outcome]) -> Table | None:
     if not compared or run.recipe.compare is None:
         return None
     corrected = [float(p) for p in holm([o.against.t_p for o in compared if o.against is not None])]
+    pairs: list[tuple[str, Paired, float | None]] = [
+        (o.title, o.against, p) for o, p in zip(compared, corrected, strict=True) if o.against is not None
+    ]
+    name, table = run.recipe.compare.reference, per_subject(run.subjects)
+    for own in (o for o in found if o.method == name):
+        at = "" if own.sparsity is None else f", against {own.title}"
+        pairs += [(f"{b}{at}", paired(table, b, own.last, run.recipe.report.margin), None) for b in _beside(run)]
     rows = []
-    for o, p in zip(compared, corrected, strict=True):
-        assert o.against is not None
-        low, high = o.against.interval
+    for title, pair, corrected_p in pairs:
+        low, high = pair.interval
         rows.append(
             (
-                o.title,
-                points(o.against.difference),
+                title,
+                points(pair.difference),
                 f"{points(low)} … {points(high)}",
-                probability(o.against.wilcoxon_p),
-                probability(o.against.t_p),
-                probability(p),
-                number(o.against.effect, 2, sign=True),
+                probability(pair.wilcoxon_p),
+                probability(pair.t_p),
+                probability(corrected_p),
+                number(pair.effect, 2, sign=True),
             )
         )
-    name = run.recipe.compare.reference
     return Table(
         leak_label(run) + f"Accuracy minus that of {name} at the same sparsity, in points, paired over subjects.",
         ("method", "difference", "95 % interval", "Wilcoxon p", "paired t p", "t p, Holm", "d_z"),

@@ -15,7 +15,7 @@ from trimcap.data.random_labels import random_labels
 from trimcap.data.windows import Windows
 from trimcap.study.folding import make_folds
 from trimcap.study.recipe import DataSection, ProtocolSection, Recipe
-from trimcap.study.windows import windows_alone, windows_of
+from trimcap.study.windows import windows_of
 
 #: bytes of windows in memory beyond which folds share them instead of copying their rows
 _LARGE = 16 * AT_ONCE
@@ -23,10 +23,9 @@ _LARGE = 16 * AT_ONCE
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Windows for networks, band power of the same windows for the linear baseline, and the electrode grid."""
+    """Windows for networks and baselines, and the electrode grid."""
 
     windows: Windows
-    features: Windows
     grid: Grid | None
 
     def facts(self) -> dict[str, Any]:
@@ -58,30 +57,18 @@ def prepare(recipe: Recipe, *, progress: bool = False) -> Prepared:
     ------
     ValueError, OSError : unknown source, bad recordings, impossible windows; see the readers.
     """
-    data = recipe.data
-    windows, layout, features = windows_of(data, progress=progress)
-    return Prepared(_labelled(windows, data), _labelled(features, data), layout)
+    windows, layout = windows_of(recipe.data, progress=progress)
+    return Prepared(_labelled(windows, recipe.data), layout)
 
 
-def prepare_windows(recipe: Recipe, *, progress: bool = False) -> Windows:
-    """The windows of `prepare` alone, which take one reading of the files instead of two.
-
-    Raises
-    ------
-    ValueError, OSError : as `prepare`.
-    """
-    return _labelled(windows_alone(recipe.data, progress=progress), recipe.data)
-
-
-def folds_of(prepared: Prepared, protocol: ProtocolSection) -> list[tuple[Fold, Fold]]:
-    """Folds of the windows, each with the same fold of the baseline's features; all ledgers are empty.
+def folds_of(prepared: Prepared, protocol: ProtocolSection) -> list[Fold]:
+    """Folds of the windows, with empty ledgers.
 
     Raises
     ------
     ValueError : unknown protocol, or the data do not allow it.
     """
-    parts = (make_folds(_shared(windows), protocol) for windows in (prepared.windows, prepared.features))
-    return list(zip(*parts, strict=True))
+    return make_folds(_shared(prepared.windows), protocol)
 
 
 def _shared(windows: Windows) -> Windows:

@@ -161,6 +161,18 @@ class ModelSection(Section):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+class BaselineSection(Section):
+    """`[baselines]`: what stands beside the networks in every table, see `trimcap.data.baseline`.
+
+    Parameters
+    ----------
+    signal : the field's own baseline where networks get signals: "covariance" (oscillations), "evoked" (potentials
+        after an event) or "none". The linear one and nearest neighbours, on the network's input, always stand there
+    """
+
+    signal: Literal["covariance", "evoked", "none"] = "covariance"
+
+
 class ReportSection(Section):
     """`[report]`: does not enter the hash, so it can be changed after the run.
 
@@ -180,7 +192,7 @@ class ReportSection(Section):
 
 
 class Recipe(Section):
-    """Data, protocol, model, seeds, steps and report of one study.
+    """Data, protocol, model, baselines, seeds, steps and report of one study.
 
     `[compare]` lets several methods go on from the network that the steps left; see `CompareSection`.
 
@@ -194,6 +206,7 @@ class Recipe(Section):
     protocol: ProtocolSection = ProtocolSection()
     model: ModelSection = ModelSection()
     train: Training = Training()
+    baselines: BaselineSection = BaselineSection()
     choose: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
     steps: tuple[Step, ...] = ()
     compare: CompareSection | None = None

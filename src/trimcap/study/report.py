@@ -67,6 +67,7 @@ def sections(run: Gathered, compared: Mapping[str, Paired], twin: Section) -> tu
         Section(
             "accuracy",
             "Accuracy",
+            text=tables.baselines_said(run),
             tables=(tables.accuracy_table(run),),
             figures=(figures.subjects_figure(run),),
         ),

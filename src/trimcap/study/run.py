@@ -72,7 +72,7 @@ def run(
         check_same(folder, recipe)  # before minutes of reading recordings
     _check_names(recipe)
     prepared = prepare(recipe, progress=progress is True and sys.stderr.isatty())
-    folds = [fold for fold, _ in folds_of(prepared, recipe.protocol)]
+    folds = folds_of(prepared, recipe.protocol)
     protocol = protocol_facts(folds, recipe)
     if not (folder / "run.json").exists():
         _check_axes(recipe, folds[0].train)

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 #: columns of metrics in the table of subjects
-METRICS = ("accuracy", "balanced_accuracy", "f1", "kappa", "auroc")
+METRICS = ("accuracy", "balanced_accuracy", "f1", "kappa", "auroc", "trial_vote", "trial_mean")
 
 Interval = tuple[float, float]
 
@@ -172,7 +172,9 @@ def per_subject(subjects: pd.DataFrame, metric: str = "accuracy") -> pd.DataFram
 
     A subject for whom a stage is missing in some fold or seed is left out of nothing silently: its cell is NaN.
     """
-    table = subjects.pivot_table(index="subject", columns="stage", values=metric, aggfunc="mean", sort=False)
+    table = subjects.pivot_table(
+        index="subject", columns="stage", values=metric, aggfunc="mean", sort=False, dropna=False
+    )
     return table[list(dict.fromkeys(subjects.stage))].sort_index()
 
 
@@ -186,6 +188,8 @@ def summary(subjects: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> pd.D
     """
     columns = {}
     for metric in metrics:
+        if metric not in subjects:
+            subjects = subjects.assign(**{metric: nan})
         table = per_subject(subjects, metric)
         columns[(metric, "mean")] = table.mean()
         columns[(metric, "sd")] = table.std(ddof=1)

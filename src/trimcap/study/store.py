@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from trimcap._csv import csv_text, read_csv
 from trimcap._errors import ArtifactError
 from trimcap._files import make_folder, write_atomic, write_json
+from trimcap.data.baseline import COVARIANCE, EVOKED, LINEAR, MAJORITY, NEIGHBOURS
 from trimcap.study.names import slug as slug
 from trimcap.study.recipe import Recipe
 
 FORMAT = "trimcap run 1"
 #: stages that are no networks; the report draws them as lines
-BASELINES = ("majority class", "linear baseline", "nearest neighbours")
+BASELINES = (MAJORITY, LINEAR, NEIGHBOURS, COVARIANCE, EVOKED)
 _PACKAGES = ("trimcap", "torch", "numpy", "scipy", "scikit-learn", "mne", "pandas")
 
 
@@ -257,8 +258,9 @@ def _read_csv(path: Path, types: Mapping[str, type]) -> pd.DataFrame:
 _NUMBERS = (
     "accuracy", "balanced_accuracy", "f1", "kappa", "auroc", "valid_accuracy", "valid_balanced_accuracy", "valid_f1",
     "valid_kappa", "valid_auroc", "parameters", "macs", "flash", "sram", "sparsity_requested", "sparsity_achieved",
-    "nonzero", "compressed", "budget_epochs", "budget_macs", "plain_macs", "plain_flash", "plain_sram",
-    "verified_windows", "seconds", "method_sparsity",
+    "trials", "trial_vote", "trial_mean", "C", "k", "columns", "train_windows", "nonzero", "compressed",
+    "budget_epochs", "budget_macs", "plain_macs", "plain_flash", "plain_sram", "verified_windows", "seconds",
+    "method_sparsity",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trimcap.data.audit import CHECKS, UNSEEN
+from trimcap.data.baseline import COVARIANCE, EVOKED, LINEAR, NEIGHBOURS
 from trimcap.study.gathered import COSTS, Gathered
 from trimcap.study.layout import Table, count, listed, number, points, probability, size, spread, times
 from trimcap.study.statistics import METRICS, Paired, per_subject, summary
@@ -19,6 +20,8 @@ _HEADS = {
     "f1": "F1 (macro)",
     "kappa": "κ",
     "auroc": "AUROC",
+    "trial_vote": "trials, vote",
+    "trial_mean": "trials, mean p",
 }
 
 
@@ -27,11 +30,12 @@ def leak_label(run: Gathered) -> str:
     return "LEAKY protocol, for comparison only. " if run.leaky else ""
 
 
-def accuracy_table(run: Gathered) -> Table:
-    """Mean ± sd over subjects of every metric, by stage."""
-    table = summary(run.subjects)
+def accuracy_table(run: Gathered, stages: Mapping[str, str] | None = None) -> Table:
+    """Mean ± sd over subjects of every metric, by stage; `stages` gives other names for those that are shown."""
+    names = {stage: stage for stage in run.stages} if stages is None else stages
+    table = summary(run.subjects[run.subjects.stage.isin(list(names))])
     rows = [
-        (str(stage), *(spread(row[(m, "mean")], row[(m, "sd")]) for m in METRICS), f"{int(row[('n', '')])}")
+        (names[str(stage)], *(spread(row[(m, "mean")], row[(m, "sd")]) for m in METRICS), f"{int(row[('n', '')])}")
         for stage, row in table.iterrows()
     ]
     return Table(
@@ -39,8 +43,44 @@ def accuracy_table(run: Gathered) -> Table:
         "after averaging each subject over seeds.",
         ("stage", *_HEADS.values(), "subjects"),
         tuple(rows),
-        note="A score that is undefined for a subject (–) is left out of its mean.",
+        note="A score that is undefined for a subject (–) is left out of its mean. Trials: accuracy of whole trials, "
+        "by the most frequent answer and by the mean probability of their windows.",
     )
+
+
+def baselines_said(run: Gathered) -> tuple[str, ...]:
+    """What the baselines of the run are, and what was chosen for them."""
+    return tuple(
+        f"{name[0].upper()}{name[1:]}: {_BASELINES[name]}{_fitted(run, name)}."
+        for name in _BASELINES
+        if name in run.stages
+    )
+
+
+_REGRESSION = "L2-penalised logistic regression, C chosen by log-loss over groups of training subjects"
+_BASELINES = {
+    LINEAR: f"{_REGRESSION}, on all values of exactly the window that the network gets, standardised",
+    NEIGHBOURS: "the share of each class among the nearest training windows, Euclidean, in the same values",
+    COVARIANCE: f"{_REGRESSION}, on the log-covariance of the electrodes in the tangent space at the training mean "
+    "(Barachant et al., 2012)",
+    EVOKED: f"{_REGRESSION}, on amplitudes averaged over 50 ms at every electrode (Blankertz et al., 2011)",
+}
+
+
+def _fitted(run: Gathered, name: str) -> str:
+    """Columns, C, k and training windows of a baseline, over folds."""
+    own, said = run.results[run.results.stage == name], []
+    for key, text in (
+        ("columns", "{} columns"),
+        ("C", "C = {}"),
+        ("k", "k = {}"),
+        ("train_windows", "{} training windows"),
+    ):
+        values = own[key].dropna() if key in own else ()
+        if len(values):
+            ends = dict.fromkeys(f"{value:,g}" for value in (min(values), max(values)))
+            said.append(text.format(" … ".join(ends)))
+    return f"; {', '.join(said)} (training and validation rows of a fold)" if said else ""
 
 
 def subject_table(run: Gathered) -> Table:

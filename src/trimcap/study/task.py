@@ -33,7 +33,6 @@ class Task:
     recipe: Recipe
     prepared: Prepared
     fold: Fold
-    features: Fold
     seed: int
     folder: TrialFolder
 

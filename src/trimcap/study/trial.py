@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from trimcap._errors import VerifyError
 from trimcap.data.audit import Finding
-from trimcap.data.baseline import LINEAR, NEIGHBOURS, linear_baseline, nearest_neighbours
-from trimcap.data.folds import Fold
+from trimcap.data.baseline import MAJORITY, Classified, baselines, classify
 from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.study.choosing import choose
@@ -28,12 +27,11 @@ from trimcap.study.recipe import Recipe
 from trimcap.study.stages import State, Task, fitted_to, make, restore
 from trimcap.study.store import BASELINES, TrialFolder, slug
 from trimcap.study.task import masks_in, place_in
-from trimcap.train.metrics import Metrics, evaluate, per_subject
+from trimcap.train.metrics import Metrics, evaluate, per_subject, per_trial
 from trimcap.train.predict import predict, softmax
 
 Probabilities = NDArray[np.float64]
 Logits = NDArray[np.float32]
-_CLASSIFIERS: dict[str, Callable[[Fold], Probabilities]] = {LINEAR: linear_baseline, NEIGHBOURS: nearest_neighbours}
 #: windows that the C or the interpreter is given at once
 _WINDOWS = 1024
 _COPIED = (
@@ -69,9 +67,8 @@ def run_trial(
     """
     if folder.has("trial"):
         return folder.read("trial")
-    own, features = folds_of(prepared, recipe.protocol)[fold]
-    own = replace(own, known=shared)
-    task, choice = choose(Task(recipe, prepared, own, features, seed, folder))
+    own = replace(folds_of(prepared, recipe.protocol)[fold], known=shared)
+    task, choice = choose(Task(recipe, prepared, own, seed, folder))
     built: dict[str, dict[str, Any]] = {}
     states: dict[str, State] = {}
     made: dict[str | None, State] = {}
@@ -81,7 +78,8 @@ def run_trial(
         if stage.is_network:
             states[stage.name] = made[stage.name]
     _evidence(task, {s.name: states[s.name] for s in stages if s.name in states and not s.method})
-    evaluated = {name: _evaluated(task, name, states) for name in (*BASELINES, *states)}
+    names = (MAJORITY, *baselines(prepared.windows, signal=recipe.baselines.signal))
+    evaluated = {name: _evaluated(task, name, states) for name in (*names, *states)}
     facts = folder.write("trial", _facts(task, built, evaluated, choice))
     forget(recipe, folder)
     return facts
@@ -137,9 +135,10 @@ def _evaluated(task: Task, name: str, states: dict[str, State]) -> dict[str, Any
         task.fold.ledger.merge(Ledger.from_rows(facts["ledger"]))
         return facts
     before = len(task.fold.ledger)
+    scores: dict[str, Any]
     if name in BASELINES:
-        test, p = _baseline(task, name)
-        scores: dict[str, Any] = {}
+        found = _baseline(task, name)
+        test, p, scores = found.test, found.probabilities, dict(found.facts)
     else:
         predictor = _predictor(states[name])
         test = task.fold.test.open("evaluate", name)
@@ -149,24 +148,20 @@ def _evaluated(task: Task, name: str, states: dict[str, State]) -> dict[str, Any
         scores = {"compared": compared}
         scores |= {f"valid_{k}": v for k, v in evaluate(task.valid.y, valid, test.classes).row().items() if k != "n"}
         task.folder.write_arrays(f"logits/{slug(name)}", test=logits)
-    found = evaluate(test.y, p, test.classes)
+    row = _row(evaluate(test.y, p, test.classes)) | per_trial(test, p)
     task.folder.write_arrays(piece, y=test.y, probabilities=p, ids=test.ids)
     subjects = per_subject(test, p).to_dict("records")
     return task.folder.write(
-        piece, {**_row(found), **scores, "subjects": subjects, "ledger": task.fold.ledger.since(before).to_rows()}
+        piece, {**row, **scores, "subjects": subjects, "ledger": task.fold.ledger.since(before).to_rows()}
     )
 
 
-def _baseline(task: Task, name: str) -> tuple[Windows, Probabilities]:
-    if name in _CLASSIFIERS:
-        p = _CLASSIFIERS[name](task.features)
-        for entry in task.features.ledger.entries:
-            if entry.note == name and entry.stage != "evaluate":  # recorded below, for the same windows
-                task.fold.ledger.record(entry.stage, entry.ids, entry.note)
-        return task.fold.test.open("evaluate", name), p
+def _baseline(task: Task, name: str) -> Classified:
+    if name != MAJORITY:
+        return classify(task.fold, name)
     counts = np.bincount(task.train.y, minlength=len(task.train.classes))
     test = task.fold.test.open("evaluate", name)
-    return test, np.tile(counts / counts.sum(), (len(test), 1))
+    return Classified(test, np.tile(counts / counts.sum(), (len(test), 1)), {})
 
 
 def _predictor(state: State) -> Callable[[Windows], Logits]:

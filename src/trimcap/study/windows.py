@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from trimcap.data.chain import Chain, Step, make_chain
 from trimcap.data.features import BANDS, POWER_BANDS, band_power, differential_entropy, to_grid
-from trimcap.data.images import INTENSITY, thumbnails
 from trimcap.data.make import make_windows
 from trimcap.data.montage import Grid, grid
 from trimcap.data.piecewise import piecewise
@@ -30,12 +26,10 @@ _OWN_RATE = ("bids", "eegmat", "files", "fingerprint", "seed-v", "synthetic")
 _OWN_SECONDS = ("eegmat", "fingerprint", "synthetic")
 #: sources that can leave a trial's baseline where it was recorded, before the trial
 _KEEP_BASELINE = ("amigos", "deap", "dreamer")
-#: length of a Welch segment of the linear baseline, s
-_SEGMENT = 2.0
 
 
-def windows_of(data: DataSection, *, progress: bool = False) -> tuple[Windows, Grid | None, Windows]:
-    """Windows for networks, their electrode grid, and band power of the same windows for the linear baseline.
+def windows_of(data: DataSection, *, progress: bool = False) -> tuple[Windows, Grid | None]:
+    """Windows for networks, and their electrode grid.
 
     Windows of files on disk are mapped from the cache, so that processes share them.
 
@@ -44,26 +38,10 @@ def windows_of(data: DataSection, *, progress: bool = False) -> tuple[Windows, G
     ValueError, OSError : unknown source, bad recordings, impossible windows; see the readers.
     """
     if data.source in WINDOW_SOURCES:
-        raw = _stored(data)
-        return *_of_stored(raw, data), _power_of_stored(raw, data)
+        return _of_stored(_stored(data), data)
     chain = chain_of(data)
-    source = _opened(data, chain)
-    windows = _made(chain, source, data, progress=progress)
-    power = _made(baseline_chain(chain, windows), source, data, progress=progress)
-    return windows, _layout(chain, windows), _same_rows(power, windows)
-
-
-def windows_alone(data: DataSection, *, progress: bool = False) -> Windows:
-    """The windows for networks, for which files are read once.
-
-    Raises
-    ------
-    ValueError, OSError : as `windows_of`.
-    """
-    if data.source in WINDOW_SOURCES:
-        return _of_stored(_stored(data), data)[0]
-    chain = chain_of(data)
-    return _made(chain, _opened(data, chain), data, progress=progress)
+    windows = _made(chain, _opened(data, chain), data, progress=progress)
+    return windows, _layout(chain, windows)
 
 
 def chain_of(data: DataSection) -> Chain:
@@ -91,23 +69,6 @@ def chain_of(data: DataSection) -> Chain:
     if data.layout == "grid":
         steps.append(Step("grid"))
     return Chain(tuple(steps))
-
-
-def baseline_chain(chain: Chain, windows: Windows) -> Chain:
-    """Log band power of the raw windows that `windows` were made of, and the same scaling per subject.
-
-    Raises
-    ------
-    ValueError : the windows are too short for any band.
-    """
-    at = next(i for i, step in enumerate(chain.steps) if step.name == "windows")
-    options = dict(chain.steps[at].options)
-    if options["baseline"]:  # nothing is subtracted here, but the windows start where they did
-        options |= {"baseline": 0, "start": options["baseline"] if options["start"] is None else options["start"]}
-    rejects = [step for step in chain.steps[at + 1 :] if step.name == "reject"]
-    scaling = [step for step in chain.steps if step.name == "subject_z_score"]
-    power = Step("band_power", bands=_bands(windows), segment=_SEGMENT)
-    return Chain((*chain.steps[:at], Step("windows", **options), *rejects, power, *scaling))
 
 
 def _opened(data: DataSection, chain: Chain) -> Source | Sequence[Recording]:
@@ -154,21 +115,6 @@ def _cache(data: DataSection, source: Source | Sequence[Recording]) -> Path | No
     return user_cache() if wanted else None
 
 
-def _same_rows(power: Windows, windows: Windows) -> Windows:
-    """The rows of `power` that `windows` has, in their order and with their labels."""
-    own = windows.ids
-    places: Mapping[Any, int] = {name: row for row, name in enumerate(power.ids)}
-    lost = next((name for name in own if name not in places), None)
-    if lost is not None:
-        raise ValueError(
-            f"window {lost} is not among the raw windows that the chain cuts; its own steps must keep subject, "
-            "session, trial and start of every window"
-        )
-    if len(own) != len(power) or any(places[name] != row for row, name in enumerate(own)):
-        power = power.take(np.asarray([places[name] for name in own]))
-    return replace(power, y=windows.y, classes=windows.classes)
-
-
 def _layout(chain: Chain, windows: Windows) -> Grid | None:
     """Where the electrodes lie in the windows, if they are maps of the scalp."""
     maps = [step for step in chain.steps if step.name in ("grid", "frames")]
@@ -194,32 +140,7 @@ def _of_stored(raw: Windows, data: DataSection) -> tuple[Windows, Grid | None]:
     return to_grid(windows, layout), layout
 
 
-def _power_of_stored(raw: Windows, data: DataSection) -> Windows:
-    """Band power of windows that are stored, thumbnails of pictures, or the features that they are."""
-    if raw.unit == INTENSITY:
-        return thumbnails(raw)
-    is_raw = raw.unit == "µV"
-    power = piecewise(raw, partial(band_power, bands=_bands(raw), segment=_SEGMENT)) if is_raw else raw
-    return z_score_per_subject(power) if data.normalise == "subject" else power
-
-
 def _features(raw: Windows, *, data: DataSection) -> Windows:
     if data.features == "differential_entropy":
         return differential_entropy(raw, bands=data.bands or BANDS)
     return band_power(raw, bands=data.bands or POWER_BANDS)
-
-
-def _bands(windows: Windows) -> dict[str, tuple[float, float]]:
-    """The linear baseline's bands that the rate and the length of the windows have."""
-    resolution = 1 / min(_SEGMENT, windows.duration)
-    bands = {
-        name: (low, high)
-        for name, (low, high) in POWER_BANDS.items()
-        if high < windows.rate / 2 and np.ceil(low / resolution) * resolution < high
-    }
-    if not bands:
-        raise ValueError(
-            f"windows of {windows.duration:g} s at {windows.rate:g} Hz have none of the bands of the linear baseline; "
-            "make them longer"
-        )
-    return bands

@@ -8,7 +8,7 @@ from trimcap.train.fit import Fitted, fit
 from trimcap.train.fresh import fresh
 from trimcap.train.losses import LOSSES, Loss, cross_entropy, distillation
 from trimcap.train.masks import Masks
-from trimcap.train.metrics import Metrics, evaluate, per_subject
+from trimcap.train.metrics import Metrics, evaluate, per_subject, per_trial
 from trimcap.train.optimizers import OPTIMIZERS, SCHEDULES
 from trimcap.train.predict import Predictor, predict, probabilities, softmax
 from trimcap.train.re_estimate import re_estimate_batch_norm
@@ -34,6 +34,7 @@ __all__ = [
     "fit",
     "fresh",
     "per_subject",
+    "per_trial",
     "predict",
     "probabilities",
     "re_estimate_batch_norm",

@@ -9,7 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from trimcap.data.partition import keys
 from trimcap.data.windows import Windows
+
+#: keys of `per_trial`
+TRIAL_SCORES = ("trials", "trial_vote", "trial_mean")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,17 +76,52 @@ def evaluate(y: ArrayLike, probabilities: ArrayLike, classes: Sequence[str]) -> 
 
 
 def per_subject(windows: Windows, probabilities: ArrayLike) -> pd.DataFrame:
-    """One row per subject, in order of first appearance: subject, then the scores of `Metrics.row`."""
+    """One row per subject, in order of first appearance: subject, the scores of `Metrics.row` and of `per_trial`."""
     p = np.asarray(probabilities)
     if len(p) != len(windows):
         raise ValueError(f"per_subject: {len(windows)} windows but {len(p)} rows of probabilities")
     subjects = windows.metadata["subject"].astype(str).to_numpy()
-    rows = []
+    trials, rows = _trials(windows), []
     for subject in dict.fromkeys(subjects):
         of = subjects == subject
-        rows.append({"subject": subject, **evaluate(windows.y[of], p[of], windows.classes).row()})
-    table = pd.DataFrame(rows, columns=["subject", "n", "accuracy", "balanced_accuracy", "f1", "kappa", "auroc"])
-    return table.astype({"kappa": float, "auroc": float})
+        scores = evaluate(windows.y[of], p[of], windows.classes).row()
+        rows.append({"subject": subject, **scores, **_voted(windows.y[of], trials[of], p[of])})
+    undefined = ("kappa", "auroc", *TRIAL_SCORES)
+    return pd.DataFrame(rows).astype(dict.fromkeys(undefined, float))
+
+
+def per_trial(windows: Windows, probabilities: ArrayLike) -> dict[str, float | None]:
+    """Scores of whole trials (recordings, videos), which have one label each, from those of their windows.
+
+    Parameters
+    ----------
+    probabilities : (n, k), rows as in `windows`
+
+    Returns
+    -------
+    "trials" : number of trials; "trial_vote" : share of trials whose most frequent answer is right, of as frequent ones
+    the more probable on average; "trial_mean" : the same for the class with the highest mean probability. All None
+    where the label changes within a trial.
+    """
+    return _voted(windows.y, _trials(windows), np.asarray(probabilities, dtype=np.float64))
+
+
+def _trials(windows: Windows) -> NDArray[np.str_]:
+    return keys(windows, "subject", "session", "trial")
+
+
+def _voted(labels: NDArray[np.int64], trials: NDArray[np.str_], p: NDArray[np.float64]) -> dict[str, float | None]:
+    _, first, member, counts = np.unique(trials, return_index=True, return_inverse=True, return_counts=True)
+    y = labels[first]
+    if (labels != y[member]).any():
+        return dict.fromkeys(TRIAL_SCORES)
+    mean, votes = np.zeros((len(counts), p.shape[1])), np.zeros((len(counts), p.shape[1]))
+    np.add.at(mean, member, p)
+    np.add.at(votes, (member, p.argmax(axis=1)), 1)
+    mean /= counts[:, None]
+    vote = np.where(votes == votes.max(axis=1, keepdims=True), mean, -1.0)
+    right = (float((guess.argmax(axis=1) == y).mean()) for guess in (vote, mean))
+    return dict(zip(TRIAL_SCORES, (len(counts), *right), strict=True))
 
 
 def _checked(y: NDArray[np.int64], p: NDArray[np.float64], k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
