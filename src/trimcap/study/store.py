@@ -251,17 +251,13 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def _read_csv(path: Path, types: Mapping[str, type]) -> pd.DataFrame:
     if not path.is_file() or path.stat().st_size < 2:
         raise FileNotFoundError(f"'{path.parent}' has no finished trial yet; run its recipe to the end first")
-    # a subject may be called "NA" or "007"
-    return read_csv(path, dtype=dict(types), keep_default_na=False, na_values={c: [""] for c in _NUMBERS})
+    # a subject may be called "NA" or "007"; an empty cell is a missing number
+    numbers = {column: [""] for column in read_csv(path, nrows=0).columns if column not in _WORDS}
+    return read_csv(path, dtype=dict(types), keep_default_na=False, na_values=numbers)
 
 
-_NUMBERS = (
-    "accuracy", "balanced_accuracy", "f1", "kappa", "auroc", "valid_accuracy", "valid_balanced_accuracy", "valid_f1",
-    "valid_kappa", "valid_auroc", "parameters", "macs", "flash", "sram", "sparsity_requested", "sparsity_achieved",
-    "trials", "trial_vote", "trial_mean", "C", "k", "columns", "train_windows", "nonzero", "compressed",
-    "budget_epochs", "budget_macs", "plain_macs", "plain_flash", "plain_sram", "verified_windows", "seconds",
-    "method_sparsity",
-)  # fmt: skip
+#: columns of text; all others are numbers
+_WORDS = ("stage", "subject", "fold_name", "method", "verified", "sha256", "weakest_layer")
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
