@@ -18,7 +18,7 @@ seeds = [0, 4]
 [data]
 source = "fingerprint"
 subjects = 5
-rate = 64
+rate = 128
 seconds = 16
 window = 2
 features = "differential_entropy"
