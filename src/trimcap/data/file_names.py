@@ -37,6 +37,32 @@ def files_at(path: Path) -> tuple[Path | None, list[Path]]:
     return path, files
 
 
+def without(files: Sequence[Path], patterns: str | Sequence[str], root: Path | None) -> list[Path]:
+    """The files that no pattern fits, by their paths below `root` or their names.
+
+    Raises
+    ------
+    ValueError : a pattern that fits none, or all left out.
+    """
+    wanted = [patterns] if isinstance(patterns, str) else list(patterns)
+    names = [
+        (f.relative_to(root).as_posix() if root and f.is_relative_to(root) else f.as_posix(), f.name) for f in files
+    ]
+    for pattern in wanted:
+        if not any(fnmatch.fnmatchcase(name, pattern) for both in names for name in both):
+            raise ValueError(
+                f"leave_out {pattern!r} fits none of {len(files)} files, such as '{names[0][0]}'; correct it"
+            )
+    kept = [
+        file
+        for file, both in zip(files, names, strict=True)
+        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted for name in both)
+    ]
+    if files and not kept:
+        raise ValueError(f"leave_out leaves none of {len(files)} files")
+    return kept
+
+
 def named_files(names: Sequence[Path | str]) -> list[Path]:
     """Files that are named one by one.
 

@@ -13,7 +13,7 @@ from typing import Any
 from trimcap.data.edf_notes import pauses
 from trimcap.data.events import Classes, check_around, event_spans, events_of
 from trimcap.data.file_header import first_header, open_named
-from trimcap.data.file_names import class_by_name, files_at, name_by, named_files, stem_of
+from trimcap.data.file_names import class_by_name, files_at, name_by, named_files, stem_of, without
 from trimcap.data.identity import common_root, identity
 from trimcap.data.labels import Table, is_table, read_labels, row_spans
 from trimcap.data.raws import companions
@@ -27,6 +27,7 @@ def files_source(
     *,
     subjects: Wanted = None,
     files: Sequence[Path | str] | None = None,
+    leave_out: str | Sequence[str] = (),
     labels: Path | str | None = None,
     events: Classes | None = None,
     patterns: Mapping[str, str] | None = None,
@@ -63,6 +64,7 @@ def files_source(
     path : a folder (with its subfolders), a file, or a labels table
     subjects : which, or how many; default all
     files : the files, instead of `path`; with `labels` those of them that the table names
+    leave_out : patterns of files not to read, of their paths below `path` or of their names: "subject07/2012.07.11*"
     labels : CSV or TSV; relative names in it start at `path`, if that is a folder, or at the table
     events : class → descriptions or codes, e.g. {"left": "769", "right": ["770", "T2"]}; "S1" finds `Stimulus/S  1`
     patterns : class → pattern of the file's name, or of its path where the pattern has a "/"
@@ -108,6 +110,7 @@ def files_source(
     check_around(events, start=start, stop=stop, missing=missing_events)
     place, table_path = _places(path, files, labels)
     root, found, table = _found(place, files, table_path)
+    found = without(found, leave_out, root or common_root(found))
     root = root or common_root(found)
     doubt = ""
     if subject is None:

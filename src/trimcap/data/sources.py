@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
@@ -64,7 +65,7 @@ def open_source(
     name : a key of `SOURCES`, or "package.module:function" of a function of (path, *, subjects, **options) that
         returns a `Source` or recordings. A function without `subjects` gives all; without a path it is called
         without one
-    path : where the files lie; None: where the source looks by itself
+    path : where the files lie, `$TRIMCAP_DATA/kalunga` or the like too; None: where the source looks by itself
     subjects : names, how many of the first, or None for all
     options : of that source, such as `label="arousal"`; those of `read_deap` and its like are those of its source
 
@@ -85,7 +86,7 @@ def open_source(
         raise ValueError(f"{name} holds windows, not recordings; use open_windows({name!r}, …)")
     function = _found(name)
     check_options(name, function, options)
-    place = None if path is None else Path(path).expanduser()
+    place = None if path is None else Path(os.path.expandvars(path)).expanduser()
     if name in SOURCES:
         return _kept(function(place, subjects=subjects, **options), name)
     return _foreign(function, place, subjects, options, name)
