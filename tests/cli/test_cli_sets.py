@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from set_files import write_amigos, write_dasps, write_dreamer, write_faced, wri
 
 from trimcap.data.npz import read_npz
 from trimcap.data.sets.catalogue import CATALOGUE
+from trimcap.study.recipe import load_recipe
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +138,36 @@ def test_nan_in_windows_is_said_by_check_and_train(call, tmp_path):
     assert says in " ".join((ended.out + ended.err).split())
     assert "next:" not in ended.out
     assert says in " ".join(call("train", "eegnet", "--data", path, "--out", tmp_path / "net").err.split())
+
+
+def test_several_sets_are_offered_one_by_one(call, tmp_path):
+    write_dasps(tmp_path)
+    write_faced(tmp_path)
+    found = call("data", "check", tmp_path, "--json", ok=True).json
+    assert (found["kind"], sorted(found["sets"])) == ("sets", ["dasps", "faced"])
+    for command, name in zip(found["next"], ("dasps", "faced"), strict=True):
+        one = call(*shlex.split(command)[1:], "--json").json
+        assert one["set"] == name
+
+
+def test_a_file_of_a_set_is_judged_alone(call, tmp_path):
+    for subject in (1, 2):
+        write_dasps(tmp_path, subject)
+    folder = next(tmp_path.glob("Pre*"))
+    (folder / "S02preprocessed.mat").write_bytes(b"cut off")
+    found = call("data", "check", folder / "S01preprocessed.mat", "--json", ok=True).json
+    assert (found["subjects"], found["recordings"], found["damaged"], found["missing"]) == (["S01"], 12, {}, [])
+    assert call("data", "check", folder / "S02preprocessed.mat").code == 1
+    assert found["rule"] == "arousal > 5"
+    assert "arousal > 5 (other: --option threshold=" in call("data", "check", folder / "S01preprocessed.mat").out
+
+
+def test_the_next_lines_name_a_recipe_that_runs(call, tmp_path):
+    for subject in range(5):
+        write_subject(tmp_path / "eegmat", f"Subject{subject:02d}", rest=64, task=62)
+    found = call("data", "check", tmp_path, "--json").json
+    (line,) = [text for text in found["next"] if "trimcap run" in text]
+    written = subprocess.run(line.split(" && ")[0], shell=True, cwd=tmp_path, check=True)
+    assert written.returncode == 0
+    recipe = load_recipe(tmp_path / "eegmat.toml")
+    assert (recipe.data.source, recipe.data.path) == ("eegmat", str(tmp_path / "eegmat"))

@@ -138,3 +138,38 @@ def test_nothing_or_both_to_read(tmp_path: Path) -> None:
     for options in ({}, {"path": tmp_path, "files": ["a"]}):
         with pytest.raises(ValueError, match="pass the path of a folder"):
             files_source(**options)
+
+
+def test_files_are_left_out_by_patterns(tmp_path: Path) -> None:
+    for subject in ("S1", "S2"):
+        for run in "ab":
+            write("edf", tmp_path / subject, f"rec_{run}")
+    source = files_source(tmp_path, leave_out=["S2/rec_a*"])
+    assert [item.relative_to(tmp_path).as_posix() for item in source.items] == [
+        "S1/rec_a.edf",
+        "S1/rec_b.edf",
+        "S2/rec_b.edf",
+    ]
+    assert len(files_source(tmp_path, leave_out="rec_a.edf")) == 2
+    with pytest.raises(ValueError, match=r"leave_out 'S3/\*' fits none of 4 files, such as 'S1/rec_a.edf'"):
+        files_source(tmp_path, leave_out="S3/*")
+    with pytest.raises(ValueError, match="leaves none of 4 files"):
+        files_source(tmp_path, leave_out="*")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("f.mat", b"MATLAB", "is no recording of EEG, but a MATLAB file, of features or of a published set"),
+        ("f.txt", b"hello\n1,2\n", "is no recording of EEG, but text that no headset's program wrote"),
+        ("f.csv", b"alpha,beta\n1,2\n", "no column file or label; .* tables of features are no recordings"),
+        ("f.mff", b"", "mffpy|is empty|not a readable"),
+        ("f.cnt", b"RIFFxxxx" + bytes(4000), "antio|not a readable"),
+    ],
+)
+def test_what_is_no_recording_is_told_apart(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=words) as caught:
+        read_files(tmp_path / name)
+    if name[2:] in ("mat", "txt", "csv"):
+        assert "download it again" not in str(caught.value)

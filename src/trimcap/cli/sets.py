@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 Place = Annotated[Path, typer.Argument(metavar="PATH", help="A folder, or a file.")]
 _SHOWN = 8
+# for five folds
+_PEOPLE = 5
+#: a shipped recipe for a set
+_RECIPES = {"eegmat": "eegmat-ccnn", "deap": "ijcnn-deap-ccnn", "seed": "ijcnn-seed-ccnn"}
 
 
 def sets() -> Answer:
@@ -43,10 +47,14 @@ def check(path: Place) -> Answer:
 
     if not path.exists():
         raise Misuse(f"no file or folder '{path}'")
+    only = path.absolute()
     path = _folder_of(path)
+    several = _several(path)
+    if several:
+        return _offered(several, path)
     if path.is_file() or not _published(path):
         return surveyed(path)
-    report = recognise(path, progress=_tell if sys.stderr.isatty() else None)
+    report = recognise(path, only=only, progress=_tell if sys.stderr.isatty() else None)
     steps = _next(report, path)
     return Answer(_facts(report, steps), _lines(report, steps), "\n".join(_failures(report)))
 
@@ -55,6 +63,31 @@ def _folder_of(path: Path) -> Path:
     """The folder of a file that only a published set has (DREAMER.mat, s01.dat, sub000.pkl), else the path itself."""
     alone = path.is_file() and path.suffix.lower() in (".mat", ".dat", ".pkl")
     return path.absolute().parent if alone and _published(path.absolute().parent) else path
+
+
+def _several(path: Path) -> dict[str, Path]:
+    """Published sets in a folder with more than one."""
+    from trimcap.data.sets.recognise import sets_in
+
+    try:
+        found = sets_in(path) if path.is_dir() else {}
+    except ValueError:  # told by who reads the one
+        return {}
+    return found if len(found) > 1 else {}
+
+
+def _offered(found: dict[str, Path], path: Path) -> Answer:
+    """One command for each set of a folder."""
+    steps = []
+    for name, folder in sorted(found.items()):
+        own = folder != path and list(found.values()).count(folder) == 1
+        place = shlex.quote(str(folder if own else path))
+        steps.append(
+            f"trimcap data check {place}" if own else f"trimcap data prepare {name} --path {place} --out {name}.npz"
+        )
+    shown = table(("set", "folder"), [(name, str(folder)) for name, folder in sorted(found.items())])
+    facts = {"kind": "sets", "folder": path, "sets": found, "next": steps}
+    return Answer(facts, [shown, *(f"next: {text}" for text in steps)])
 
 
 def _published(path: Path) -> bool:
@@ -108,6 +141,7 @@ def _read_rows(report: SetReport) -> list[tuple[str, str]]:
         ("channels", f"{len(report.channels)}: {', '.join(report.channels)}"),
         ("labels", ", ".join(report.entry.labels)),
         (f"classes of {report.label}", balance),
+        *([("rule", f"{report.rule} (other: --option threshold=…, --option side='>=')")] if report.rule else []),
     ]
 
 
@@ -135,6 +169,11 @@ def _next(report: SetReport, path: Path) -> list[str]:
     if report.damaged:
         return [f"copy or download the damaged files again ({source}), then `trimcap data check {place}`"]
     steps = [f"get the missing subjects: {source}"] if report.missing else []
+    if report.recordings and entry.name in _RECIPES and len(report.subjects) >= _PEOPLE:
+        recipe = (
+            f'extends = "{_RECIPES[entry.name]}.toml"\\nname = "my-{entry.name}"\\n[data]\\npath = "{report.folder}"\\n'
+        )
+        steps.append(f"printf '%b' {shlex.quote(recipe)} > {entry.name}.toml && trimcap run {entry.name}.toml")
     if report.recordings:
         steps.append(f"trimcap data prepare {' '.join(_source(report, place))} --out {entry.name}.npz")
     if report.features:

@@ -149,7 +149,8 @@ def _check_columns(names: Sequence[str], path: Path) -> None:
     if missing:
         raise ValueError(
             f"{path} has no column {' or '.join(missing)}; its first line is {', '.join(names) or 'empty'}. A labels "
-            f"table has the columns file and label, and if you like {', '.join(COLUMNS[2:])}"
+            f"table has the columns file and label, and if you like {', '.join(COLUMNS[2:])}; tables of features are "
+            "no recordings: give their arrays to from_arrays"
         )
     for name in names:
         if name not in COLUMNS:

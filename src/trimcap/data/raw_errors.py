@@ -11,6 +11,15 @@ _PACKAGES = {
     "HDF reader": "pymatreader", "pymatreader": "pymatreader", "mffpy": "mffpy", "antio": "antio", "pyxdf": "pyxdf",
     "eeglabio": "eeglabio", "curryreader": "curryreader", "nedf": "mne",
 }  # fmt: skip
+# what other files may be, and what to do with them
+_OTHERS = {
+    ".mat": "a MATLAB file, of features or of a published set; check the set (trimcap data check FOLDER), "
+    "or give its arrays to from_arrays",
+    ".npy": "an array; give it to from_arrays, or check it with its folder (trimcap data check)",
+    ".pkl": "a pickle, perhaps of a published set; check the folder of the set (trimcap data check FOLDER)",
+    ".csv": "a table; a labels table has the columns file and label, a headset's file its program's names",
+    ".txt": "text that no headset's program wrote that is known here (OpenBCI GUI, Mind Monitor, muselsl, EMOTIV)",
+}
 # words of parsers that stumbled over bytes
 _DAMAGE = (
     "Could not read file using any", "invalid literal", "could not convert", "unpack", "buffer", "codec", "reshape",
@@ -19,6 +28,12 @@ _DAMAGE = (
 )  # fmt: skip
 # FIF without signal
 _OTHER_FIF = ("No raw data in", "Could not find any epochs", "No epochs", "Could not find the")
+
+
+def no_recording(path: Path) -> str:
+    """What a file is that holds no recording by its ending, and what to do with it; "" if it may hold one."""
+    other = _OTHERS.get(path.suffix.lower())
+    return f"{path} is no recording of EEG, but {other}" if other else ""
 
 
 def refusal(path: Path, error: Exception) -> str:

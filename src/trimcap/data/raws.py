@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from trimcap._errors import counted
 from trimcap.data.edf_raw import beyond, keep_outside, mark_pauses, read_edf
 from trimcap.data.epochs_files import are_epochs, read_epochs
-from trimcap.data.raw_errors import refusal
+from trimcap.data.raw_errors import no_recording, refusal
 from trimcap.data.raw_sizes import AGAIN, check_size, named_in
 from trimcap.data.recorders.known import recorder_of
 from trimcap.data.recorders.take import raw_of
@@ -154,6 +154,8 @@ def _read(path: Path) -> mne.io.BaseRaw:
         return read_edf(path)
     if (recorder := recorder_of(path)) is not None:
         return raw_of(recorder[1](path), path)
+    if other := no_recording(path):
+        raise ValueError(other)
     try:
         return mne.io.read_raw(path, preload=False, verbose="warning")
     except Exception as error:

@@ -213,14 +213,15 @@ def write_faced_features(out: Path, subject: int = 0, kind: str = "DE") -> np.nd
     return values
 
 
-def write_dasps(out: Path, subject: int = 1, *, form: str = "preprocessed") -> tuple[np.ndarray, np.ndarray]:
+def write_dasps(
+    out: Path, subject: int = 1, *, form: str = "preprocessed", labelled: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
     data = noise(subject, 14, 1920, 12)
     labels = np.random.default_rng(subject).integers(0, 10, (12, 2)).astype(float)
     name = "Raw data.mat" if form == "raw" else "Preprocessed data .mat"
     ending = "" if form == "raw" else "preprocessed"
-    write_v73(
-        folder(out, name) / f"S{subject:02d}{ending}.mat", {"data": data, "labels": labels, "hamilton": np.ones((1, 2))}
-    )
+    held = {"data": data, **({"labels": labels, "hamilton": np.ones((1, 2))} if labelled else {})}
+    write_v73(folder(out, name) / f"S{subject:02d}{ending}.mat", held)
     return data, labels
 
 

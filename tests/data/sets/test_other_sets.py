@@ -21,7 +21,7 @@ from set_files import (
 )
 
 from trimcap.data.sets.amigos import find_amigos, read_amigos
-from trimcap.data.sets.dasps import read_dasps
+from trimcap.data.sets.dasps import dasps_source, read_dasps
 from trimcap.data.sets.dreamer import find_dreamer, iter_dreamer, read_dreamer
 from trimcap.data.sets.faced import find_faced, read_faced
 
@@ -223,3 +223,16 @@ def test_dasps_values_labels_and_order(tmp_path: Path, form: str) -> None:
     write_v73(tmp_path / "S01.mat", {"data": data[:13], "labels": labels})
     with pytest.raises(ValueError, match=r"S01\.mat: data has the shape 13 × 1920 × 12; expected 14"):
         read_dasps(tmp_path, form="raw")
+
+
+def test_dasps_as_published_has_its_labels_in_the_raw_files(tmp_path: Path) -> None:
+    data, _ = write_dasps(tmp_path, 4, labelled=False)
+    with pytest.raises(ValueError, match=r"S04preprocessed.mat has no labels, as published: .* raw file S04.mat"):
+        read_dasps(tmp_path)
+    _, labels = write_dasps(tmp_path, 4, form="raw")
+    read = read_dasps(tmp_path)
+    np.testing.assert_array_equal(read[3].signal, data[:, :, 3].astype(np.float32))
+    assert [r.info["ratings"]["arousal"] for r in read] == labels[:, 1].tolist()
+    source = dasps_source(tmp_path)
+    assert [p.name for p in source.also] == ["S04.mat"]
+    assert len(list(source)) == 12

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trimcap.data.recording import Recording
-from trimcap.data.sets.folders import Found, Subjects, find, wanted_files
+from trimcap.data.sets.folders import Found, Subjects, file_in, find, wanted_files
 from trimcap.data.sets.layouts import EMOTIV as CHANNELS
 from trimcap.data.sets.matfiles import mat_shapes, read_numbers
 from trimcap.data.sets.places import set_folder
@@ -38,9 +39,12 @@ def read_dasps(
     """Read DASPS: 12 trials of 15 s per subject, 14 electrodes of an Emotiv EPOC, 128 Hz, µV.
 
     The layout is taken from public loaders and descriptions, not from the files themselves: MATLAB 7.3 (h5py), `data`
-    of 14 × 1920 × 12 and `labels` of 12 × 2 (valence, arousal). Trials 1 and 2 are the first situation, first recited
-    by the psychotherapist, then recalled by the subject, and so on; the two share one rating, so never split a
-    situation (`info["situation"]`) between training and test. Neither phase is a rest.
+    of 14 × 1920 × 12 and `labels` of 12 × 2 (valence, arousal). Preprocessed files hold only `data`; the labels are
+    then read from the raw file of the subject, beside them or in the folder of the raw ones.
+
+    Trials 1 and 2 are the first situation, first recited by the psychotherapist, then recalled by the subject, and so
+    on; the two share one rating, so never split a situation (`info["situation"]`) between training and test. Neither
+    phase is a rest.
 
     Parameters
     ----------
@@ -106,12 +110,24 @@ def dasps_source(
     _rule(label, threshold, side, on_bad)
     found = find_dasps(set_folder("dasps", path), form=form)
     read = partial(read_dasps_file, label=label, threshold=threshold, side=side, on_bad=on_bad)
-    return Source("dasps", wanted_files(found, subjects), read, parts=1)
+    files = wanted_files(found, subjects)
+    also = tuple(other for file in files if (other := raw_beside(file)) is not None)
+    return Source("dasps", files, read, also, parts=1)
 
 
 def read_dasps_file(path: Path, *, label: str, threshold: float, side: Side, on_bad: OnBad) -> list[Recording]:
     """The 12 trials of one file, SNN.mat or SNNpreprocessed.mat; options as in `read_dasps`."""
     return _subject(path, _rule(label, threshold, side, on_bad), on_bad)
+
+
+def raw_beside(path: Path) -> Path | None:
+    """The raw file of a preprocessed one, which has its labels: beside it, or in `Raw data.mat` beside its folder."""
+    name = f"{path.stem[:3]}.mat"
+    if path.name.lower() == name.lower():
+        return None
+    folders = [path.parent, *(path.parent.parent / f"Raw data{gap}mat" for gap in (".", " .", " "))]
+    folders += [path.parent.parent / "Raw data", path.parent.parent]
+    return next((found for folder in folders if folder.is_dir() and (found := file_in(folder, name)) is not None), None)
 
 
 def find_dasps(folder: Path | str, *, form: Form = "preprocessed") -> Found:
@@ -137,13 +153,28 @@ def _subject(path: Path, split: Rule, on_bad: OnBad) -> list[Recording]:
     )  # fmt: skip
 
 
+def _labels_of_raw(path: Path) -> NDArray[Any]:
+    other = raw_beside(path)
+    if other is None:
+        raise ValueError(
+            f"{path} has no labels, as published: they are in the raw file {path.stem[:3]}.mat, which is neither "
+            "beside it nor in a folder 'Raw data.mat' beside its own; put it there"
+        )
+    shapes = mat_shapes(other)
+    if "labels" in shapes:
+        require_shape(shapes["labels"], "labels", _LABELS, str(other))
+    found: dict[str, object] = {"labels": read_numbers(other, "labels")} if "labels" in shapes else {}
+    return require(found, "labels", _LABELS, str(other))
+
+
 def _trials(path: Path, split: Rule) -> Iterator[Trial]:
     shapes = mat_shapes(path)
     for key, shape in (("data", _DATA), ("labels", _LABELS)):
         if key in shapes:
             require_shape(shapes[key], key, shape, str(path))
     arrays: dict[str, object] = {key: read_numbers(path, key) for key in ("data", "labels") if key in shapes}
-    data, labels = require(arrays, "data", _DATA, str(path)), require(arrays, "labels", _LABELS, str(path))
+    data = require(arrays, "data", _DATA, str(path))
+    labels = require(arrays, "labels", _LABELS, str(path)) if "labels" in arrays else _labels_of_raw(path)
     facts: dict[str, object] = {}
     if 0 < np.prod(shapes.get("hamilton", (0,))) <= 64:
         facts["hamilton"] = tuple(read_numbers(path, "hamilton").ravel().astype(float).tolist())

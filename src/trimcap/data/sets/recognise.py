@@ -55,6 +55,7 @@ class SetReport:
     seconds : shortest and longest recording
     label : what `balance` counts
     balance : class -> recordings
+    rule : how ratings became those classes, e.g. "valence > 5"; "" where classes are not from ratings
     """
 
     entry: DataSet
@@ -74,6 +75,7 @@ class SetReport:
     seconds: tuple[float, float] = (0.0, 0.0)
     label: str = ""
     balance: dict[str, int] = field(default_factory=dict)
+    rule: str = ""
 
     @property
     def complete(self) -> bool:
@@ -89,13 +91,16 @@ class _Kind:
     label: str
 
 
-def recognise(path: Path | str, *, read: bool = True, progress: Progress | None = None) -> SetReport:
+def recognise(
+    path: Path | str, *, read: bool = True, only: Path | None = None, progress: Progress | None = None
+) -> SetReport:
     """Tell which published set a folder holds, by its layout, and check every file.
 
     Parameters
     ----------
     path : the folder of a set, of its files, or one above
     read : read every file (one subject in memory at a time); False only looks at names
+    only : a file of the set; nothing but its subject is looked at
     progress : called with the subject, how many are done and how many there are
 
     Returns
@@ -109,10 +114,7 @@ def recognise(path: Path | str, *, read: bool = True, progress: Progress | None 
         subjects (DREAMER.mat) is damaged at its start.
     """
     root = Path(path)
-    if not root.is_dir():
-        raise FileNotFoundError(f"{root} is no folder")
-    features = {(name, reader): f for name, reader, look in _FEATURES if (f := _looked(look, root)) is not None}
-    found = {kind.name: f for kind in _KINDS if (f := _looked(kind.find, root)) is not None}
+    found, features = _looks(root)
     names = sorted({*found, *(name for name, _ in features)})
     if not names:
         known = ", ".join(kind.name for kind in _KINDS)
@@ -124,6 +126,12 @@ def recognise(path: Path | str, *, read: bool = True, progress: Progress | None 
         data_set(names[0]), files.folder, tuple(files.files), files.missing, files.extra,
         features={reader: f.folder for (_, reader), f in features.items()},
     )  # fmt: skip
+    if (
+        only is not None
+        and (own := [name for name, paths in files.files.items() if only in paths])
+        and len(files.files) > 1
+    ):
+        report, features = replace(report, subjects=tuple(own), missing=(), extra=(), features={}), {}
     if not read:
         return report
     if found:
@@ -132,6 +140,19 @@ def recognise(path: Path | str, *, read: bool = True, progress: Progress | None 
         bad = damaged_features(reader, root, f, progress)
         report = replace(report, damaged=report.damaged | {f"features of {s}": text for s, text in bad.items()})
     return report
+
+
+def sets_in(root: Path) -> dict[str, Path]:
+    """Published sets that lie in a folder, by their layouts -> where."""
+    found, features = _looks(root)
+    return {name: f.folder for (name, _), f in features.items()} | {name: f.folder for name, f in found.items()}
+
+
+def _looks(root: Path) -> tuple[dict[str, Found], dict[tuple[str, str], Found]]:
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is no folder")
+    features = {(name, reader): f for name, reader, look in _FEATURES if (f := _looked(look, root)) is not None}
+    return {kind.name: f for kind in _KINDS if (f := _looked(kind.find, root)) is not None}, features
 
 
 def _kind(name: str) -> _Kind:
@@ -150,6 +171,7 @@ def _checked(report: SetReport, kind: _Kind, root: Path, progress: Progress | No
     notes = [_NOTES[kind.name]] if kind.name in _NOTES else []
     facts: list[tuple[str, str, float, tuple[str, ...], float]] = []
     balance: Counter[str] = Counter()
+    rules: Counter[str] = Counter()
     # one file of all subjects is read once, not once for each
     stream = iter_dreamer(root, label=kind.label, on_bad="drop") if kind.name == "dreamer" else None
     for done, subject in enumerate(report.subjects):
@@ -169,6 +191,7 @@ def _checked(report: SetReport, kind: _Kind, root: Path, progress: Progress | No
         facts += [(r.session, r.trial, r.rate, r.channels, r.duration) for r in group]
         balance.update(dict.fromkeys(group[0].classes, 0) if group else {})
         balance.update(r.classes[r.label] for r in group)
+        rules.update(str(r.info["rule"]) for r in group if r.info.get("rule"))
     damaged |= _end_of(stream)
     durations = [fact[4] for fact in facts]
     return replace(
@@ -181,6 +204,7 @@ def _checked(report: SetReport, kind: _Kind, root: Path, progress: Progress | No
         seconds=(min(durations), max(durations)) if durations else (0.0, 0.0),
         label=kind.label,
         balance=dict(balance),
+        rule=", ".join(rules),
     )  # fmt: skip
 
 
