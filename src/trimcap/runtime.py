@@ -7,9 +7,9 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 from trimcap.export.artifact import Artifact, check_artifact
 from trimcap.export.build import BuildError, compile_c, compiler_version, host_compiler
 from trimcap.export.c_text import C_TYPES, fill_in
-from trimcap.program.interpret import dequantize
+from trimcap.program.interpret import as_input, dequantize
 from trimcap.program.program import Program
+
+if TYPE_CHECKING:
+    from trimcap.data.expected import Expected
 
 FLAGS = ("-std=c99", "-O3", "-march=native", "-shared", "-fPIC", "-fvisibility=hidden")
 
@@ -63,17 +66,22 @@ class Runner:
 
         Parameters
         ----------
-        X : `Windows` or float array (n, *input shape) in the real unit of the input (µV, …)
+        X : `Windows`, MNE `Epochs`, or float array (n, *input shape) in the real unit of the input (µV, …)
 
         Raises
         ------
-        ValueError : X has another shape, or holds NaN or infinity; names the first such window.
+        ValueError : X is not what the network was made for (see `trimcap.data.door.to_input`), or holds NaN.
         """
         return dequantize(self.program, self.raw(X))
 
+    @property
+    def expects(self) -> Expected | None:
+        """What is known of the windows it takes; `predict` goes by it."""
+        return self.program.expects
+
     def raw(self, X: Any) -> NDArray[Any]:
         """Outputs in their storage type (int8, int16 or float32), (n, *output shape)."""
-        y, status = self._run(X)
+        y, status = self._run(self.program, X)
         if (status == NOT_FINITE).any():
             bad = int(np.flatnonzero(status == NOT_FINITE)[0])
             raise ValueError(
@@ -87,16 +95,10 @@ class Runner:
         0: fine. 1 (integers only): samples beyond the input's range were clamped; many such windows mean another
         unit, electrode or amplifier than in training. 2: NaN or infinity, no decision.
         """
-        return self._run(X)[1]
+        return self._run(replace(self.program, expects=None), X)[1]  # also of what the door would refuse
 
-    def _run(self, X: Any) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        x = np.ascontiguousarray(getattr(X, "X", X), dtype=np.float32)
-        shape = self.program.values[self.program.input].shape
-        if x.shape[1:] != shape or x.ndim != len(shape) + 1:
-            raise ValueError(
-                f"'{self.program.name}' takes windows of shape {shape}: X must be (n, {', '.join(map(str, shape))}), "
-                f"got {x.shape}"
-            )
+    def _run(self, program: Program, X: Any) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        x = np.ascontiguousarray(as_input(program, X))
         value = self.program.values[self.program.output]
         y, status = np.empty((len(x), *value.shape), value.dtype), np.empty(len(x), np.uint8)
         if self._batch(x.ctypes.data, y.ctypes.data, status.ctypes.data, len(x)):

@@ -154,13 +154,13 @@ def test_a_failure_half_way_leaves_the_old_artifact(made, monkeypatch):
 
 def test_golden_windows_of_another_shape(tmp_path):
     program = eegnet_like(integer=True)
-    with pytest.raises(ValueError, match=r"shape \(n, 1, 8, 64\) with n ≥ 1, got \(3, 8, 64\)"):
+    with pytest.raises(ValueError, match=r"must be \(n, 1, 8, 64\), got \(3, 8, 64\)"):
         export(program, tmp_path / "fw", golden=np.zeros((3, 8, 64)))
-    with pytest.raises(ValueError, match=r"got \(0, 1, 8, 64\)"):
+    with pytest.raises(ValueError, match="no golden windows"):
         export(program, tmp_path / "fw", golden=np.zeros((0, 1, 8, 64)))
     X = windows(program, 3)
     X[1, 0, 2, 3] = np.nan
-    with pytest.raises(ValueError, match="golden window 1 holds NaN"):
+    with pytest.raises(ValueError, match=r"window 1 holds NaN .* at position \(0, 2, 3\)"):
         export(program, tmp_path / "fw", golden=X)
     assert not list(tmp_path.iterdir())
 

@@ -113,7 +113,7 @@ def test_control_flow_names_the_layer(capfd):
 
 def test_module_refuses_windows_of_another_shape():
     network = trace(*build("shallow"))
-    with pytest.raises(ValueError, match="8×64"):
+    with pytest.raises(ValueError, match=r"takes windows of shape \(8, 64\)"):
         predict(network.module(), torch.zeros(4, 5, 40).numpy())
 
 

@@ -151,17 +151,15 @@ def test_windows_with_the_electrodes_in_another_order():
     windows = windows_for((8, 64), n_classes=2)
     network = trace(EEGNet(8, 64, 2, F1=2, kernel=8), windows)
     turned = windows.pick(windows.channels[::-1])
-    with pytest.raises(ValueError, match=r"another order .*give windows\.pick\(network\.channels\)"):
-        score(network, "taylor", windows=turned)
     assert score(replace(network, channels=list(network.channels)), "taylor", windows=windows)
-    same = score(network, "taylor", windows=turned.pick(network.channels)).values
+    same = score(network, "taylor", windows=turned).values
     for axis, values in score(network, "taylor", windows=windows).values.items():
         np.testing.assert_array_equal(same[axis], values)
 
 
 def test_windows_of_another_kind():
     network = trace(*build("grid"))
-    with pytest.raises(ValueError, match=r"takes windows of shape \(4, 9, 9\), these are \(8, 64\)"):
+    with pytest.raises(ValueError, match=r"takes windows of shape \(4, 9, 9\).*\(\d+, 8, 64\)"):
         score(network, "taylor", windows=windows_for((8, 64)))
     with pytest.raises(ValueError, match=r"the windows have 5 classes, .* has 3 outputs"):
         score(network, "taylor", windows=windows_for((4, 9, 9), n_classes=5))
@@ -171,11 +169,11 @@ def test_windows_of_another_kind():
         score(network, "taylor", windows=windows_for((4, 9, 9)).take([]))
 
 
-def test_nan_windows_and_nan_weights():
+def test_nan_windows():
     network = trace(*build("grid"))
     windows = windows_for((4, 9, 9))
     windows.X[3, 0, 0, 0] = np.nan
-    with pytest.raises(PlanError, match=r"'taylor': the scores of axis '1' are not finite.*NaN in the windows"):
+    with pytest.raises(ValueError, match=r"'taylor': .* window 3 holds NaN or infinity"):
         score(network, "taylor", windows=windows)
 
 

@@ -124,7 +124,11 @@ _PREDICTORS: dict[str, Callable[[str, bool], _Predictor]] = {
 def _interpreted(program: Any) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     from trimcap.program.interpret import dequantize, interpret
 
-    return lambda X: dequantize(program, interpret(program, X)).reshape(len(X), -1)
+    def run(X: NDArray[np.float32]) -> NDArray[np.float32]:
+        return dequantize(program, interpret(program, X)).reshape(len(X), -1)
+
+    run.expects = program.expects  # type: ignore[attr-defined]  # electrodes are then found by their names
+    return run
 
 
 def _headline(new: list[str], test: Metrics) -> str:

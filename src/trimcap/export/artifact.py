@@ -6,9 +6,9 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,12 @@ from trimcap.export.c_source import CSource, emit_c
 from trimcap.export.cortexm import cortexm_files
 from trimcap.export.makefile import makefile
 from trimcap.export.self_test import self_test
-from trimcap.program.interpret import interpret, quantize_input
+from trimcap.program.interpret import as_input, interpret, quantize_input
 from trimcap.program.program import Program
 from trimcap.program.save import load_program, save_program
+
+if TYPE_CHECKING:
+    from trimcap.data.expected import Expected
 
 FORMAT = "trimcap-artifact-1"
 MANIFEST, GOLDEN = "manifest.json", "golden.safetensors"
@@ -95,14 +98,15 @@ def export(
         )
     folder = Path(folder)
     X = _golden_windows(program, golden)
-    unit = str(unit or getattr(golden, "unit", "µV"))
+    program, known = _known(program, golden)
+    unit = str(unit or known.unit or "µV")
     tolerance = tolerance if tolerance is not None else 0.0 if program.integer else FLOAT_TOLERANCE
     c = emit_c(program, unit=unit)
-    facts = {
+    facts: dict[str, Any] = {
         "unit": unit,
-        "channels": list(channels if channels is not None else getattr(golden, "channels", ())),
-        "rate_hz": rate if rate is not None else getattr(golden, "rate", None),
-        "steps": list(getattr(golden, "steps", ())),
+        "channels": list(channels if channels is not None else known.channels),
+        "rate_hz": rate if rate is not None else known.rate,
+        "steps": list(known.steps),
         "tolerance": tolerance,
     }
     names = [str(i) for i in (ids if ids is not None else getattr(golden, "ids", range(len(X))))]
@@ -143,18 +147,20 @@ def check_artifact(folder: Path | str) -> Artifact:
     return Artifact(folder, manifest["name"], load_program(folder), manifest)
 
 
+def _known(program: Program, golden: Any) -> tuple[Program, Expected]:
+    """The program with what is known of its input, from the golden windows if it did not know by itself."""
+    from trimcap.data.expected import Expected
+    from trimcap.data.windows import Windows
+
+    if program.expects is None and isinstance(golden, Windows):
+        program = replace(program, expects=Expected.of(golden))
+    return program, program.expects or Expected()
+
+
 def _golden_windows(program: Program, golden: Any) -> NDArray[np.float32]:
-    X = np.ascontiguousarray(getattr(golden, "X", golden), dtype=np.float32)
-    shape = program.values[program.input].shape
-    if X.shape[1:] != shape or not len(X):
-        raise ValueError(
-            f"golden windows must have shape (n, {', '.join(map(str, shape))}) with n ≥ 1, got {X.shape}; "
-            "pass windows cut and scaled as for training"
-        )
-    if not np.isfinite(X).all():
-        raise ValueError(
-            f"golden window {int(np.flatnonzero(~np.isfinite(X.reshape(len(X), -1)).all(1))[0])} holds NaN"
-        )
+    X = np.ascontiguousarray(as_input(program, golden, finite=True))
+    if not len(X):
+        raise ValueError("there are no golden windows; pass some, cut and scaled as for training")
     return X
 
 

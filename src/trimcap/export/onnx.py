@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from trimcap._errors import VerifyError
 from trimcap._files import write_atomic
+from trimcap.data.door import to_input
 
 
 def export_onnx(model: Any, example: Any, path: Path | str, *, tolerance: float = 1e-5) -> Path:
@@ -21,7 +22,7 @@ def export_onnx(model: Any, example: Any, path: Path | str, *, tolerance: float 
     Parameters
     ----------
     model : `nn.Module`, or a `Network` (anything with `module()` that gives one)
-    example : `Windows`, or array or tensor (n, *input shape), float32
+    example : `Windows`, MNE `Epochs`, or array or tensor (n, *input shape)
     path : file to write
     tolerance : accepted max|difference| relative to the largest |output|
 
@@ -38,7 +39,8 @@ def export_onnx(model: Any, example: Any, path: Path | str, *, tolerance: float 
     if missing:
         raise ImportError(f"ONNX needs {', '.join(missing)}: pip install 'trimcap[onnx]'")
     module = (model if isinstance(model, nn.Module) else model.module()).eval()
-    x = torch.as_tensor(np.asarray(getattr(example, "X", example), np.float32))
+    given = to_input(example, getattr(model, "expects", None), shape=None, what="the network")
+    x = torch.as_tensor(np.asarray(given, np.float32))
     with tempfile.TemporaryDirectory() as work:
         draft = Path(work) / "model.onnx"
         batch = torch.export.Dim("n", min=1)

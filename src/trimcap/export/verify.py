@@ -18,6 +18,7 @@ from trimcap.export.artifact import Artifact, check_artifact
 from trimcap.export.build import CODE, SANITIZE, STRICT, BuildError, compile_c, host_compiler, run
 from trimcap.export.compare import Mismatch, Worst, compare
 from trimcap.export.harness import TRACE, WINDOWS, expected_trace, harness, read_trace
+from trimcap.program.interpret import as_input
 
 TARGETS = ("host", "sanitize", "cortex-m4", "cortex-m7")
 _CHUNK = 128  # windows whose traces are in memory at a time
@@ -224,12 +225,9 @@ def _report(artifact: Artifact, mismatch: Mismatch, first: int, X: NDArray[np.fl
 def _windows(artifact: Artifact, windows: Any, n: int) -> NDArray[np.float32]:
     golden, _ = artifact.golden()
     if windows is not None:
-        X = np.ascontiguousarray(getattr(windows, "X", windows), dtype=np.float32)
-        if X.shape[1:] != golden.shape[1:] or not len(X):
-            raise ValueError(
-                f"'{artifact.folder}' takes windows of shape {golden.shape[1:]}: X must be (n, "
-                f"{', '.join(map(str, golden.shape[1:]))}) with n ≥ 1, got {X.shape}"
-            )
+        X = np.ascontiguousarray(as_input(artifact.program, windows))
+        if not len(X):
+            raise ValueError(f"'{artifact.folder}': there are no windows to replay")
         return X
     more = max(n - len(golden), 0)
     noise = np.random.default_rng(0).standard_normal((more, *golden.shape[1:]))

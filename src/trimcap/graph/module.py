@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -59,7 +60,8 @@ class NetworkModule(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
-        self.input_shape = network.input_shape  # `fit` and `predict` check windows against it
+        self.input_shape = network.input_shape  # `fit` and `predict` check windows against both
+        self.expects = network.expects
         for name, tensor in network.tensors.items():
             owner, leaf = self._owner(name)
             copy = tensor.detach().clone()
@@ -127,7 +129,8 @@ class NetworkModule(nn.Module):
 
     def extract(self) -> Network:
         """The Network with the current values of the tensors."""
-        return self.network.with_tensors({name: self.tensor(name) for name in self.network.tensors})
+        tensors = {name: self.tensor(name) for name in self.network.tensors}
+        return replace(self.network.with_tensors(tensors), expects=self.expects)
 
 
 @torch.no_grad()

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from trimcap.data.expected import Expected
+
 if TYPE_CHECKING:
     from trimcap.graph.axes import Axes
 
@@ -99,6 +101,7 @@ class Network:
     channels : electrode names of the input, if known
     dimensions : names of the input's dimensions
     origin : class of the model that was traced
+    expects : what is known of its input: of the windows that it was trained on, else of those it was traced with
     """
 
     nodes: tuple[Node, ...]
@@ -111,6 +114,7 @@ class Network:
     dimensions: tuple[str, ...] = ()
     origin: str = ""
     notes: tuple[str, ...] = field(default=())
+    expects: Expected | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {each.name: getattr(self, each.name) for each in fields(self)}  # what is cached can be found again

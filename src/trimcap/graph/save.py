@@ -19,6 +19,7 @@ from safetensors.torch import save as save_tensors
 from trimcap._errors import ArtifactError, TraceError
 from trimcap._files import write_atomic
 from trimcap._sealed import Kind, listed, seal, unseal
+from trimcap.data.expected import Expected
 from trimcap.graph.allowed import misused
 from trimcap.graph.check import check
 from trimcap.graph.network import Constraint, Network, Node, Ref
@@ -37,6 +38,7 @@ NETWORK = Kind(
         "trainable": [str],
         "constraints": [{"tensor": str, "kind": str, "dim": int, "value": float}],
         "notes": [str],
+        "expects": Any,
         "order": [str],
     },
     "save the network again",
@@ -69,6 +71,7 @@ def save(network: Network, folder: Path | str) -> Path:
         "trainable": sorted(network.trainable),
         "constraints": [asdict(rule) for rule in network.constraints],
         "notes": list(network.notes),
+        "expects": None if network.expects is None else network.expects.as_dict(),
         # safetensors gives tensors back in any order, and axes are named after the first tensor that makes them
         "order": list(tensors),
     }
@@ -104,6 +107,7 @@ def load(folder: Path | str) -> Network:
                 dimensions=tuple(content["dimensions"]),
                 origin=content["origin"],
                 notes=tuple(content["notes"]),
+                expects=None if content["expects"] is None else Expected.from_dict(content["expects"]),
             )
         )
     except ValueError as error:

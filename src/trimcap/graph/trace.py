@@ -18,6 +18,10 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from trimcap._errors import TraceError
+from trimcap.data.door import aligned
+from trimcap.data.expected import Expected
+from trimcap.data.readers import eeg_picks
+from trimcap.data.windows import Windows
 from trimcap.graph.batches import merge
 from trimcap.graph.canonical import nodes_of, simplify
 from trimcap.graph.constraints import bake
@@ -56,13 +60,15 @@ def trace(
     ------
     TraceError : the model has data-dependent control flow, a fixed batch size, or differs; names the layer.
     """
+    example, expects = _known(model, example)
+    channels = channels or (expects.channels if expects is not None and expects.raw else ())
     examples, channels = _examples(example, channels)
     if isinstance(model, NetworkModule):
         own = model.extract()
-        return replace(own, channels=channels or own.channels, dimensions=dimensions or own.dimensions)
+        return replace(own, channels=channels or own.channels, dimensions=dimensions or own.dimensions, expects=expects)
     twin = copy.deepcopy(model).cpu().eval()
     notes, constraints = bake(twin)
-    known = {"constraints": constraints, "channels": channels, "origin": _origin(model)}
+    known = {"constraints": constraints, "channels": channels, "origin": _origin(model), "expects": expects}
     return _written(twin, examples, dimensions, tolerance, {**known, "notes": notes})
 
 
@@ -142,6 +148,21 @@ def _origin(model: nn.Module) -> str:
         return _origin(model.model)
     cls = type(model)
     return cls.__name__ if cls.__module__ == "__main__" else f"{cls.__module__}.{cls.__name__}"
+
+
+def _known(model: nn.Module, example: Any) -> tuple[Any, Expected | None]:
+    """The example with its electrodes in the model's order, and what is known of the model's input."""
+    first = example[0] if isinstance(example, tuple) and example else example
+    expects = getattr(model, "expects", None)
+    if isinstance(first, Windows) and isinstance(expects, Expected):
+        first = aligned(first, expects, what=type(model).__name__, renew=True)
+    elif isinstance(first, Windows):
+        expects = Expected.of(first)
+    elif hasattr(first, "get_data") and hasattr(first, "info"):  # their unit is known, that of the model is not
+        channels = tuple(first.ch_names[i] for i in eeg_picks(first.info, "the example"))
+        expects = expects or Expected(channels, float(first.info["sfreq"]), raw=True)
+        first = first.get_data(picks=list(expects.channels or channels), copy=False)
+    return (first, *example[1:]) if isinstance(example, tuple) and example else first, expects
 
 
 def _examples(example: Any, channels: tuple[str, ...]) -> tuple[Examples, tuple[str, ...]]:

@@ -27,7 +27,7 @@ def interpret(program: Program, X: Any, *, trace: bool = False, batch: int = 64)
     Parameters
     ----------
     program : float or integer
-    X : float array (n, *input shape) in the unit of the model's input (µV, nat, …), or `Windows`
+    X : `Windows`, MNE `Epochs`, or float array (n, *input shape) in the unit of the model's input (µV, nat, …)
     trace : return the output of every operation instead of the last one only
     batch : windows at a time; the result does not depend on it
 
@@ -38,7 +38,7 @@ def interpret(program: Program, X: Any, *, trace: bool = False, batch: int = 64)
 
     Raises
     ------
-    ValueError : X has another shape than the program's input.
+    ValueError : X is not what the program was made for: see `trimcap.data.door.to_input`.
     """
     X = as_input(program, X)
     parts = [_run(program, X[i : i + batch], keep=trace) for i in range(0, max(len(X), 1), batch)]
@@ -47,15 +47,17 @@ def interpret(program: Program, X: Any, *, trace: bool = False, batch: int = 64)
     return {op.name: np.concatenate([p[op.output] for p in parts]) for op in program.ops}
 
 
-def as_input(program: Program, X: Any) -> NDArray[np.float32]:
-    """X as float32 (n, *input shape); a message that names both shapes when it does not fit."""
-    x: NDArray[np.float32] = np.asarray(getattr(X, "X", X), dtype=np.float32)
-    shape = program.values[program.input].shape
-    if x.ndim != len(shape) + 1 or x.shape[1:] != shape:
-        sizes = ", ".join(map(str, shape))
-        raise ValueError(
-            f"program '{program.name}' takes windows of shape {shape}: X must be (n, {sizes}), got {x.shape}"
-        )
+def as_input(program: Program, X: Any, *, finite: bool = False) -> NDArray[np.float32]:
+    """Windows, Epochs or an array as float32 (n, *input shape), through the one door (`trimcap.data.door`).
+
+    NaN is let through unless `finite`: the arithmetic says what it becomes.
+    """
+    from trimcap.data.door import check_finite, to_input
+
+    shape, what = program.values[program.input].shape, f"program '{program.name}'"
+    x = np.asarray(to_input(X, program.expects, shape=shape, what=what, finite=False), dtype=np.float32)
+    if finite:
+        check_finite(x, program.expects, what=what)
     return x
 
 

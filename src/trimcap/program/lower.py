@@ -70,7 +70,9 @@ def lower(network: Network, *, name: str = "net", classes: Sequence[str] = ()) -
             b.views[node.name] = _lower_node(b, node)
     output = b.shaped(b.view(Ref(network.output)), tuple(network.shape_of(network.output)[1:]))
     notes = (*network.notes, *b.notes)
-    program = Program(name, tuple(b.ops), b.values, b.constants, input_name, output, tuple(classes), notes)
+    program = Program(
+        name, tuple(b.ops), b.values, b.constants, input_name, output, tuple(classes), notes, network.expects
+    )
     return check(tidy(program))
 
 

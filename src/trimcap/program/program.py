@@ -58,10 +58,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # at run time it would bring pandas to whoever only runs an artifact
+    from trimcap.data.expected import Expected
 
 DTYPE_BYTES = {"float32": 4, "int8": 1, "int16": 2}
 KINDS = (
@@ -118,6 +121,7 @@ class Program:
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # what a reader of its results must know, in words
     measured: Mapping[str, Any] = field(default_factory=dict)  # integers against float: `quantize.fidelity`
+    expects: Expected | None = None  # what is known of the windows it was made for
 
     def __repr__(self) -> str:
         x, y = self.values[self.input], self.values[self.output]

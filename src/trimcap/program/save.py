@@ -25,6 +25,7 @@ PROGRAM = Kind(
         "classes": [str],
         "notes": [str],
         "measured": {str: Any},
+        "expects": Any,
         "values": [{"name": str, "shape": [int], "dtype": str, "scale": float, "zero_point": int, "scales": [float]}],
         "ops": [
             {
@@ -62,6 +63,7 @@ def save_program(program: Program, folder: Path | str) -> Path:
         "classes": list(program.classes),
         "notes": list(program.notes),
         "measured": dict(program.measured),
+        "expects": None if program.expects is None else program.expects.as_dict(),
         "values": [asdict(v) for v in program.values.values()],
         "ops": [{**vars(op), "attrs": dict(op.attrs), "constants": dict(op.constants)} for op in program.ops],
         "constants": list(program.constants),
@@ -107,6 +109,8 @@ def _tuples(value: Any) -> Any:
 
 
 def _program(content: dict[str, Any], constants: dict[str, Any]) -> Program:
+    from trimcap.data.expected import Expected
+
     values = [Value(**{**v, "shape": tuple(v["shape"]), "scales": tuple(v["scales"])}) for v in content["values"]]
     ops = [
         Op(**{**op, "inputs": tuple(op["inputs"]), "attrs": {k: _tuples(v) for k, v in op["attrs"].items()}})
@@ -122,4 +126,5 @@ def _program(content: dict[str, Any], constants: dict[str, Any]) -> Program:
         tuple(content["classes"]),
         tuple(content["notes"]),
         content["measured"],
+        None if content["expects"] is None else Expected.from_dict(content["expects"]),
     )

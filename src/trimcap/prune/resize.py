@@ -39,12 +39,14 @@ def resize(network: Network, plan: Plan) -> Network:
     axes = network.axes
     tensors = {name: _select(axes, name, tensor, plan.keep) for name, tensor in network.tensors.items()}
     tensors.update(_renumbered(network, tensors, plan.keep))
+    channels = _kept_channels(network, plan.keep)
     return replace(
         network,
         nodes=tuple(_resize(network, node, plan.keep) for node in network.nodes),
         tensors=tensors,
         inputs={n: _kept_shape(axes, axes.tensor_dims[n], plan.keep)[1:] for n in network.inputs},
-        channels=_kept_channels(network, plan.keep),
+        channels=channels,
+        expects=None if network.expects is None else network.expects.only(channels),
     )
 
 

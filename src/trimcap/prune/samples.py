@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trimcap._errors import AuditError
+from trimcap.data.door import aligned, to_input
+from trimcap.data.expected import Expected
 from trimcap.data.folds import Fold, Sealed
 from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
@@ -66,8 +68,7 @@ def sample(
 
     Raises
     ------
-    ValueError : no windows, none left, of another shape than the network takes, or with its electrodes in another
-        order.
+    ValueError : no windows, none left, or others than the network was made for (`trimcap.data.door.to_input`).
     AuditError : they are a fold's test set, or the ledger says that the final evaluation has already seen them.
     """
     given = _checked(network, windows, name, ledger, stage)
@@ -90,19 +91,10 @@ def _checked(network: Network, windows: Windows | None, name: str, ledger: Ledge
     _refuse_test(windows, name, ledger, stage)
     if not isinstance(windows, Windows):
         raise TypeError(f"{stage} '{name}' takes Windows, got {type(windows).__name__}; pass fold.train or fold.valid")
-    if windows.shape != network.input_shape:
-        raise ValueError(
-            f"{stage} '{name}': {network.origin} takes windows of shape {network.input_shape}, these are "
-            f"{windows.shape}; make them by the same steps, and windows.pick(network.channels) if electrodes were "
-            "removed"
-        )
-    own, known = tuple(windows.channels), tuple(network.channels)  # people trace with lists, too
-    if own != known and sorted(own) == sorted(known):
-        raise ValueError(
-            f"{stage} '{name}': the windows have the electrodes of {network.origin} in another order "
-            f"({', '.join(own[:3])}, …; it reads {', '.join(known[:3])}, …); give "
-            "windows.pick(network.channels)"
-        )
+    what = f"{stage} '{name}': {network.origin}"
+    expects = network.expects or Expected(tuple(network.channels))  # people trace with lists, too
+    windows = aligned(windows, expects, what=what)
+    to_input(windows, expects, shape=network.input_shape, what=what)
     if len(windows.classes) > network.n_classes:
         raise ValueError(
             f"{stage} '{name}': the windows have {len(windows.classes)} classes, {network.origin} has "

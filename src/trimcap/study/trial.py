@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from trimcap._errors import VerifyError
 from trimcap.data.audit import Finding
 from trimcap.data.baseline import MAJORITY, Classified, baselines, classify
+from trimcap.data.door import aligned
+from trimcap.data.folds import Fold
 from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.study.choosing import choose
@@ -179,7 +181,7 @@ def _predictor(state: State) -> Callable[[Windows], Logits]:
         program = state.program
         return lambda windows: predict(
             lambda X: dequantize(program, interpret(program, X)),
-            fitted_to(state.network, windows),
+            aligned(fitted_to(state.network, windows), program.expects, what=program.name),
             batch_size=_WINDOWS,
         )
     module = state.network.module()

@@ -13,6 +13,8 @@ import pandas as pd
 import torch
 from torch import nn
 
+from trimcap.data.door import aligned
+from trimcap.data.expected import Expected
 from trimcap.data.windows import Windows
 from trimcap.graph.max_norm import imposed_by_hand
 from trimcap.train.allocator import tune_allocator
@@ -23,7 +25,7 @@ from trimcap.train.layout import check_model, prefers_channels_last, to_layout
 from trimcap.train.losses import Loss, loss_function
 from trimcap.train.masks import Masks, bind
 from trimcap.train.optimizers import MakeOptimizer, Schedule, make_optimizer, schedule_function
-from trimcap.train.predict import check_shape
+from trimcap.train.predict import trained_on
 from trimcap.train.progress import progress_bar
 from trimcap.train.settings import Settings, hash_architecture, hash_state, hash_windows
 
@@ -37,7 +39,7 @@ class Fitted:
 
     Parameters
     ----------
-    model : the best weights, in evaluation mode, on the CPU
+    model : the best weights, in evaluation mode, on the CPU; its attribute `expects` says what windows it takes
     history : one row per epoch: epoch, train_loss (mean over windows), valid_loss (cross-entropy), valid_accuracy,
         valid_balanced_accuracy (NaN without validation windows), seconds
     best_epoch : the epoch that `model` is from; the last one without validation windows
@@ -136,7 +138,7 @@ def fit(
         device=device,
         channels_last=channels_last,
     )
-    _check(model, train, valid, settings)
+    train, valid = _checked(model, train, valid, settings)
     tune_allocator()
     if ledger is not None:
         ledger.record(stage, train)
@@ -159,11 +161,15 @@ def fit(
                 last = state.epoch == epochs or state.stopped
                 if checkpoint is not None and (last or state.epoch % checkpoint_every == 0):
                     save_checkpoint(checkpoint, state, identity)
-    return _fitted(state)
+    fitted = _fitted(state)
+    fitted.model.expects = Expected.of(train)  # type: ignore[assignment]  # what `predict` and `trace` go by
+    return fitted
 
 
-def _check(model: nn.Module, train: Windows, valid: Windows | None, settings: Settings) -> None:
-    check_shape(model, train.X.shape)
+def _checked(
+    model: nn.Module, train: Windows, valid: Windows | None, settings: Settings
+) -> tuple[Windows, Windows | None]:
+    train = trained_on(model, train)
     if valid is None:
         if settings.patience is not None:
             raise ValueError(
@@ -175,6 +181,7 @@ def _check(model: nn.Module, train: Windows, valid: Windows | None, settings: Se
             f"fit: training windows have shape {train.shape} and classes {train.classes}, validation windows "
             f"{valid.shape} and {valid.classes}; make both by the same steps"
         )
+    return train, None if valid is None else aligned(valid, Expected.of(train), what="fit")
 
 
 def _prepare(

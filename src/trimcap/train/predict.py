@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from trimcap.data.folds import Sealed
+from trimcap.data.door import aligned, check_finite, need_shape, to_input
+from trimcap.data.expected import Expected
 from trimcap.data.lazy import as_lazy, pieces
 from trimcap.data.windows import Windows
 
@@ -29,7 +30,8 @@ def predict(
     ----------
     model : `nn.Module`; its mode and device are left as they were. Or a function of a float32 array (b, …), such as
         a loaded artifact or `program.run`
-    windows : Windows, or an array (n, …) of model inputs
+    windows : Windows; MNE Epochs (volts become µV, electrodes are found by name); or an array or tensor (n, …) of model
+        inputs
     batch_size : windows per call of the model
     device : where an `nn.Module` runs
 
@@ -39,16 +41,13 @@ def predict(
 
     Raises
     ------
-    ValueError : the windows do not have the shape that the model takes, or the result is not (n, n_classes).
+    ValueError : the windows are not what the model was made for (see `trimcap.data.door.to_input`), or the result is
+        not (n, n_classes).
     """
-    if isinstance(windows, Sealed):
-        raise TypeError('the test set is sealed; predict on fold.test.open("evaluate", "what is evaluated")')
-    given = windows.X if isinstance(windows, Windows) else windows
-    X = cast("NDArray[np.float32]", given) if as_lazy(given) is not None else np.asarray(given, dtype=np.float32)
-    check_shape(model, X.shape)
+    X = taken_by(model, windows)
     if not len(X):
         raise ValueError("predict: there are no windows; check the split or the selection that made them")
-    parts = pieces(X, rows=batch_size)
+    parts = _finite(X, batch_size, model)
     if isinstance(model, nn.Module):
         with evaluating(model), torch.no_grad():
             module = _on(model, device)
@@ -70,14 +69,42 @@ def softmax(logits: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
-def check_shape(model: object, shape: tuple[int, ...]) -> None:
-    """Refuse windows `(n, …)` that a model which says its `input_shape` does not take."""
-    expected = _window_shape(model)
-    if expected is not None and expected != tuple(shape[1:]):
-        raise ValueError(
-            f"{type(model).__name__} takes windows of shape {_times(expected)}, got {_times(shape[1:])}; "
-            "give windows made by the same steps as those it was built for, or build a model for these"
-        )
+def taken_by(model: object, given: Any) -> NDArray[np.float32]:
+    """Windows, Epochs or an array as the input of a model, through the one door (`trimcap.data.door.to_input`).
+
+    What a model knows of its input, `fit` and `trace` have left in its attribute `expects`.
+    """
+    expects = _expects(model)
+    shape = _window_shape(model) or (None if expects is None else expects.shape)
+    return to_input(given, expects, shape=shape, what=type(model).__name__)
+
+
+def trained_on(model: object, windows: Windows) -> Windows:
+    """Training windows with the electrodes in the order of the model, whose record will be made anew of them.
+
+    Raises
+    ------
+    ValueError : windows of another shape, or electrodes that are missing.
+    """
+    name = type(model).__name__
+    own = aligned(windows, _expects(model), what=name, renew=True)
+    need_shape(own.X, _window_shape(model), name)
+    return own
+
+
+def _expects(model: object) -> Expected | None:
+    known = getattr(model, "expects", None)
+    return known if isinstance(known, Expected) else None
+
+
+def _finite(X: NDArray[np.float32], rows: int, model: object) -> Iterator[NDArray[np.float32]]:
+    """The windows piece by piece; those that were not in memory are looked at now."""
+    first = 0
+    for part in pieces(X, rows=rows):
+        if as_lazy(X) is not None:
+            check_finite(part, _expects(model), what=type(model).__name__, first=first)
+        first += len(part)
+        yield part
 
 
 def _window_shape(model: object) -> tuple[int, ...] | None:
@@ -89,10 +116,6 @@ def _window_shape(model: object) -> tuple[int, ...] | None:
         return tuple(model.input_shape[1:])  # type: ignore[attr-defined]
     except (AttributeError, ValueError):
         return None
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape))
 
 
 @torch.no_grad()

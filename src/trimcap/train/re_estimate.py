@@ -13,7 +13,7 @@ from torch import Tensor
 from trimcap.data.lazy import pieces
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network, Node, Ref, need_network
-from trimcap.train.predict import check_shape
+from trimcap.train.predict import trained_on
 
 if TYPE_CHECKING:
     from trimcap.data.ledger import Ledger
@@ -47,7 +47,7 @@ def re_estimate_batch_norm(
     Source: Wu and Johnson (2021), "Rethinking 'batch' in batchnorm", arXiv:2105.07576, §3 (precise batch norm).
     """
     need_network(network, "re_estimate_batch_norm")
-    check_shape(network.module(), windows.X.shape)
+    windows = trained_on(network.module(), windows)
     if ledger is not None:
         ledger.record("recovery", windows, "batch-norm statistics")
     for position, node in enumerate(network.nodes):
