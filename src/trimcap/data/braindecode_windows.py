@@ -15,6 +15,7 @@ from trimcap.data.braindecode_parts import Keys, Origin, description_of, origins
 from trimcap.data.classes import Classes, to_classes
 from trimcap.data.readers import check_names, eeg_picks, from_arrays
 from trimcap.data.spans import UNITS
+from trimcap.data.timebase import event_rate
 from trimcap.data.windows import Windows
 
 _TRIALS = ("event", "recording")
@@ -94,7 +95,8 @@ def from_braindecode(
     )  # fmt: skip
     X = _joined([signal for signal, _ in loaded])
     X = X if len(labels.rows) == len(X) else X[labels.rows]
-    metadata = pd.concat([_origin(table, o, rate, trial) for (_, table), o in zip(loaded, whence, strict=True)])
+    rates = [_sample_rate(part, i) for i, part in enumerate(parts)]
+    metadata = pd.concat([_origin(t, o, r, trial) for (_, t), o, r in zip(loaded, whence, rates, strict=True)])
     if stimulus is not None:
         metadata["stimulus"] = [name for part in parts for name in _stimuli(part, stimulus)]
     metadata = metadata.iloc[labels.rows]
@@ -140,6 +142,14 @@ def _info(part: Any) -> Any:
     return part.raw.info if windows is None else windows.info
 
 
+def _sample_rate(part: Any, i: int) -> float:
+    """Rate at which the starts in a dataset's table count samples: that at which it was cut into windows."""
+    windows = getattr(part, "windows", None)
+    if windows is not None:
+        return event_rate(windows, f"the windows of dataset {i}")
+    return float(part.raw.info["sfreq"])
+
+
 def _load(part: Any, names: Sequence[str], i: int, factor: float, *, whole: bool) -> tuple[NDArray[np.float32], _Table]:
     """Signals of one dataset in the order of `names`, and its table."""
     windows = getattr(part, "windows", None)
@@ -148,6 +158,11 @@ def _load(part: Any, names: Sequence[str], i: int, factor: float, *, whole: bool
         return (signal * factor).astype(np.float32), _table(windows.metadata, i, whole=whole)
     table = _table(part.metadata, i, whole=whole)
     raw = part.raw
+    if any(step in str(getattr(part, "window_preproc_kwargs", ())) for step in ("resample", "decimate")):
+        raise ValueError(
+            f"dataset {i} was resampled after it was cut into windows, which still count the samples of before, so "
+            "they would be cut elsewhere; resample first, then cut windows"
+        )
     if table.start.min() < 0 or table.stop.max() > raw.n_times:
         raise ValueError(f"dataset {i}: its windows do not lie in its recording of {raw.n_times} samples")
     rows = [raw.ch_names.index(name) for name in names]

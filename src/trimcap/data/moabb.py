@@ -22,6 +22,7 @@ from trimcap.data.readers import eeg_picks
 from trimcap.data.recording import Recording
 from trimcap.data.source import Wanted, choose_subjects
 from trimcap.data.spans import UNITS, Reading, read_spans
+from trimcap.data.timebase import event_rate
 from trimcap.data.triple import check_table, from_triple
 from trimcap.data.windows import Windows
 
@@ -241,7 +242,7 @@ def _array(X: ArrayLike, channels: Sequence[str] | None, rate: float | None) -> 
 def _starts(epochs: Any, table: pd.DataFrame, duration: float, *, apart: bool) -> pd.Series[float]:
     """Seconds from the first event of the run; within a run MNE keeps the distances when it joins epochs."""
     rate = float(epochs.info["sfreq"])
-    onset = pd.Series(epochs.events[:, 0] / rate, index=table.index)
+    onset = pd.Series(epochs.events[:, 0] / event_rate(epochs, "epochs"), index=table.index)
     keys = [table[name] for name in ("subject", "session", "run")]
     gaps = onset.groupby(keys).transform(lambda t: t.sort_values().diff())
     if apart and gaps.min() < duration - 1.5 / rate:

@@ -14,6 +14,7 @@ from trimcap.data.check import check_signal
 from trimcap.data.electrodes import unknown_electrodes
 from trimcap.data.finite import not_finite
 from trimcap.data.recording import Recording
+from trimcap.data.timebase import event_rate
 from trimcap.data.windows import Windows
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def from_epochs(
 ) -> Windows:
     """Windows from MNE `Epochs`: EEG channels in µV, labels and start times from the events.
 
-    Classes are the keys of `epochs.event_id` in the order of their codes. Without `trial` every epoch is a
+    Events count samples of the recording also after `decim=`, `decimate` and `resample`. Classes are the keys of
+    `epochs.event_id` in the order of their codes. Without `trial` every epoch is a
     trial of its own; epochs that overlap in time share samples and so must name the trial they are cut from.
 
     Parameters
@@ -110,7 +112,7 @@ def from_epochs(
         raise ValueError(f"{what}: two event names share one code in {dict(epochs.event_id)}; give each its own")
     data = epochs.get_data(picks=picks, copy=False) * 1e6  # also drops bad epochs, so ask for the rest afterwards
     rate = float(epochs.info["sfreq"])
-    start = epochs.events[:, 0] / rate + epochs.tmin
+    start = epochs.events[:, 0] / event_rate(epochs, what) + epochs.tmin
     duration = len(epochs.times) / rate
     if trial is None and len(start) > 1 and np.diff(np.sort(start)).min() < duration - 0.5 / rate:
         raise ValueError(
