@@ -87,6 +87,7 @@ def bd():
     return stubs.framework("braindecode", "datasets", "preprocessing", "datautil")
 
 
+@pytest.mark.filterwarnings("ignore:Applying preprocessors:UserWarning")
 @pytest.mark.parametrize("epochs", [True, False])
 def test_windows_of_braindecode_that_were_resampled(bd, epochs):
     raw = raw_of()
@@ -97,7 +98,9 @@ def test_windows_of_braindecode_that_were_resampled(bd, epochs):
         preload=True,
     )  # fmt: skip
     before = from_braindecode(cut)
-    bd.preprocessing.preprocess(cut, [bd.preprocessing.Preprocessor("resample", sfreq=128, verbose="error")])
+    bd.preprocessing.preprocess(
+        cut, [bd.preprocessing.Preprocessor("resample", apply_on_array=False, sfreq=128, verbose="error")]
+    )
     if epochs:
         after = from_braindecode(cut)
         assert after.rate == 128

@@ -150,6 +150,23 @@ def _sample_rate(part: Any, i: int) -> float:
     return float(part.raw.info["sfreq"])
 
 
+def _refuse_resampled(part: Any, table: _Table, i: int) -> None:
+    """Refuse windows of a recording that was resampled later; braindecode notes that it was, but not when."""
+    raw, kwargs = part.raw, dict(getattr(part, "window_kwargs", None) or ())
+    if "resample" not in str(getattr(part, "raw_preproc_kwargs", ())):
+        return
+    rate = float(raw.info["sfreq"])
+    first = np.asarray([table.start[table.trial == trial].min() for trial in np.unique(table.trial)])
+    offset = kwargs.get("create_windows_from_events", {}).get("trial_start_offset_samples")
+    onsets = (np.asarray(raw.annotations.onset) - float(raw.first_time)) * rate + (offset or 0)
+    moved = offset is not None and (not len(onsets) or np.abs(first[:, None] - onsets).min(axis=1).max() > 2)
+    if moved or table.stop.max() > raw.n_times:
+        raise ValueError(
+            f"dataset {i} was resampled after it was cut into windows, which still count the samples of before, so "
+            "they would be cut elsewhere; resample first, then cut windows"
+        )
+
+
 def _load(part: Any, names: Sequence[str], i: int, factor: float, *, whole: bool) -> tuple[NDArray[np.float32], _Table]:
     """Signals of one dataset in the order of `names`, and its table."""
     windows = getattr(part, "windows", None)
@@ -158,11 +175,7 @@ def _load(part: Any, names: Sequence[str], i: int, factor: float, *, whole: bool
         return (signal * factor).astype(np.float32), _table(windows.metadata, i, whole=whole)
     table = _table(part.metadata, i, whole=whole)
     raw = part.raw
-    if any(step in str(getattr(part, "window_preproc_kwargs", ())) for step in ("resample", "decimate")):
-        raise ValueError(
-            f"dataset {i} was resampled after it was cut into windows, which still count the samples of before, so "
-            "they would be cut elsewhere; resample first, then cut windows"
-        )
+    _refuse_resampled(part, table, i)
     if table.start.min() < 0 or table.stop.max() > raw.n_times:
         raise ValueError(f"dataset {i}: its windows do not lie in its recording of {raw.n_times} samples")
     rows = [raw.ch_names.index(name) for name in names]
