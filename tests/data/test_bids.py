@@ -147,7 +147,6 @@ def change(root: Path, name: str, old: str, new: str) -> None:
         ("1.0\t2.0\tleft", "1.0\t2.0", r"events.tsv, line 2 has 4 cells|not a readable"),
         ("1.0\t2.0\tleft", "11.0\t2.0\tleft", "it is to last from 11 s to 13 s|not a readable"),
         ("4.0\t2.0\tright", "2.0\t2.0\tright", "2 trials overlap in time"),
-        ("4.0\t2.0\tright", "1.5\t2.0\tBAD_eye", "'BAD_eye' at 1.5 s lies in it"),
     ],
 )
 def test_bad_events(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from every_format import BOTH, EVENTS, WRITERS, write
 from mne_files import LSB, counts
 
+from trimcap.data.cut import cut
 from trimcap.data.files import read_files
 from trimcap.data.resample import resample
 
@@ -75,8 +76,14 @@ def test_back_to_back_trials_do_not_overlap(tmp_path: Path) -> None:
 def test_bad_stretches_and_boundaries(tmp_path: Path) -> None:
     marks = (*EVENTS, (1.5, 0.1, "BAD_blink"), (4.0, 0.0, "boundary"), (7.4, 0.2, "bad_jump"))
     path = write("edf", tmp_path, events=tuple(sorted(marks)))
-    with pytest.raises(ValueError, match=r"trial S1_a-001: 'BAD_blink' at 1.5 s lies in it; pass on_bad='drop'"):
-        read_files(path, events=BOTH, stop=1)
+    made = read_files(path, events=BOTH, stop=1)
+    marks = {r.trial: [(round(a, 3), round(b, 3), name) for a, b, name in r.info.get("marked_bad", ())] for r in made}
+    assert marks == {
+        "S1_a-001": [(0.5, 0.6, "BAD_blink")], "S1_a-002": [], "S1_a-003": [(-0.1, 0.1, "bad_jump")],
+    }  # fmt: skip
+    windows = cut(made, seconds=0.25)
+    assert [len(windows.take(windows.metadata.trial == name)) for name in marks] == [3, 4, 3]
+    assert "2 windows in stretches marked bad dropped" in windows.steps[0]
     with pytest.warns(UserWarning, match=r"2 trials left out \(S1_a-001: 'BAD_blink'.*; S1_a-003: 'bad_jump'"):
         made = read_files(path, events=BOTH, stop=1, on_bad="drop")
     assert [r.trial for r in made] == ["S1_a-002"]  # a boundary where a trial starts is not in it

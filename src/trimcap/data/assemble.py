@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from trimcap._errors import unknown
+from trimcap.data.marked import OnMarked, check_on_marked
 from trimcap.data.online import Block
 from trimcap.data.recording import Recording
 from trimcap.data.windows import Windows
@@ -75,6 +76,7 @@ def windows_words(
     start: float | None = None,
     baseline: float = 0.0,
     on_bad: Literal["raise", "drop"] = "raise",
+    marked: OnMarked = "drop",
 ) -> str:
     """What the windows step does, in words; checks its options as far as they do not depend on the rate.
 
@@ -89,7 +91,10 @@ def windows_words(
         recording that is too short, and with one whose baseline is bad: "raise" an error, or "drop" and count
         them. An average reference and resampling hide a lost electrode: look at the recordings first, or
         `reject` with `flat`
+    marked : what to do with a window that touches a stretch which the recording's annotations mark as bad (`BAD_…`) or
+        as interrupted: "drop" and count it, as MNE does, or "keep" it
     """
+    check_on_marked(marked)
     if on_bad not in ("raise", "drop"):
         raise ValueError(unknown("on_bad", on_bad, ["raise", "drop"]))
     for name, value in (("seconds", seconds), ("step", seconds if step is None else step)):

@@ -11,8 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trimcap._errors import unknown
+from trimcap.data.artefacts import count_words
 from trimcap.data.braindecode_parts import Keys, Origin, description_of, origins, parts_of, refuse_transforms
 from trimcap.data.classes import Classes, to_classes
+from trimcap.data.marked import OnMarked, annotated, check_on_marked, touched
 from trimcap.data.readers import check_names, eeg_picks, from_arrays
 from trimcap.data.spans import UNITS
 from trimcap.data.timebase import event_rate
@@ -47,6 +49,7 @@ def from_braindecode(
     run: str = "run",
     stimulus: str | None = None,
     any_names: bool = False,
+    marked: OnMarked = "drop",
 ) -> Windows:
     """Windows from a `BaseConcatDataset` of braindecode, or of EEGDash, that was cut into windows.
 
@@ -65,6 +68,8 @@ def from_braindecode(
     subject, session, run : entries of the description with these names; without a run, datasets are numbered
     stimulus : entry of the description, or column of the windows' metadata, that names the stimulus
     any_names : accept electrode names outside the 10-20, 10-10 and 10-5 systems
+    marked : what to do with windows of a recording that touch an annotation `BAD_…`, which braindecode keeps unless it
+        makes epochs: "drop" them and count them in `steps`, or "keep"
 
     Returns
     -------
@@ -101,7 +106,14 @@ def from_braindecode(
         metadata["stimulus"] = [name for part in parts for name in _stimuli(part, stimulus)]
     metadata = metadata.iloc[labels.rows]
     windows = _windows(X, labels.y, metadata, names, rate, labels.classes, unit, any_names)
-    return replace(windows, steps=(*windows.steps, *labels.steps))
+    windows = replace(windows, steps=(*windows.steps, *labels.steps))
+    check_on_marked(marked)
+    hit = np.concatenate([_touched(part, t, r) for part, (_, t), r in zip(parts, loaded, rates, strict=True)])
+    hit = hit[labels.rows]
+    if marked == "keep" or not hit.any():
+        return windows
+    left = windows.take(~hit)
+    return replace(left, steps=(*left.steps, count_words({"marked bad": int(hit.sum())}, len(windows))))
 
 
 def _check_options(dataset: Any, parts: Sequence[Any], unit: str, trial: str) -> None:
@@ -148,6 +160,13 @@ def _sample_rate(part: Any, i: int) -> float:
     if windows is not None:
         return event_rate(windows, f"the windows of dataset {i}")
     return float(part.raw.info["sfreq"])
+
+
+def _touched(part: Any, table: _Table, rate: float) -> NDArray[np.bool_]:
+    """Which windows of a recording touch a stretch marked bad; of epochs MNE has seen to it."""
+    if getattr(part, "windows", None) is not None:
+        return np.zeros(len(table.start), dtype=bool)
+    return touched(annotated(part.raw), table.start / rate, float((table.stop[0] - table.start[0]) / rate))
 
 
 def _refuse_resampled(part: Any, table: _Table, i: int) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from trimcap.data.artefacts import count_words, find_artefacts, find_unusable, refuse_unusable
 from trimcap.data.assemble import Batch, cut_recording, plan_cutting
 from trimcap.data.hearsay import NOTHING, Hearsay, metadata_of
+from trimcap.data.marked import Stretch, marks_of, touched
 from trimcap.data.progress import bar
 from trimcap.data.recording import Recording
 from trimcap.data.steps import Kind
@@ -89,8 +90,8 @@ class Plan:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Options of the windows step, without `on_bad`."""
-        return {key: value for key, value in self.cutting.options.items() if key != "on_bad"}
+        """Options of the windows step that say where the windows lie."""
+        return {key: value for key, value in self.cutting.options.items() if key not in ("on_bad", "marked")}
 
     @property
     def averaged(self) -> bool:
@@ -164,6 +165,17 @@ def reference_of(steps: Sequence[Declared], baseline: Windows | None) -> Windows
     return None if baseline is None else through(steps[:at], baseline)
 
 
+def unmarked(plan: Plan, batch: Batch, marks: tuple[Stretch, ...]) -> tuple[Batch, Counter[str]]:
+    """The windows that touch no stretch marked bad, and the number of those that do."""
+    if not marks or plan.cutting.options["marked"] == "keep":
+        return batch, Counter()
+    windows, baseline = batch.windows, batch.baseline
+    hit = touched(marks, windows.metadata["start"], windows.duration)
+    if baseline is not None:
+        hit |= touched(marks, [0.0], float(plan.options["baseline"])).any()
+    return Batch(windows.take(~hit), baseline), Counter({"marked bad": int(hit.sum())} if hit.any() else {})
+
+
 def usable(plan: Plan, batch: Batch) -> tuple[Batch, Counter[str]]:
     """Rejection, then what "on_bad" says; the number of windows that went for each reason."""
     dropped: Counter[str] = Counter()
@@ -229,7 +241,9 @@ def _one(plan: Plan, recording: Recording) -> Part:
                 "windows, leave it out, or set on_bad='drop' in the windows step"
             )
         return Part(None, 1, Counter({"recording too short": 1}), said)
+    batch, marked = unmarked(plan, batch, marks_of(recording))
     batch, dropped = usable(plan, batch)
+    dropped = marked + dropped
     if not len(batch.windows):
         return Part(None, total, dropped, said)
     windows = through(plan.after, batch.windows, reference_of(plan.after, batch.baseline))

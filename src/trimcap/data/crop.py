@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from trimcap.data.marked import moved
 from trimcap.data.online import Block, Online
 from trimcap.data.recording import Recording
 
@@ -38,7 +39,7 @@ def crop(recording: Recording, start: float | None = None, stop: float | None = 
             f"recording {recording.name} lasts {recording.duration:g} s; the stretch from {start} s to "
             f"{stop} s is empty or reaches outside. Choose a shorter stretch or leave this recording out"
         )
-    info = {**recording.info, "crop": (first / recording.rate, last / recording.rate)}
+    info = {**moved(recording.info, first / recording.rate), "crop": (first / recording.rate, last / recording.rate)}
     return replace(recording, signal=np.ascontiguousarray(recording.signal[:, first:last]), info=info)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from trimcap._errors import unknown
 from trimcap.data.hearsay import Hearsay
+from trimcap.data.marked import OnMarked, check_on_marked, marks_of, touched
 from trimcap.data.recording import Recording
 from trimcap.data.windows import Windows
 
@@ -20,7 +21,12 @@ OnBad = Literal["raise", "drop"]
 
 
 def cut(
-    recordings: Iterable[Recording], *, seconds: float, step: float | None = None, on_bad: OnBad = "raise"
+    recordings: Iterable[Recording],
+    *,
+    seconds: float,
+    step: float | None = None,
+    on_bad: OnBad = "raise",
+    marked: OnMarked = "drop",
 ) -> Windows:
     """Cut every recording into windows that start at 0, `step`, 2·`step`, … seconds.
 
@@ -33,6 +39,8 @@ def cut(
     step : distance between two starts, s; default `seconds`, so that windows do not overlap
     on_bad : what to do with a window in which a channel is constant or not finite:
         "raise" an error, or "drop" the window and count it in `steps`
+    marked : what to do with a window that touches a stretch which the recording's annotations mark as bad (`BAD_…`) or
+        as interrupted: "drop" it and count it in `steps`, as MNE does, or "keep" it
 
     Returns
     -------
@@ -47,6 +55,7 @@ def cut(
     recordings = list(recordings)
     if on_bad not in ("raise", "drop"):
         raise ValueError(unknown("on_bad", on_bad, ["raise", "drop"]))
+    check_on_marked(marked)
     _check_agreement(recordings)
     rate = recordings[0].rate
     n_times = _samples(seconds, rate, "seconds")
@@ -55,12 +64,15 @@ def cut(
 
     X = np.empty((sum(counts), len(recordings[0].channels), n_times), dtype=np.float32)
     keep = np.ones(len(X), dtype=bool)
+    usable = keep.copy()
     first = 0
     for recording, n in zip(recordings, counts, strict=True):
         rows = slice(first, first + n)
         views = sliding_window_view(recording.signal, n_times, axis=1)[:, ::stride]
         X[rows] = views.transpose(1, 0, 2)
-        keep[rows] = _good(X[rows], recording, stride, n_times, on_bad)
+        if marked == "drop":
+            usable[rows] = ~touched(marks_of(recording), np.arange(n) * stride / rate, n_times / rate)
+        keep[rows] = _good(X[rows], recording, stride, n_times, on_bad, usable[rows])
         first += n
     windows = Windows(
         X=X,
@@ -71,12 +83,16 @@ def cut(
         classes=recordings[0].classes,
         duration=n_times / rate,
         steps=(
-            _describe(n_times / rate, stride / rate, int((~keep).sum())),
+            _describe(n_times / rate, stride / rate, int((usable & ~keep).sum()), int((~usable).sum())),
             *Hearsay.joined(Hearsay.of(r) for r in recordings).words(),
         ),
     )
+    keep &= usable
     if not keep.any():
-        raise ValueError(f"all {len(keep)} windows have a constant or non-finite channel; check the recordings")
+        raise ValueError(
+            f"all {len(keep)} windows have a constant or non-finite channel or touch a stretch marked bad; check the "
+            "recordings (marked='keep' keeps the latter)"
+        )
     return windows if keep.all() else windows.take(keep)
 
 
@@ -121,11 +137,18 @@ def _count(recording: Recording, n_times: int, stride: int) -> int:
     return int((length - n_times) // stride + 1)
 
 
-def _good(X: NDArray[np.float32], recording: Recording, stride: int, n_times: int, on_bad: OnBad) -> NDArray[np.bool_]:
-    """Which windows have no constant and no non-finite channel; X is (n, n_channels, n_times)."""
+def _good(
+    X: NDArray[np.float32],
+    recording: Recording,
+    stride: int,
+    n_times: int,
+    on_bad: OnBad,
+    usable: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Which windows have no constant and no non-finite channel; X is (n, n_channels, n_times). Others go anyway."""
     low, high = X.min(axis=2), X.max(axis=2)
     finite = np.isfinite(low) & np.isfinite(high)
-    bad = np.asarray(~finite | (low == high), dtype=bool)
+    bad = np.asarray((~finite | (low == high)) & usable[:, None], dtype=bool)
     if on_bad == "raise" and bad.any():
         row, channel = np.argwhere(bad)[0]
         start = row * stride / recording.rate
@@ -149,6 +172,7 @@ def _metadata(recordings: Sequence[Recording], counts: Sequence[int], step: floa
     return pd.DataFrame({**names, "start": starts, **shown})
 
 
-def _describe(length: float, step: float, dropped: int) -> str:
+def _describe(length: float, step: float, dropped: int, marked: int) -> str:
     text = f"cut into {length:g}-s windows every {step:g} s"
+    text += f"; {marked} windows in stretches marked bad dropped" if marked else ""
     return text + (f"; {dropped} windows with a constant or non-finite channel dropped" if dropped else "")

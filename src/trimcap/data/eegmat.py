@@ -14,6 +14,7 @@ from trimcap.data.check import check_signal
 from trimcap.data.crop import crop
 from trimcap.data.edf_head import EdfHead, edf_head
 from trimcap.data.eegmat_files import ENDINGS, choose, facts, fetch, locate
+from trimcap.data.marked import marked_in
 from trimcap.data.recording import Recording
 from trimcap.data.resample import resample
 from trimcap.data.source import Source, Wanted, choose_subjects
@@ -137,7 +138,7 @@ def _one(path: Path, known: Mapping[str, Mapping[str, object]], rate: float | No
 
 
 def _read(path: Path, subject: str, label: int, facts_of: Mapping[str, object]) -> Recording:
-    signal, rate = _read_edf(path)
+    signal, rate, marks = _read_edf(path)
     signal = signal[:, : signal_end(signal, rate)]
     recording = Recording(
         signal=np.ascontiguousarray(signal, dtype=np.float32),
@@ -148,7 +149,7 @@ def _read(path: Path, subject: str, label: int, facts_of: Mapping[str, object]) 
         trial=CLASSES[label],
         label=label,
         classes=CLASSES,
-        info={"file": path.name, **facts_of},
+        info={"file": path.name, **marks, **facts_of},
     )
     try:
         return check_signal(recording)
@@ -156,8 +157,8 @@ def _read(path: Path, subject: str, label: int, facts_of: Mapping[str, object]) 
         raise ValueError(f"{path}: {error}") from error
 
 
-def _read_edf(path: Path) -> tuple[NDArray[np.float64], float]:
-    """The 19 electrodes in µV, and the rate."""
+def _read_edf(path: Path) -> tuple[NDArray[np.float64], float, dict[str, object]]:
+    """The 19 electrodes in µV, the rate, and what is marked bad."""
     import mne
 
     with warnings.catch_warnings():
@@ -179,7 +180,7 @@ def _read_edf(path: Path) -> tuple[NDArray[np.float64], float]:
             "subject out"
         )
     _check_head(path, head)
-    return volts * 1e6, RATE
+    return volts * 1e6, RATE, {**marked_in(raw)}
 
 
 def _check_head(path: Path, head: EdfHead) -> None:

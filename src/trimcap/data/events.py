@@ -13,6 +13,7 @@ import numpy as np
 
 from trimcap._errors import unknown
 from trimcap.data.edf_raw import outside_of
+from trimcap.data.marked import is_bad_name
 from trimcap.data.raws import events_file, samples, suffix_of
 from trimcap.data.spans import Span
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 #: class → descriptions or codes of its events
 Classes = Mapping[str, str | int | Sequence[str | int]]
 
-# descriptions of stretches that must not be used, and of places where the recording was interrupted (MNE, EEGLAB,
-# BrainVision)
-_BAD = ("bad", "edge", "boundary", "new segment")
 _CODES = 0xFFFF  # of a BioSemi status channel; the bits above tell of the amplifier
 
 
@@ -94,7 +92,7 @@ def _companion(raw: mne.io.BaseRaw, path: Path) -> list[Event]:
 
 def is_bad(event: Event) -> bool:
     """Whether an event marks a stretch not to be used, or an interruption."""
-    return event.name.lower().startswith(_BAD)
+    return is_bad_name(event.name)
 
 
 def counts(events: Sequence[Event]) -> dict[str, int]:
@@ -135,15 +133,14 @@ def event_spans(
             "give its end in seconds after the event (stop=4.0)"
         )
     bad = [event for event in events if is_bad(event) and event.name not in label_of]
+    marked = tuple((event.onset, event.onset + max(event.duration, 0.0), event.name) for event in bad)
     spans = []
     for number, event in enumerate(chosen, 1):
         first, last = event.onset + start, event.onset + (event.duration if stop is None else stop)
         info: dict[str, object] = {"event": event.name, "start": first, "end": last}
         if event.stimulus:
             info["stimulus"] = event.stimulus
-        spans.append(
-            Span(f"{prefix}-{number:03d}", label_of[event.name], first, last, info=info, why=_why(bad, first, last))
-        )
+        spans.append(Span(f"{prefix}-{number:03d}", label_of[event.name], first, last, info=info, marked=marked))
     return spans
 
 
@@ -204,12 +201,6 @@ def _same(name: str, present: Mapping[str, int], path: Path) -> list[str]:
     if len(near) > 1:
         raise ValueError(f"{path}: event {name!r} can mean {' or '.join(map(repr, near))}; write which")
     return near
-
-
-def _why(bad: Sequence[Event], start: float, stop: float) -> str:
-    """What is wrong with a trial, "" if nothing."""
-    inside = [e for e in bad if (start < e.onset < stop) or (e.onset <= start < e.onset + e.duration)]
-    return f"{inside[0].name!r} at {inside[0].onset:g} s lies in it" if inside else ""
 
 
 def _triggers(raw: mne.io.BaseRaw, path: Path, channels: Sequence[str]) -> list[Event]:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from trimcap.data.check import check_signal
 from trimcap.data.electrodes import unknown_electrodes
 from trimcap.data.finite import not_finite
+from trimcap.data.marked import marked_in
 from trimcap.data.recording import Recording
 from trimcap.data.timebase import event_rate
 from trimcap.data.windows import Windows
@@ -41,6 +42,8 @@ def from_raw(
 ) -> Recording:
     """One recording from an MNE `Raw`: its EEG channels, volts turned into µV.
 
+    Annotations that begin with "bad" go into `info["marked_bad"]`, so that windows there are left out (see `cut`).
+
     Parameters
     ----------
     raw : read by MNE; channels of other types are left out
@@ -68,7 +71,7 @@ def from_raw(
             trial=str(trial),
             label=label,
             classes=tuple(classes),
-            info=dict(info or {}),
+            info={**marked_in(raw), **(info or {})},
         )
     )
     _warn_of_microvolts(made.signal, f"raw of subject {subject}")

@@ -19,6 +19,7 @@ from trimcap.data.edf_head import edf_fields
 from trimcap.data.edf_notes import SIGNALS, in_signal
 from trimcap.data.eeg_channels import check_like, picks
 from trimcap.data.interpolate import interpolated
+from trimcap.data.marked import KEY, Stretch, annotated, between
 from trimcap.data.raws import samples, suffix_of
 from trimcap.data.recording import Recording
 from trimcap.data.resample import resample
@@ -47,6 +48,7 @@ class Span:
     subject, session : if not those of the file
     info : facts about it
     why : what is known to be wrong with it, or why it has no label; "" if nothing
+    marked : stretches of the file that are marked bad; None: those of its annotations
     """
 
     trial: str
@@ -57,6 +59,7 @@ class Span:
     session: str | None = None
     info: Mapping[str, object] = field(default_factory=dict)
     why: str = ""
+    marked: tuple[Stretch, ...] | None = None
 
 
 def over_pauses(spans: Sequence[Span], stops: Sequence[tuple[float, float]]) -> list[Span]:
@@ -127,6 +130,7 @@ def read_spans(
     check_like(raw, path, reading.like)
     _check_rate(raw, path, reading)
     bad = _bad_channels(raw, path, rows, reading)
+    spans = [_with_marks(span, raw, reading.on_bad) for span in spans]
     usable, left_out = _usable(raw, path, spans, reading.on_bad)
     usable = _flagged(usable, raw, path, reading.on_overlap)
     if len(usable) > 1 and suffix_of(path) in (".set", ".fif.gz"):
@@ -145,6 +149,18 @@ def read_spans(
         warnings.warn(f"{path}: {len(left_out)} trials left out ({listed})", stacklevel=3)
     whose = {span.trial: (span.subject or subject, span.session or session) for span in spans}
     return [_with_lost(recording, left_out, whose) for recording in kept] if left_out else kept
+
+
+def _with_marks(span: Span, raw: mne.io.BaseRaw, on_bad: str) -> Span:
+    """The span with its stretches marked bad: windows leave them out; "drop" leaves out the trial, "keep" keeps all."""
+    first, last = (sample / float(raw.info["sfreq"]) for sample in extent(span, raw))
+    marks = between(annotated(raw) if span.marked is None else span.marked, first, last)
+    if not marks:
+        return span
+    why = f"{marks[0][2]!r} at {marks[0][0] + first:g} s lies in it"
+    if on_bad == "raise" or (on_bad == "drop" and span.marked is None):
+        return replace(span, info={**span.info, KEY: marks})
+    return replace(span, why=span.why or why)
 
 
 def _with_lost(recording: Recording, left_out: Mapping[str, str], whose: Mapping[str, tuple[str, str]]) -> Recording:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trimcap.data.marked import KEY, annotated, between
 from trimcap.data.recording import Recording
 from trimcap.data.resample import resample
 from trimcap.data.sets.folders import Found, Subjects, find, wanted_names
@@ -160,6 +161,8 @@ def _trial(raw: mne.io.BaseRaw, path: Path, session: str, trial: int, margin: in
         raise ValueError(_broken(path, error)) from error
     info: dict[str, Any] = {"date": path.stem.split("_")[-1], "stimulus": f"{session}-{trial + 1:02d}"}
     info |= {"start": float(start), "end": float(end)}
+    if marks := between(annotated(raw), float(start), float(end)):
+        info[KEY] = marks
     if margin:
         info["margin"] = start - first / RATE
     return Trial(f"{trial + 1:02d}", volts * 1e6, LABELS[session][trial], session, info)
