@@ -196,9 +196,7 @@ def test_nan_is_refused(world, tmp_path, entrance, value):
     X[5, 2, 7] = value
     far = replace(world.windows, X=lazy_array(lambda rows: X[rows], X.shape))
     for given in (X, replace(world.windows, X=X), torch.from_numpy(X), far, X.astype(np.float64) * 1e300):
-        with pytest.raises(
-            ValueError, match=r"(window 5|window 5 at) .*NaN|NaN or infinity, first window (5|0)|window 0"
-        ):
+        with pytest.raises(ValueError, match=r"window 5 .*NaN|window 0"):
             ENTRANCES[entrance](world, given, tmp_path / "x")
 
 

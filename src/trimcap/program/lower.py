@@ -71,7 +71,7 @@ def lower(network: Network, *, name: str = "net", classes: Sequence[str] = ()) -
     output = b.shaped(b.view(Ref(network.output)), tuple(network.shape_of(network.output)[1:]))
     notes = (*network.notes, *b.notes)
     program = Program(
-        name, tuple(b.ops), b.values, b.constants, input_name, output, tuple(classes), notes, network.expects
+        name, tuple(b.ops), b.values, b.constants, input_name, output, tuple(classes), notes, expects=network.expects
     )
     return check(tidy(program))
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from trimcap.program.interpret import as_input
 from trimcap.program.program import Program
 from trimcap.quantize.grids import SHARING
 from trimcap.quantize.report import Agreement, compared
@@ -115,19 +117,18 @@ def fidelity(reference: Program, program: Program, calibration: Any, held_out: A
     calibration : windows that set the ranges: `Windows` or array (n, *input shape)
     held_out : training windows that did not; never test windows
     """
-    found, table = compared(reference, program, _spread(calibration))
+    found, table = compared(reference, program, _spread(as_input(reference, calibration)))
     table.insert(5, "calibration", table.pop("sqnr"))
     table.insert(6, "held_out", np.nan)
     other = None
     if held_out is not None and len(held_out):
-        other, second = compared(reference, program, _spread(held_out))
+        other, second = compared(reference, program, _spread(as_input(reference, held_out)))
         table["held_out"] = second["sqnr"]
     return Fidelity(found, other, table)
 
 
-def _spread(X: Any) -> Any:
-    rows = np.linspace(0, len(X) - 1, min(len(X), _WINDOWS)).round().astype(np.int64)
-    return np.asarray(getattr(X, "X", X)[rows])
+def _spread(X: NDArray[np.float32]) -> NDArray[np.float32]:
+    return X[np.linspace(0, len(X) - 1, min(len(X), _WINDOWS)).round().astype(np.int64)]
 
 
 def _name(row: Any) -> str:

@@ -68,7 +68,8 @@ def quantize_network(
     Parameters
     ----------
     network : from `trace` or `shrink`
-    calibration : `Windows` or array (n, *input shape) in the model's unit; training data only, 64 to 512 windows
+    calibration : `Windows`, MNE `Epochs` or array (n, *input shape) in the model's unit; training data only, 64 to 512
+        windows
     held_out : training windows that set no range, to measure on, never test windows; by default every fifth of the
         calibration windows, if there are 20
     method : "measured", "minmax", "percentile", "mse", or a function (sample, minimum, maximum) → (low, high)
@@ -101,8 +102,8 @@ def quantize_network(
         ledger.record("calibration", calibration)
         if held_out is not None:
             ledger.record("calibration", held_out, "held out: measured on only")
-    ids = [str(i) for i in getattr(calibration, "ids", range(len(calibration)))]
-    rows = _Rows(as_input(reference, calibration), ids)
+    X = as_input(reference, calibration, finite=True)
+    rows = _Rows(X, [str(i) for i in getattr(calibration, "ids", range(len(X)))])
     if held_out is None and len(rows.X) >= _SPLIT:
         last = np.arange(len(rows.X)) % _FIFTH == _FIFTH - 1
         rows, held_out = rows.take(~last), rows.take(last)
