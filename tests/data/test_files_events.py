@@ -87,6 +87,8 @@ def test_bad_stretches_and_boundaries(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match=r"2 trials left out \(S1_a-001: 'BAD_blink'.*; S1_a-003: 'bad_jump'"):
         made = read_files(path, events=BOTH, stop=1, on_bad="drop")
     assert [r.trial for r in made] == ["S1_a-002"]  # a boundary where a trial starts is not in it
+    with pytest.raises(ValueError, match=r"trial S1_a-001: 'boundary' at 4 s lies in it; pass on_bad='drop'"):
+        read_files(path, events={"left": "769"}, stop=4)
     kept = read_files(path, events=BOTH, stop=1, on_bad="keep")
     assert [r.info.get("bad", "")[:7] for r in kept] == ["'BAD_bl", "", "'bad_ju"]
     # what is asked for by name is no flaw

@@ -152,15 +152,19 @@ def read_spans(
 
 
 def _with_marks(span: Span, raw: mne.io.BaseRaw, on_bad: str) -> Span:
-    """The span with its stretches marked bad: windows leave them out; "drop" leaves out the trial, "keep" keeps all."""
+    """The span with its stretches marked bad: windows leave them out; "drop" leaves out the trial, "keep" keeps all.
+
+    A trial around an event that was interrupted is none: it is refused as other faulty trials are.
+    """
     first, last = (sample / float(raw.info["sfreq"]) for sample in extent(span, raw))
     marks = between(annotated(raw) if span.marked is None else span.marked, first, last)
     if not marks:
         return span
-    why = f"{marks[0][2]!r} at {marks[0][0] + first:g} s lies in it"
-    if on_bad == "raise" or (on_bad == "drop" and span.marked is None):
-        return replace(span, info={**span.info, KEY: marks})
-    return replace(span, why=span.why or why)
+    interrupted = [mark for mark in marks if mark[0] == mark[1] and span.marked is not None]
+    onset, _, name = (interrupted or marks)[0]
+    if interrupted or on_bad == "keep" or (on_bad == "drop" and span.marked is not None):
+        return replace(span, why=span.why or f"{name!r} at {onset + first:g} s lies in it")
+    return replace(span, info={**span.info, KEY: marks})
 
 
 def _with_lost(recording: Recording, left_out: Mapping[str, str], whose: Mapping[str, tuple[str, str]]) -> Recording:
