@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -41,6 +42,7 @@ def interpret(program: Program, X: Any, *, trace: bool = False, batch: int = 64)
     ValueError : X is not what the program was made for: see `trimcap.data.door.to_input`.
     """
     X = as_input(program, X)
+    program = replace(program, expects=None)  # they are through the door
     parts = [_run(program, X[i : i + batch], keep=trace) for i in range(0, max(len(X), 1), batch)]
     if not trace:
         return np.concatenate([p[program.output] for p in parts])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,7 @@ def _estimators(method: str | Estimator, percent: float) -> tuple[str, dict[str,
 
 
 def _seen(program: Program, X: NDArray[np.float32], batch: int) -> dict[str, Seen]:
+    program = replace(program, expects=None)  # the windows are through the door, and may be divided by gains
     seen = {value: Seen(v.size, len(X)) for value, v in program.values.items()}
     for start in range(0, len(X), batch):
         part = X[start : start + batch]
