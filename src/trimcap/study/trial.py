@@ -17,7 +17,6 @@ from trimcap._errors import VerifyError
 from trimcap.data.audit import Finding
 from trimcap.data.baseline import MAJORITY, Classified, baselines, classify
 from trimcap.data.door import aligned
-from trimcap.data.folds import Fold
 from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.study.choosing import choose
