@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -122,6 +122,7 @@ def compared(program: Program, quantized: Program, X: Any, *, batch: int = 16) -
 
 def _pairs(program: Program, quantized: Program, X: Array, common: list[str]) -> Iterator[tuple[str, Array, Array]]:
     """Name, real numbers and integers of every value; where an input's channels share a grid, in its unit."""
+    program, quantized = (replace(p, expects=None) for p in (program, quantized))  # X is through the door
     got, first = interpret(quantized, X, trace=True), quantize_input(quantized, X)
     yield program.input, X, first
     x = quantized.values[quantized.input]
