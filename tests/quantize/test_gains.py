@@ -195,3 +195,20 @@ def test_cortex_m_has_the_same_bits(uneven, tmp_path) -> None:
     folder = export(q, tmp_path / "net", golden=X[40:44])
     found = verify(folder, targets=["cortex-m4", "cortex-m7"], windows=X[:4])
     assert [row.status for row in found.rows] == ["passed", "passed"]
+
+
+def test_the_input_as_second_factor_is_named() -> None:
+    """The layer that stops the scales reads the input in second place: a note, no crash."""
+
+    class Second(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.out = nn.Conv1d(6, 6, 3, padding=1), nn.Linear(72, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.out((self.conv(x) + x).flatten(1))
+
+    X = np.random.default_rng(0).standard_normal((32, 6, 12)).astype(np.float32)
+    X[:, 2] *= 50
+    notes = quantize_network(trace(Second().eval(), torch.from_numpy(X[:2])), X).program.notes
+    assert any("layer 'add' (add) reads it" in note for note in notes)

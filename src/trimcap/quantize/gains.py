@@ -58,7 +58,7 @@ def absorb(program: Program, gains: Gains) -> Program:
             inputs = [where[name] for name in op.inputs]
             where[op.output] = inputs[0] if op.kind == "map" else run_op(program, op, inputs)
         elif touched:
-            met = _met(program, op, where[op.inputs[0]])
+            met = _met(program, op, where[touched[0]])
             weight = program.constant(op, "weight")
             name = f"{op.constants['weight']}.gained"
             constants[name] = (weight * by[met]).astype(np.float32)
