@@ -25,6 +25,10 @@ DemoOut = Annotated[Path, typer.Option("--out", help="Run folder.")]
 Twin = Annotated[
     bool, typer.Option("--leaky-twin", help="Also run the dense network under shuffled windows, to show the inflation.")
 ]
+Publish = Annotated[
+    Path | None, typer.Option("--publish", metavar="DIR", help="Write a folder for a repository: page, figures, CSV.")
+]
+Check = Annotated[bool, typer.Option("--check", help="RUN is a published folder: derive its tables again.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes, one trial each; default: all cores.")]
 
 
@@ -38,11 +42,26 @@ def demo(out: DemoOut = Path("runs/demo"), jobs: Jobs = None) -> Answer:
     return _study("demo", out, jobs)
 
 
-def report(run: RunFolder) -> Answer:
-    """Write report.html and report.md of a run again."""
+def report(run: RunFolder, publish: Publish = None, check: Check = False) -> Answer:
+    """Write report.html and report.md of a run again; or publish it, or check what was published."""
     from trimcap.study.report import report as write
 
+    if check:
+        from trimcap.study.publish import check_published
+
+        if publish is not None:
+            raise Misuse("--check and --publish do not go together: publish first, then check the published folder")
+        try:
+            lines = check_published(run)
+        except ValueError as error:
+            return Answer({"folder": run}, [], failed=str(error))
+        return Answer({"folder": run, "lines": lines}, [f"{run}: {lines} lines follow from the CSV files"])
     inputs.need(str(run), "run")
+    if publish is not None:
+        from trimcap.study.publish import publish as write_folder
+
+        page = write_folder(run, publish)
+        return Answer({"run": run, "page": page}, [f"published: {page}"])
     path = write(run)
     facts = {"run": run, "report": path, "markdown": path.with_suffix(".md")}
     return Answer(facts, [f"report: {path}"])

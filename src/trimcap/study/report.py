@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from trimcap._files import write_atomic
 from trimcap.study import figures, findings, tables
@@ -39,17 +40,30 @@ def report(folder: Path | str) -> Path:
     OSError : the folder can't be written.
     """
     folder = Path(folder)
+    facts = report_of(folder)
+    for section in facts["sections"]:
+        for figure in section.figures:
+            write_atomic(folder / "figures" / f"{figure.name}.png", figure.png)
+        if section.name in _FOR_PAPERS and section.tables:
+            write_atomic(folder / "tables" / f"{section.name}.tex", latex(section.tables[0], label=section.name))
+    write_atomic(folder / "report.md", render("report.md.j2", facts, html=False))
+    return write_atomic(folder / "report.html", render("report.html.j2", facts, html=True))
+
+
+def report_of(folder: Path | str) -> dict[str, Any]:
+    """What the pages of a run folder are made of: title, headline, verdict, tiles and sections.
+
+    Raises
+    ------
+    FileNotFoundError : no run folder, or no finished trial.
+    """
+    folder = Path(folder)
     whole = gather(folder)
     run, methods = trunk_of(whole), outcomes(whole)
     compared = findings.compared_with_dense(run)
     with figures.style():
         content = (*method_sections(whole, methods), *sections(run, compared, twin_section(run, folder)))
-    for section in content:
-        for figure in section.figures:
-            write_atomic(folder / "figures" / f"{figure.name}.png", figure.png)
-        if section.name in _FOR_PAPERS and section.tables:
-            write_atomic(folder / "tables" / f"{section.name}.tex", latex(section.tables[0], label=section.name))
-    facts = {
+    return {
         "title": run.recipe.report.title or run.recipe.name,
         "headline": method_headline(whole, methods) if methods else findings.headline(run, compared),
         "verdict": _verdict(run, compared),
@@ -57,8 +71,6 @@ def report(folder: Path | str) -> Path:
         "tiles": (*findings.tiles(run, compared), *method_tiles(whole, methods)),
         "sections": content,
     }
-    write_atomic(folder / "report.md", render("report.md.j2", facts, html=False))
-    return write_atomic(folder / "report.html", render("report.html.j2", facts, html=True))
 
 
 def sections(run: Gathered, compared: Mapping[str, Paired], twin: Section) -> tuple[Section, ...]:

@@ -241,8 +241,19 @@ def facts_table(run: Gathered) -> Table:
         ("data SHA-256", data["sha256"]),
         ("recipe SHA-256", run.header["hash"]),
         *((name, version) for name, version in run.header["versions"].items()),
+        *_machines(run),
     ]
     return Table("What was run.", ("what", "value"), tuple(rows))
+
+
+def _machines(run: Gathered) -> list[tuple[str, str]]:
+    """Processors, kernels and threads of the trials; where there are several, of how many."""
+    found: dict[tuple[tuple[str, str], ...], int] = {}
+    for trial in run.trials:
+        own = tuple(trial.get("machine", {}).items())
+        found[own] = found.get(own, 0) + 1
+    counted = f" ({{}} of {len(run.trials)} trials)" if len(found) > 1 else ""
+    return [(key, value + counted.format(n)) for own, n in found.items() for key, value in own]
 
 
 def _split_rows(protocol: Mapping[str, object]) -> list[tuple[str, str]]:

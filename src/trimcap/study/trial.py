@@ -22,6 +22,7 @@ from trimcap.data.windows import Windows
 from trimcap.study.choosing import choose
 from trimcap.study.evidence import electrode_evidence
 from trimcap.study.integers import FIDELITY
+from trimcap.study.machine import machine
 from trimcap.study.plan import ancestors, plan_of
 from trimcap.study.prepare import Prepared, folds_of
 from trimcap.study.recipe import Recipe
@@ -240,6 +241,7 @@ def _facts(
         "ledger": task.fold.ledger.to_rows(),
         "warnings": {name: made["warnings"] for name, made in built.items() if made.get("warnings")},
         "choice": None if choice is None else {key: choice[key] for key in ("chosen", "compared", "inner_folds")},
+        "machine": machine(),
         "seconds": sum(f.get("seconds", 0) for f in (*built.values(), choice or {})),
     }
 

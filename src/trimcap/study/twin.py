@@ -120,7 +120,7 @@ def twin_section(run: Gathered, folder: Path | str) -> Section:
         FOLDER,
         title,
         text=(_said(found[0]), *_unfinished(twin)),
-        tables=(_table(run, twin, found),),
+        tables=(inflation_table(run, twin, found),),
         figures=(twin_figure(found),),
     )
 
@@ -156,7 +156,8 @@ def _accuracies(subjects: pd.DataFrame) -> pd.DataFrame:
     return (sums.hits / sums.n).unstack("stage")
 
 
-def _table(run: Gathered, twin: Gathered, found: tuple[Inflation, ...]) -> Table:
+def inflation_table(run: Gathered, twin: Gathered, found: tuple[Inflation, ...]) -> Table:
+    """Honest and leaky accuracy of every classifier, and the difference."""
     rows = []
     for one in found:
         low, high = one.paired.interval

@@ -1,0 +1,157 @@
+"""A run as a folder for a repository: a readable page, its figures, and tables from which its numbers follow again."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from trimcap._files import make_folder, write_atomic, write_json
+from trimcap.study import findings, tables
+from trimcap.study import method_tables as methods
+from trimcap.study.gathered import Gathered, gather
+from trimcap.study.layout import Section, Table
+from trimcap.study.method_report import method_headline
+from trimcap.study.method_results import outcomes, trunk_of
+from trimcap.study.pages import markdown_text, render
+from trimcap.study.recipe import Recipe
+from trimcap.study.report import report_of
+from trimcap.study.store import RunFolder, write_csv
+from trimcap.study.twin import FOLDER, inflation_table, inflations
+
+#: what was run; with it a folder is a published one
+FACTS = "study.json"
+#: rows of a table that a page shows; a longer one is a CSV beside it
+_MOST = 60
+#: parts of a run's header that tables ask for
+_HEADER = ("name", "hash", "recipe", "text", "versions", "data", "protocol")
+
+
+def publish(run: Path | str, folder: Path | str) -> Path:
+    """Write a run's `README.md`, `figures/`, `results.csv`, `subjects.csv` and what else its numbers follow from.
+
+    `results.csv` has a row for every fold, seed and stage, `subjects.csv` for every subject as well; `study.json` says
+    what was run. `check_published` derives the page's tables from these alone. Tables of more than 60 rows, as of the
+    audit, become CSV files. A leaky twin is in `leaky/`.
+
+    Parameters
+    ----------
+    run : a run folder with at least one finished trial
+    folder : made if it is not there; files of these names are replaced
+
+    Returns
+    -------
+    path of `README.md`
+
+    Raises
+    ------
+    FileNotFoundError : no run folder, or no finished trial. OSError : the folder can't be written.
+    """
+    run, folder = Path(run), make_folder(folder)
+    facts = report_of(run)
+    _tables_of(run, folder)
+    if (run / FOLDER / "subjects.csv").is_file():
+        _tables_of(run / FOLDER, folder / FOLDER)
+    for section in facts["sections"]:
+        for figure in section.figures:
+            write_atomic(folder / "figures" / f"{figure.name}.png", _small(figure.png))
+    sections = tuple(_readable(section, folder) for section in facts["sections"])
+    return write_atomic(folder / "README.md", render("report.md.j2", facts | {"sections": sections}, html=False))
+
+
+def check_published(folder: Path | str) -> int:
+    """How many lines of tables and sentences of a published page follow from the CSV files beside it: all of them.
+
+    Raises
+    ------
+    FileNotFoundError : no published folder. ValueError : names the first line that is not on the page.
+    """
+    folder = Path(folder)
+    page = set((folder / "README.md").read_text(encoding="utf-8").splitlines())
+    lines = list(_derived(folder))
+    for line in lines:
+        if line not in page:
+            raise ValueError(
+                f"{folder / 'README.md'} does not say what its CSV files give: {line!r}. Publish the run again by "
+                "`trimcap report RUN --publish DIR`"
+            )
+    return len(lines)
+
+
+def _derived(folder: Path) -> Iterator[str]:
+    """Lines that a page must have."""
+    whole = _published(folder)
+    run, found = trunk_of(whole), outcomes(whole)
+    compared = findings.compared_with_dense(run)
+    yield f"**{markdown_text(method_headline(whole, found) if found else findings.headline(run, compared))}**"
+    pair = compared.get(run.final)
+    for said in (*tables.baselines_said(run), findings.power_said(pair) if pair else ""):
+        if said:
+            yield markdown_text(said)
+    shown: list[Table | None] = [tables.accuracy_table(run), tables.cost_table(run), tables.subject_table(run)]
+    if compared:
+        shown.append(tables.comparison_table(run, compared))
+    if found:
+        shown += [make(whole, found) for make in (methods.pivot_table, methods.outcome_table, methods.scores_table)]
+        shown += [methods.against_table(whole, found), methods.budget_table(whole, found)]
+    if (folder / FOLDER).is_dir():
+        twin = _published(folder / FOLDER)
+        shown.append(inflation_table(run, twin, inflations(run, twin)))
+    for table in shown:
+        for row in table.rows if table is not None and len(table.rows) <= _MOST else ():
+            yield f"| {' | '.join(map(markdown_text, row))} |"
+
+
+def _published(folder: Path) -> Gathered:
+    """What tables need, from the files of a published folder."""
+    path = folder / FACTS
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"'{folder}' is no published run: it has no {FACTS}. Make one by `trimcap report RUN --publish DIR`"
+        )
+    header = json.loads(path.read_text(encoding="utf-8"))
+    run = RunFolder(folder)
+    return Gathered(
+        header=header,
+        recipe=Recipe.model_validate(header["recipe"]),
+        results=run.results(),
+        subjects=run.subjects(),
+        trials=(),
+        confusion={},
+        histories={},
+        evidence={},
+    )
+
+
+def _tables_of(run: Path, folder: Path) -> None:
+    whole = gather(run)
+    make_folder(folder)
+    write_json(folder / FACTS, {key: whole.header[key] for key in _HEADER})
+    for name in ("results.csv", "subjects.csv"):
+        write_atomic(folder / name, (run / name).read_bytes())
+
+
+def _readable(section: Section, folder: Path) -> Section:
+    """A section without long tables, which become files."""
+    shown, said = list[Table](), list(section.text)
+    for number, table in enumerate(section.tables, start=1):
+        if len(table.rows) <= _MOST:
+            shown.append(table)
+            continue
+        name = f"{section.name}-{number}.csv"
+        rows: list[dict[str, Any]] = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+        write_csv(folder / name, rows)
+        said.append(f"{table.caption.rstrip('.')}: {len(rows):,} rows, in the file {name}. {table.note}".strip())
+    return replace(section, text=tuple(said), tables=tuple(shown))
+
+
+def _small(png: bytes) -> bytes:
+    """The picture with a palette of 256 colours, if that takes less."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    return min(png, out.getvalue(), key=len)

@@ -1,0 +1,71 @@
+"""A published folder: its page follows from its CSV files, and says so if it does not."""
+
+import shutil
+
+import pandas as pd
+import pytest
+from fabricated import make_run
+from typer.testing import CliRunner
+
+from trimcap.cli import app
+from trimcap.study.machine import machine
+from trimcap.study.publish import check_published, publish
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    place = tmp_path_factory.mktemp("publish")
+    publish(make_run(place / "run").path, place / "page")
+    return place / "page"
+
+
+def test_every_table_follows_from_the_files(published):
+    page = (published / "README.md").read_text()
+    assert check_published(published) > 26 + 8
+    assert {path.name for path in published.iterdir()} >= {"results.csv", "subjects.csv", "study.json", "figures"}
+    subjects = pd.read_csv(published / "subjects.csv")
+    assert len(subjects.groupby(["subject", "seed", "stage"])) == len(subjects) == 26 * 2 * 8
+    mean = subjects[subjects.stage == "C"].groupby("subject").accuracy.mean()
+    assert f"| C | {mean.mean():.3f} ± {mean.std():.3f} |" in page
+    assert "With 26 subjects and this spread of differences (standard deviation " in page
+
+
+def test_long_tables_are_files_and_pictures_small(published, monkeypatch, tmp_path):
+    for picture in (published / "figures").iterdir():
+        assert f"figures/{picture.name}" in (published / "README.md").read_text()
+        assert picture.stat().st_size < 150_000
+    monkeypatch.setattr("trimcap.study.publish._MOST", 5)
+    publish(make_run(tmp_path / "run", n_subjects=8).path, tmp_path / "page")
+    page = (tmp_path / "page" / "README.md").read_text()
+    assert "8 rows, in the file subjects-1.csv" in page
+    assert "| Subject03 |" not in page
+    assert len(pd.read_csv(tmp_path / "page" / "subjects-1.csv")) == 8
+    assert len(pd.read_csv(tmp_path / "page" / "subjects.csv")) == 8 * 2 * 8
+
+
+@pytest.mark.parametrize(("name", "column"), [("subjects.csv", "accuracy"), ("results.csv", "macs")])
+def test_a_changed_number_is_found(published, tmp_path, name, column):
+    copy = tmp_path / "copy"
+    shutil.copytree(published, copy)
+    table = pd.read_csv(copy / name)
+    table.loc[table.stage == "C", column] *= 0.9
+    table.to_csv(copy / name, index=False)
+    with pytest.raises(ValueError, match="does not say what its CSV files give"):
+        check_published(copy)
+
+
+def test_the_command_publishes_and_checks(tmp_path):
+    run, page = make_run(tmp_path / "run", n_subjects=8).path, str(tmp_path / "page")
+    assert CliRunner().invoke(app, ["report", str(run), "--publish", page]).exit_code == 0
+    checked = CliRunner().invoke(app, ["report", page, "--check"])
+    assert (checked.exit_code, "lines follow from the CSV files" in checked.output) == (0, True)
+    (tmp_path / "page" / "README.md").write_text("nothing")
+    assert CliRunner().invoke(app, ["report", page, "--check"]).exit_code != 0
+
+
+def test_the_machine_is_said_in_words(monkeypatch):
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    found = machine()
+    assert set(found) == {"processor", "kernels", "threads"}
+    assert all(word in found["kernels"] for word in ("PyTorch", "NumPy", "ONEDNN_MAX_CPU_ISA=AVX2"))
+    assert "(" in found["processor"]
