@@ -11,7 +11,7 @@ from trimcap import __version__
 
 VERBS = (
     "demo", "run", "train", "inspect", "cost", "prune", "quantize", "export", "verify", "evaluate", "report",
-    "split", "audit", "controls", "criteria", "sensitivity", "electrodes", "mask",
+    "split", "audit", "controls", "baselines", "criteria", "sensitivity", "electrodes", "mask",
 )  # fmt: skip
 DATA = ("prepare", "info", "fetch", "check", "sets", "cache")
 HEAVY = ("torch", "mne", "pandas", "numpy", "scipy", "sklearn", "matplotlib")

@@ -10,6 +10,7 @@ import typer
 from trimcap import __version__
 from trimcap.cli.answer import verb
 from trimcap.cli.auditing import audit
+from trimcap.cli.baselines import baselines
 from trimcap.cli.compiling import export, quantize, verify
 from trimcap.cli.controls import controls
 from trimcap.cli.criteria import criteria
@@ -59,7 +60,7 @@ app.command()(
     )
 )
 for function in (
-    inspect, cost, prune, mask, quantize, export, verify, evaluate, report, split, audit, controls,
+    inspect, cost, prune, mask, quantize, export, verify, evaluate, report, split, audit, controls, baselines,
     criteria, sensitivity, electrodes,
 ):  # fmt: skip
     app.command()(verb(function))

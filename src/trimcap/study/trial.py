@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from trimcap._errors import VerifyError
 from trimcap.data.audit import Finding
-from trimcap.data.baseline import MAJORITY, Classified, baselines, classify
 from trimcap.data.door import aligned
 from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
+from trimcap.study.baselines import classified, names_of
 from trimcap.study.choosing import choose
 from trimcap.study.evidence import electrode_evidence
 from trimcap.study.integers import FIDELITY
@@ -80,8 +80,7 @@ def run_trial(
         if stage.is_network:
             states[stage.name] = made[stage.name]
     _evidence(task, {s.name: states[s.name] for s in stages if s.name in states and not s.method})
-    names = (MAJORITY, *baselines(prepared.windows, signal=recipe.baselines.signal))
-    evaluated = {name: _evaluated(task, name, states) for name in (*names, *states)}
+    evaluated = {name: _evaluated(task, name, states) for name in (*names_of(recipe, prepared.windows), *states)}
     facts = folder.write("trial", _facts(task, built, evaluated, choice))
     forget(recipe, folder)
     return facts
@@ -139,7 +138,7 @@ def _evaluated(task: Task, name: str, states: dict[str, State]) -> dict[str, Any
     before = len(task.fold.ledger)
     scores: dict[str, Any]
     if name in BASELINES:
-        found = _baseline(task, name)
+        found = classified(task.fold, name)
         test, p, scores = found.test, found.probabilities, dict(found.facts)
     else:
         predictor = _predictor(states[name])
@@ -156,14 +155,6 @@ def _evaluated(task: Task, name: str, states: dict[str, State]) -> dict[str, Any
     return task.folder.write(
         piece, {**row, **scores, "subjects": subjects, "ledger": task.fold.ledger.since(before).to_rows()}
     )
-
-
-def _baseline(task: Task, name: str) -> Classified:
-    if name != MAJORITY:
-        return classify(task.fold, name)
-    counts = np.bincount(task.train.y, minlength=len(task.train.classes))
-    test = task.fold.test.open("evaluate", name)
-    return Classified(test, np.tile(counts / counts.sum(), (len(test), 1)), {})
 
 
 def _predictor(state: State) -> Callable[[Windows], Logits]:
