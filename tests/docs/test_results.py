@@ -6,6 +6,11 @@ import re
 from pathlib import Path
 
 import pandas as pd
+import pytest
+
+from trimcap.study.layout import number, points, probability
+from trimcap.study.publish import FACTS, check_published
+from trimcap.study.statistics import compare
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -72,3 +77,48 @@ def test_arms_from_scratch_that_end_alike():
     alike = [int((hashes("epochs", s) == hashes("MACs", s)).sum()) for s in (30, 50, 80)]
     assert len(hashes("MACs", 80)) == 25
     assert f"{alike[0]}, {alike[1]} and {alike[2]} of 25 networks are the same in both arms from scratch" in page
+
+
+RESULTS = sorted(path for path in (DOCS / "results").iterdir() if path.is_dir())
+PUBLISHED = [path for path in RESULTS if (path / FACTS).is_file()]
+NOTED = [path for path in RESULTS if (path / "baselines.csv").is_file()]
+
+
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda path: path.name)
+def test_published_pages_follow_from_their_files(folder):
+    assert check_published(folder) > 20
+
+
+@pytest.mark.parametrize("folder", NOTED, ids=lambda path: path.name)
+def test_older_pages_say_what_their_baselines_would_be(folder):
+    """The note's numbers from `baselines.csv` and the page's own scores of every subject."""
+    text = (folder / "README.md").read_text()
+    new = pd.read_csv(folder / "baselines.csv", dtype={"subject": str})
+    new = new.pivot_table(index="subject", columns="stage", values="accuracy")
+    section = text.partition("## Every subject")[2].partition("\n## ")[0]
+    head, *lines = [line for line in section.splitlines() if line.startswith("|")]
+    names = [cell.strip() for cell in head.strip("|").split("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[1:]]
+    old = pd.DataFrame(cells, columns=names).set_index("subject").astype(float)
+    assert set(old.index) == set(new.index)
+    pair, before = (compare(old.dense, one.loc[old.index, "linear baseline"]) for one in (new, old))
+    low, high = pair.interval
+    linear, neighbours = (number(float(new[name].mean())) for name in ("linear baseline", "nearest neighbours"))
+    assert f"On exactly that input they have {linear} and {neighbours} " in text
+    assert (
+        f"Dense minus linear is {points(pair.difference)} points ({points(low)} … {points(high)}, "
+        f"p = {probability(pair.t_p)}), where the tables below give {points(before.difference)} "
+        f"(p = {probability(before.t_p)})."
+    ) in text
+
+
+@pytest.mark.parametrize(
+    "folder", [path for path in NOTED if (path / "subjects.csv").is_file()], ids=lambda path: path.name
+)
+def test_older_pages_with_subjects_follow_from_them(folder):
+    subjects = pd.read_csv(folder / "subjects.csv", dtype={"subject": str})
+    text = (folder / "README.md").read_text()
+    for stage, own in subjects.groupby("stage"):
+        mean = own.groupby("subject").accuracy.mean()
+        if f"| {stage} |" in text:
+            assert f"{mean.mean():.3f} ± {mean.std():.3f}" in text

@@ -12,8 +12,9 @@ from trimcap.study import pruning, trial
 from trimcap.study.folding import protocol_facts
 from trimcap.study.plan import ancestors, plan_of
 from trimcap.study.prepare import prepare
-from trimcap.study.recipe import parse_recipe
+from trimcap.study.recipe import load_recipe, parse_recipe
 from trimcap.study.run import run
+from trimcap.study.shipped import shipped
 from trimcap.study.store import slug
 
 # ---- the plan ----
@@ -240,3 +241,32 @@ steps = [{out}]
     rows = rows_of(run(recipe(text), tmp_path / "r", only=[(0, 3)]))
     assert (rows["verified: C"]["verified"], rows["verified: C"]["verified_windows"]) == ("within 1e-05 (host)", 4)
     assert (rows["not verified: C"]["verified"], rows["not verified: C"]["verified_windows"]) == ("", None)
+
+
+def test_the_dense_network_trained_on_is_a_method_that_prunes_nothing(tmp_path):
+    text = """
+[compare]
+[[compare.methods]]
+name = "trained on"
+steps = [{kind = "recover", epochs = 3, batch_size = 8}]
+[[compare.methods]]
+name = "distilled"
+steps = [{kind = "recover", epochs = 3, batch_size = 8, arm = "distil"}]
+"""
+    folder = run(recipe(text), tmp_path / "r", only=[(0, 3)])
+    rows = rows_of(folder)
+    dense, on, distilled = (rows[name] for name in ("dense", "trained on: recovered", "distilled: recovered"))
+    assert {row["parameters"] for row in (dense, on, distilled)} == {dense["parameters"]}
+    assert on["budget_epochs"] == distilled["budget_epochs"] == dense["budget_epochs"] + 3
+    assert len({row["sha256"] for row in (dense, on, distilled)}) == 3
+
+
+def test_the_controls_of_the_distilled_study_differ_in_one_thing_each():
+    study, controls = (load_recipe(shipped()[f"ijcnn-eegmat-ccnn-{name}"]) for name in ("distil", "controls"))
+    theirs, ours = study.model_dump(), controls.model_dump()
+    assert {key for key in ours if ours[key] != theirs[key]} == {"name", "compare", "report"}
+    own, random, longer, _ = (method.at(0.8 if method.asks else None) for method in controls.compare.methods)
+    assert own == study.compare.methods[0].at(0.8)
+    assert random[0].model_copy(update={"saliency": "l1"}) == own[0]
+    assert random[1:] == own[1:]
+    assert longer[0].epochs == own[1].epochs

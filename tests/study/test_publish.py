@@ -1,6 +1,8 @@
 """A published folder: its page follows from its CSV files, and says so if it does not."""
 
+import os
 import shutil
+import sys
 
 import pandas as pd
 import pytest
@@ -69,3 +71,15 @@ def test_the_machine_is_said_in_words(monkeypatch):
     assert set(found) == {"processor", "kernels", "threads"}
     assert all(word in found["kernels"] for word in ("PyTorch", "NumPy", "ONEDNN_MAX_CPU_ISA=AVX2"))
     assert "(" in found["processor"]
+
+
+def test_portable_kernels_are_chosen_before_pytorch_is_loaded_or_refused(monkeypatch):
+    from trimcap.cli import studies
+
+    refused = CliRunner().invoke(app, ["run", "demo", "--portable"])
+    assert refused.exit_code == 2
+    for name in studies._PORTABLE:
+        monkeypatch.setenv(name, "")
+    monkeypatch.delitem(sys.modules, "torch")
+    studies._only_portable()
+    assert os.environ["ONEDNN_MAX_CPU_ISA"] == "AVX2"

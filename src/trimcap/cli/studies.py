@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,8 +33,20 @@ Check = Annotated[bool, typer.Option("--check", help="RUN is a published folder:
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes, one trial each; default: all cores.")]
 
 
-def run(recipe: RecipeFile, out: Out = None, jobs: Jobs = None, leaky_twin: Twin = False) -> Answer:
+Portable = Annotated[
+    bool,
+    typer.Option("--portable", help="Only kernels that every processor with AVX2 has: up to 1.4× slower."),
+]
+#: variables that keep PyTorch, oneDNN and MKL to kernels that do not depend on the processor
+_PORTABLE = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "COMPATIBLE"}
+
+
+def run(
+    recipe: RecipeFile, out: Out = None, jobs: Jobs = None, leaky_twin: Twin = False, portable: Portable = False
+) -> Answer:
     """Run a recipe: train, compress, export, verify, evaluate, report. Goes on where it was interrupted."""
+    if portable:
+        _only_portable()
     return _study(recipe, out, jobs, twin=leaky_twin)
 
 
@@ -65,6 +78,15 @@ def report(run: RunFolder, publish: Publish = None, check: Check = False) -> Ans
     path = write(run)
     facts = {"run": run, "report": path, "markdown": path.with_suffix(".md")}
     return Answer(facts, [f"report: {path}"])
+
+
+def _only_portable() -> None:
+    """Choose kernels, which libraries read when they are loaded."""
+    if "torch" in sys.modules:
+        raise Misuse(
+            "--portable comes too late: PyTorch is loaded already and has chosen its kernels; use a new process"
+        )
+    os.environ.update(_PORTABLE)
 
 
 def _study(recipe: str, out: Path | None, jobs: int | None, *, twin: bool = False) -> Answer:
