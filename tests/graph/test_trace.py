@@ -129,7 +129,7 @@ def test_randomness_in_evaluation_mode_is_refused():
         def forward(self, x):
             return x.flatten(1)[:, :2] + torch.rand(1)
 
-    with pytest.raises(TraceError, match="differs from the model"):
+    with pytest.raises(TraceError, match=r"draws random numbers in evaluation mode at top level \(rand\)"):
         trace(Noisy(), torch.randn(2, 3, 4))
 
 
@@ -271,6 +271,7 @@ def test_a_layer_that_limits_its_own_weight_becomes_plain_with_a_rule():
     assert isinstance(model[1], Limited)
     assert torch.equal(model[1].weight, before)
     assert [(c.tensor, c.kind, c.dim, c.value) for c in network.constraints] == [("1.weight", "max_norm", 0, 0.5)]
+    assert network.notes == ()
     assert network.tensors["1.weight"].flatten(1).norm(dim=1).max() <= 0.5 + 1e-6
     assert (network(x) - model.eval()(x)).abs().max() < 1e-6
 
@@ -310,7 +311,7 @@ def test_values_assigned_into_part_of_a_tensor_are_followed():
             return self.head(self.norm(x + y).mean(-1))
 
     network = trace(Assigned(), torch.randn(2, 4, 16))
-    assert any("assigns into parts" in note for note in network.notes)
+    assert network.notes == ()
     assert {n.kind for n in network.nodes} >= {"batch_norm", "slice_scatter"}
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from trimcap._errors import TraceError
-from trimcap.graph.network import Node, Ref
+from trimcap.graph.network import Node, Ref, refs
 from trimcap.graph.rules import ELEMENTWISE, RULES
 
 #: what a number of a graph that depends on the batch may be computed by
@@ -35,7 +36,7 @@ _MORE = frozenset(
     """
     _native_batch_norm_legit _native_batch_norm_legit_no_training _safe_softmax _unsafe_index _unsafe_view
     absolute acosh addbmm addmv addr alias arccos arcsin arctan asinh atanh atleast_1d atleast_2d atleast_3d
-    bartlett_window bilinear bitwise_xor blackman_window bucketize cdist chain_matmul channel_shuffle
+    bartlett_window bilinear diagonal_scatter bitwise_xor blackman_window bucketize cdist chain_matmul channel_shuffle
     conj_physical convolution copysign corrcoef cosine_similarity count_nonzero cov cross cummax cummin deg2rad
     diag diag_embed diagonal diff digamma divide dsplit dstack empty_like erfinv fft_fft2 fft_fftfreq fft_fftn
     fft_fftshift fft_hfft fft_ifft2 fft_ifftn fft_ifftshift fft_ihfft fft_irfft2 fft_irfftn fft_rfft2 fft_rfftfreq
@@ -93,6 +94,8 @@ def misused(node: Node) -> str:
     TraceError : its operation is not allowed.
     """
     function = operation(node.op)
+    if node.training:
+        return _misused_in_training(node) or misused(replace(node, training=()))
     if node.op in NUMBERS or node.op == "getitem":
         first = isinstance(node.arg(0), Ref) if node.op == "getitem" else True
         rest = node.args[1:] if node.op == "getitem" else node.args
@@ -113,6 +116,16 @@ def misused(node: Node) -> str:
             return f"its argument '{name}' is missing"
     wrong = [name for name, value in given.items() if not _fits(value, str(names[name].real_type))]
     return f"its argument '{wrong[0]}' is {repr(given[wrong[0]])[:80]}" if wrong else ""
+
+
+def _misused_in_training(node: Node) -> str:
+    """Why the arguments of training mode are none; "" if they are."""
+    for entry in node.training:
+        place = entry[0] if isinstance(entry, tuple) and len(entry) == 2 else None
+        there = (type(place) is int and 0 <= place < len(node.args)) or (type(place) is str and place in node.kwargs)
+        if not there or any(refs(entry)):
+            return f"in training it would change {repr(entry)[:80]}, which is no argument of it"
+    return misused(replace(node.in_training(), training=()))
 
 
 def _fits(value: Any, kind: str) -> bool:

@@ -13,6 +13,7 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from trimcap._errors import TraceError
+from trimcap.graph.liveness import DROPOUTS
 from trimcap.graph.network import Network, Node, Ref, map_refs
 
 _RESHAPES = {"view", "reshape", "_unsafe_view", "flatten", "unflatten", "unsqueeze", "squeeze"}
@@ -22,6 +23,20 @@ _JOINS = {"hstack": 1, "dstack": 2}
 _IDENTITIES = {"contiguous", "clone", "alias", "lift_fresh_copy", "_to_copy"}
 _CASTS = {"to", "type_as", "_to_copy"}
 CREATED = {"zeros", "ones", "full", "empty", "arange", "eye", "linspace", "scalar_tensor", "hann_window"}
+#: position of the "are we training" argument, by operation
+_TRAINING_ARGUMENT = {
+    "batch_norm": 5,
+    "instance_norm": 5,
+    "rrelu": 3,
+    "dropout": 2,
+    "feature_dropout": 2,
+    "alpha_dropout": 2,
+    "feature_alpha_dropout": 2,
+    "gru": 6,
+    "lstm": 6,
+    "rnn_tanh": 6,
+    "rnn_relu": 6,
+}
 _DROPPED_KWARGS = {"device", "pin_memory", "layout", "memory_format"}
 
 
@@ -69,9 +84,9 @@ def _node(node: fx.Node, names: Mapping[str, str]) -> Node:
         same = value.dtype == node.all_input_nodes[0].meta["val"].dtype
         dtype = {} if same else {"dtype": str(value.dtype).removeprefix("torch.")}
         return replace(result, op="aten._to_copy.default", args=args[:1], kwargs=dtype)
-    if result.kind == "_native_batch_norm_legit_no_training":  # three results, of which evaluation has one
-        args = (*args[:5], False, *args[5:], True)
-        return replace(result, op="aten.batch_norm.default", args=args, shape=result.shape[0])
+    place = _TRAINING_ARGUMENT.get(result.kind)
+    if place is not None and result.arg(place) is False:
+        return replace(result, training=((place, True),))
     if result.kind in CREATED and isinstance(value, torch.Tensor):
         # numbers without a type are float here and counts there; the network runs in other precisions too
         return replace(result, kwargs={**kwargs, "dtype": str(value.dtype).removeprefix("torch.")})
@@ -87,6 +102,10 @@ def _by_its_usual_name(node: Node, rank: int) -> Node:
     """Names that few use, as the operation that does the same; `rank` of what is read."""
     if node.op in ("aten.max.other", "aten.min.other"):
         return replace(node, op=f"aten.{node.kind}imum.default")
+    if node.op == "aten.zero.default":
+        return replace(node, op="aten.zeros_like.default")
+    if node.op == "aten.fill.Scalar":
+        return replace(node, op="aten.full_like.default")
     if node.kind in ("movedim", "moveaxis", "swapdims", "swapaxes"):
         return replace(node, op="aten.permute.default", args=(node.args[0], _order(node, rank)))
     if node.kind == "tile":
@@ -187,13 +206,12 @@ def simplify(network: Network) -> Network:
         else:
             nodes.append(node)
     output = renamed.get(network.output, network.output)
-    return _drop_unused(replace(network, nodes=tuple(nodes), output=output))
+    return drop_unused(replace(network, nodes=tuple(nodes), output=output))
 
 
 def _does_nothing(node: Node, network: Network) -> bool:
-    if node.kind == "getitem":  # of the only result of an operation
-        source = network.node[node.inputs[0]]
-        return source.kind == "batch_norm"
+    if node.kind in DROPOUTS:  # one that is off
+        return node.arg(2) is False and not node.training
     if node.kind in _IDENTITIES:
         return "dtype" not in node.kwargs and len(node.args) < 2
     if node.kind == "detach":  # of a result it stops gradients, which training must keep
@@ -205,7 +223,8 @@ def _does_nothing(node: Node, network: Network) -> bool:
     return False
 
 
-def _drop_unused(network: Network) -> Network:
+def drop_unused(network: Network) -> Network:
+    """The network without operations and tensors that its output does not need."""
     needed = {network.output}
     kept = []
     for node in reversed(network.nodes):

@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _WeightNorm
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from trimcap.graph.module import NetworkModule
 from trimcap.graph.network import Constraint
@@ -26,7 +29,8 @@ def bake(model: nn.Module) -> tuple[tuple[str, ...], tuple[Constraint, ...]]:
 
     Max-norm parametrizations are recognised by their bound (attribute `max_value`, `max_norm`, …) and by what they do
     to weights beyond and within it, weight norm by its class. Any other parametrization is baked too, and a note says
-    that training does not re-impose it.
+    that training does not re-impose it. So are weights that a hook computes: weight norm and spectral norm of
+    `torch.nn.utils`, and masks of `torch.nn.utils.prune`.
     """
     notes: list[str] = []
     rules: list[Constraint] = []
@@ -34,6 +38,10 @@ def bake(model: nn.Module) -> tuple[tuple[str, ...], tuple[Constraint, ...]]:
         if isinstance(module, NetworkModule):  # traced before; its weight norm is a parametrization, its max-norm not
             bounds = (rule for rule in module.network.constraints if rule.kind == "max_norm")
             rules += [replace(rule, tensor=f"{path}.{rule.tensor}" if path else rule.tensor) for rule in bounds]
+        for key, hook in list(module._forward_pre_hooks.items()):
+            if isinstance(hook, WeightNorm | SpectralNorm | BasePruningMethod):
+                del module._forward_pre_hooks[key]
+                _bake_hook(path, module, hook, notes, rules)
         limit = _limits_itself(path, module)
         if limit is not None:
             rules.append(limit)
@@ -50,6 +58,24 @@ def bake(model: nn.Module) -> tuple[tuple[str, ...], tuple[Constraint, ...]]:
                             "weights; training does not re-impose it"
                         )
     return tuple(notes), tuple(rules)
+
+
+def _bake_hook(path: str, module: nn.Module, hook: Any, notes: list[str], rules: list[Constraint]) -> None:
+    """The weight that a hook of torch computes before every forward, as a plain parameter."""
+    leaf = hook._tensor_name if isinstance(hook, BasePruningMethod) else hook.name
+    tensor = f"{path}.{leaf}" if path else leaf
+    trained = any(p.requires_grad for n, p in module.named_parameters(recurse=False) if n.startswith(f"{leaf}_"))
+    hook.remove(module)
+    getattr(module, leaf).requires_grad_(trained)
+    if isinstance(hook, WeightNorm):
+        rules.append(Constraint(tensor, "weight_norm", dim=hook.dim))
+    elif isinstance(hook, SpectralNorm):
+        notes.append(f"'{tensor}': spectral norm was baked into the weights; training does not re-impose it")
+    else:
+        notes.append(
+            f"'{tensor}': the zeros of torch.nn.utils.prune were baked into the weights; training may bring them back, "
+            "unless fit is given masks"
+        )
 
 
 def _unwrap(module: nn.Module) -> dict[str, list[nn.Module]]:

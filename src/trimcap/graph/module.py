@@ -15,19 +15,6 @@ from trimcap.graph.allowed import DTYPES, operation
 from trimcap.graph.max_norm import watch
 from trimcap.graph.network import Network, Node, Ref, map_refs
 
-#: position of the "are we training" argument, by operation
-_TRAINING_ARGUMENT = {
-    "batch_norm": 5,
-    "dropout": 2,
-    "feature_dropout": 2,
-    "alpha_dropout": 2,
-    "feature_alpha_dropout": 2,
-    "gru": 6,
-    "lstm": 6,
-    "rnn_tanh": 6,
-    "rnn_relu": 6,
-}
-
 _CREATED = {"zeros", "ones", "full", "empty", "arange", "eye", "linspace", "scalar_tensor", "hann_window"}
 
 
@@ -40,13 +27,16 @@ def execute(
     node: Node, function: Callable[..., Any], values: Mapping[str, Any], like: Tensor, training: bool = False
 ) -> Any:
     """The result of one node on `values`; created tensors go where `like` is."""
+    node = node.in_training() if training else node
     args = map_refs(node.args, values.__getitem__)
     kwargs = {k: map_refs(v, values.__getitem__) for k, v in node.kwargs.items()}
     if node.kind in _CREATED:
         kwargs = {**kwargs, "dtype": _dtype(kwargs.get("dtype"), like), "device": like.device}
     elif "dtype" in kwargs:
         kwargs["dtype"] = _dtype(kwargs["dtype"], like)
-    return function(*_for_mode(node, args, training), **kwargs)
+    if node.kind == "batch_norm" and isinstance(node.arg(6), Ref):
+        args = (*args[:6], _cumulated(args[6], counted=bool(args[5])), *args[7:])
+    return function(*args, **kwargs)
 
 
 class NetworkModule(nn.Module):
@@ -110,8 +100,11 @@ class NetworkModule(nn.Module):
 
     def run(self, *inputs: Tensor, keep: bool = False) -> dict[str, Any]:
         """Execute all nodes; with `keep` every intermediate result is returned, else only what is alive."""
-        env: dict[str, Any] = dict(zip(self.network.inputs, inputs, strict=True))
-        env.update({name: self.tensor(name) for name in self.network.tensors})
+        env: dict[str, Any] = {name: self.tensor(name) for name in self.network.tensors}
+        own = next((t.dtype for t in env.values() if t.is_floating_point()), torch.float32)
+        # windows are float32; the network computes in its own precision
+        inputs = tuple(x.to(own) if x.dtype == torch.float32 else x for x in inputs)
+        env.update(zip(self.network.inputs, inputs, strict=True))
         for node, function in self._steps:
             env[node.name] = execute(node, function, env, inputs[0], self.training)
             if not keep:
@@ -160,13 +153,13 @@ def _weight_normed(*leaves: str) -> nn.Module:
     return owner
 
 
-def _for_mode(node: Node, args: tuple[Any, ...], training: bool) -> tuple[Any, ...]:
-    position = _TRAINING_ARGUMENT.get(node.kind)
-    if position is None or len(args) <= position:
-        return args
-    if node.kind == "batch_norm" and args[3] is None:  # no running statistics: the batch's own in both modes
-        return args
-    return (*args[:position], training, *args[position + 1 :])
+@torch.no_grad()
+def _cumulated(counter: Tensor, *, counted: bool) -> float:
+    """The momentum of a batch norm that averages all batches alike: 1/n at the n-th."""
+    if not counted:
+        return 0.0
+    counter.add_(1)
+    return 1.0 / float(counter)
 
 
 def _last_use(network: Network) -> dict[str, tuple[str, ...]]:

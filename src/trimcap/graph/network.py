@@ -43,6 +43,8 @@ class Node:
     args, kwargs : arguments; tensors are `Ref`s
     shape : shape of the result for a batch of one window; a tuple of shapes for several results
     layer : path of the module that ran it, for messages and names ("" at top level)
+    training : arguments that are others in training mode, as (position or keyword, value): ((2, True),) for dropout.
+        An operation without them does the same in both modes (a frozen batch norm, a dropout that is off)
     """
 
     name: str
@@ -51,6 +53,7 @@ class Node:
     kwargs: Mapping[str, Any]
     shape: Any
     layer: str = ""
+    training: tuple[tuple[int | str, Any], ...] = ()
 
     @property
     def kind(self) -> str:
@@ -66,6 +69,18 @@ class Node:
     def inputs(self) -> tuple[str, ...]:
         """Names of everything it reads, in order."""
         return tuple(ref.name for ref in refs((self.args, tuple(self.kwargs.values()))))
+
+    def in_training(self) -> Node:
+        """The operation with the arguments that it has in training mode."""
+        if not self.training:
+            return self
+        args, kwargs = list(self.args), dict(self.kwargs)
+        for place, value in self.training:
+            if isinstance(place, int):
+                args[place] = value
+            else:
+                kwargs[place] = value
+        return replace(self, args=tuple(args), kwargs=kwargs)
 
     def arg(self, index: int, default: Any = None) -> Any:
         """Positional argument `index`, or `default` when it was left out."""

@@ -73,16 +73,16 @@ def constant_evaluations(network: Network) -> Iterator[Change]:
         readers = network.users.get(node.name, ())
         if node.name not in constant or all(r.name in constant for r in readers):
             continue
-        value = _evaluate(network, node)
+        value = value_of(network, node)
         if isinstance(value, torch.Tensor):
             yield _evaluated(network, node, value)
 
 
-def _evaluate(network: Network, node: Node) -> Any:
+def value_of(network: Network, node: Node) -> Any:
     """The value of a node that depends on tensors only."""
 
     def value(name: str) -> Any:
-        return network.tensors[name] if name in network.tensors else _evaluate(network, network.node[name])
+        return network.tensors[name] if name in network.tensors else value_of(network, network.node[name])
 
     kwargs = {k: map_refs(v, value) for k, v in node.kwargs.items()}
     if "dtype" in kwargs:

@@ -10,7 +10,7 @@ from typing import Any
 
 from trimcap.graph.atoms import size_of
 from trimcap.graph.network import Node
-from trimcap.graph.rules_cut import copied, embedding, glu, index, scattered, split, take, unbind
+from trimcap.graph.rules_cut import embedding, glu, index, scattered, split, take, unbind
 from trimcap.graph.rules_layers import (
     convolution,
     group_norm,
@@ -170,7 +170,6 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("slice", "narrow", "select"), take),
     **dict.fromkeys(("index", "index_select"), index),
     **dict.fromkeys(("slice_scatter", "select_scatter"), scattered),
-    "copy": copied,
     **dict.fromkeys(FILLED, filled),
     **dict.fromkeys(("arange", "eye", "linspace", "hann_window"), numbered),
     **dict.fromkeys(("cat", "concat", "concatenate"), cat),

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from trimcap.graph.atoms import Dim, concatenate, cut, freeze, fresh, size_of, unify
+from trimcap.graph.atoms import Dim, concatenate, cut, freeze, fresh, unify
 from trimcap.graph.network import Node, Ref
 from trimcap.graph.walk import Dims, Walk, not_understood
 
@@ -98,15 +98,6 @@ def scattered(walk: Walk, node: Node) -> Dims:
             freeze(other, why)
         else:
             unify(dim, other, why)
-    return x
-
-
-def copied(walk: Walk, node: Node) -> Any:
-    """The second tensor in the shape of the first."""
-    x, source = walk.of(node.args[0]), walk.of(node.args[1])
-    for dim, other in zip(reversed(x), reversed(source), strict=False):
-        if size_of(other) > 1:
-            unify(dim, other, f"copied by {node.where}")
     return x
 
 

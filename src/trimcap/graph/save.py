@@ -34,7 +34,17 @@ NETWORK = Kind(
         "dimensions": [str],
         "channels": [str],
         "output": str,
-        "nodes": [{"name": str, "op": str, "args": [Any], "kwargs": {str: Any}, "shape": [Any], "layer": str}],
+        "nodes": [
+            {
+                "name": str,
+                "op": str,
+                "args": [Any],
+                "kwargs": {str: Any},
+                "shape": [Any],
+                "layer": str,
+                "training": [Any],
+            }
+        ],
         "trainable": [str],
         "constraints": [{"tensor": str, "kind": str, "dim": int, "value": float}],
         "notes": [str],
@@ -129,6 +139,7 @@ def _node_to_json(node: Node) -> dict[str, Any]:
         "kwargs": {k: _to_json(v) for k, v in node.kwargs.items()},
         "shape": _to_json(node.shape),
         "layer": node.layer,
+        "training": _to_json(node.training),
     }
 
 
@@ -140,6 +151,7 @@ def _node_from_json(content: dict[str, Any]) -> Node:
         kwargs={k: _from_json(v) for k, v in content["kwargs"].items()},
         shape=_from_json(content["shape"]),
         layer=content["layer"],
+        training=_from_json(content["training"]),
     )
 
 

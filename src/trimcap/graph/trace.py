@@ -7,7 +7,7 @@ import inspect
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.nn.parameter import is_lazy
 
 from trimcap._errors import TraceError
 from trimcap.data.door import aligned
@@ -25,8 +26,23 @@ from trimcap.data.windows import Windows
 from trimcap.graph.batches import merge
 from trimcap.graph.canonical import nodes_of, simplify
 from trimcap.graph.constraints import bake
+from trimcap.graph.functional import functionalise
+from trimcap.graph.inline import inline
 from trimcap.graph.module import NetworkModule
-from trimcap.graph.network import INPUT_DIMENSIONS, Network
+from trimcap.graph.network import INPUT_DIMENSIONS, Constraint, Network, Node, Ref
+from trimcap.graph.probes import DifferentError, check_same
+from trimcap.graph.refusals import (
+    Examples,
+    check_electrodes,
+    check_output,
+    check_weights,
+    missing_inputs,
+    need_arrays,
+    own_copy,
+    precision,
+)
+from trimcap.graph.training import follow_training
+from trimcap.graph.weight_statistics import fold_statistics
 from trimcap.models.scaled import Scaled
 
 
@@ -60,86 +76,131 @@ def trace(
     ------
     TraceError : the model has data-dependent control flow, a fixed batch size, or differs; names the layer.
     """
+    need_arrays(example)
     example, expects = _known(model, example)
     channels = channels or (expects.channels if expects is not None and expects.raw else ())
-    examples, channels = _examples(example, channels)
     if isinstance(model, NetworkModule):
         own = model.extract()
-        return replace(own, channels=channels or own.channels, dimensions=dimensions or own.dimensions, expects=expects)
-    twin = copy.deepcopy(model).cpu().eval()
+        channels = _example(example, channels)[1] or own.channels
+        named = check_electrodes(channels, own.input_shape, dimensions or own.dimensions)
+        return replace(own, channels=named, dimensions=dimensions or own.dimensions, expects=expects)
+    twin = own_copy(model)
+    examples, channels = _examples(example, channels, precision(twin))
+    if any(is_lazy(p) for p in (*twin.parameters(), *twin.buffers())):
+        _check_runs(twin, examples)  # layers that learn their sizes from the first window
+    run = copy.deepcopy(twin)  # a model may keep what it computed for this number of windows
+    _check_runs(run, examples)
+    check_weights(twin)
+    changed = _settle(twin, run)
+    dimensions = _dimensions(examples[0], dimensions)
+    original = copy.deepcopy(twin)
     notes, constraints = bake(twin)
-    known = {"constraints": constraints, "channels": channels, "origin": _origin(model), "expects": expects}
-    return _written(twin, examples, dimensions, tolerance, {**known, "notes": notes})
+    known: dict[str, Any] = {
+        "notes": (*notes, *_without_rule(changed, constraints)),
+        "constraints": constraints,
+        "channels": check_electrodes(channels, tuple(examples[0].shape[1:]), dimensions),
+        "dimensions": dimensions,
+        "origin": _origin(model),
+        "expects": expects,
+    }
+    network, way = _written(twin, examples, tolerance, known)
+    network = follow_training(
+        network,
+        twin,
+        examples,
+        write=lambda trained: simplify(Network(**way(trained, examples), **known)),
+        check=lambda other: check_same(other, twin, examples, tolerance),
+    )
+    network = fold_statistics(network)
+    check_same(network, original, examples, max(tolerance, _BAKED), quick=True)
+    return network
 
 
-def _written(
-    model: nn.Module, examples: Examples, dimensions: tuple[str, ...] | None, tolerance: float, known: dict[str, Any]
-) -> Network:
-    """The network by the first way of writing it down that computes the same as the model.
+def _check_runs(model: nn.Module, examples: Examples) -> None:
+    """Run the model on the example: it must give one tensor."""
+    try:
+        with torch.no_grad(), _quiet():
+            check_output(model, model(*(x.clone() for x in examples)))
+    except TraceError:
+        raise
+    except Exception as error:
+        raise _explained(_ExportError(_first_line(error)), model, examples) from error
+
+
+@torch.no_grad()
+def _settle(model: nn.Module, run: nn.Module) -> list[str]:
+    """Give the model the weights that it gave itself by running (`w.data = renorm(w)`); return their names."""
+    before = dict(model.named_parameters())
+    changed = [name for name, after in run.named_parameters() if not torch.equal(before[name], after)]
+    for name in changed:
+        before[name].copy_(run.get_parameter(name))
+    return changed
+
+
+def _without_rule(changed: list[str], constraints: tuple[Constraint, ...]) -> tuple[str, ...]:
+    """A note on weights that a model changes by itself and that training has no rule for."""
+    left = [name for name in changed if name not in {rule.tensor for rule in constraints}]
+    said = f"the model changes {', '.join(left)} whenever it runs; the network holds what it made of them"
+    return (f"{said}, and training does not re-impose it",) if left else ()
+
+
+def _written(model: nn.Module, examples: Examples, tolerance: float, known: dict[str, Any]) -> tuple[Network, Way]:
+    """The network by the first way of writing it down that computes the same as the model, and the way.
 
     Raises
     ------
     TraceError : of the first way, with the layer that fails
     """
     first: Exception | None = None
-    for way in (_any_batch, _without_assignments, _by_bytecode, _two_batches):
-        # assignments into views are lost by the first way, which then differs; the others mend failures
-        if first is not None and isinstance(first, _DifferentError) != (way is _without_assignments):
-            continue
+    for way in (_any_batch, _by_bytecode, _two_batches, _without_gradients):
         try:
             # an export may leave the model changed
-            parts, more = way(copy.deepcopy(model), examples)
-            notes = (*known["notes"], *more)
-            network = simplify(
-                Network(**parts, dimensions=_dimensions(examples[0], dimensions), **{**known, "notes": notes})
+            network = simplify(Network(**way(copy.deepcopy(model), examples), **known))
+            check_same(network, model, examples, tolerance)
+        except Exception as error:  # what torch writes down may not run
+            first = first or (
+                error if isinstance(error, TraceError | _ExportError) else _ExportError(_first_line(error))
             )
-            _check_same(network, model, examples, tolerance)
-        except (TraceError, _ExportError) as error:
-            first = first or error
+            if isinstance(error, DifferentError):
+                break  # the other ways mend failures, not differences
         else:
-            return network
+            return network, way
     assert first is not None
     raise _explained(first, model, examples) if isinstance(first, _ExportError) else first
-
-
-class _DifferentError(TraceError):
-    """The graph computes something else than the model."""
 
 
 class _ExportError(Exception):
     """torch can't write the model down this way."""
 
 
-#: two windows of every input of a model
-Examples = tuple[Tensor, ...]
-Written = tuple[dict[str, Any], tuple[str, ...]]
+#: from a model and two windows of every input of it to the parts of a network
+Way = Callable[[nn.Module, Examples], dict[str, Any]]
+#: what rounding may change between a model and its copy with plain weights
+_BAKED = 1e-4
 
 
-def _any_batch(model: nn.Module, examples: Examples) -> Written:
+def _any_batch(model: nn.Module, examples: Examples) -> dict[str, Any]:
     """As torch writes a model down for batches of any size."""
-    return _network(_export(model, examples, dynamic=True), model, examples), ()
+    return _network(_export(model, examples, dynamic=True), model, examples)
 
 
-def _without_assignments(model: nn.Module, examples: Examples) -> Written:
-    """Assignments into parts of a tensor as operations with a result."""
-    program = _export(model, examples, dynamic=True)
-    with _quiet():
-        program = program.run_decompositions({})
-    note = "the model assigns into parts of tensors; written down without its dropout, which training lacks now"
-    return _network(program, model, examples), (note,)
-
-
-def _by_bytecode(model: nn.Module, examples: Examples) -> Written:
+def _by_bytecode(model: nn.Module, examples: Examples) -> dict[str, Any]:
     """As torch reads the model's bytecode: follows constants that the other way loses."""
-    return _network(_export(model, examples, dynamic=True, strict=True), model, examples), ()
+    return _network(_export(model, examples, dynamic=True, strict=True), model, examples)
 
 
-def _two_batches(model: nn.Module, examples: Examples) -> Written:
+def _without_gradients(model: nn.Module, examples: Examples) -> dict[str, Any]:
+    """For models that write into tensors where torch could give no gradients."""
+    with torch.no_grad():
+        return _any_batch(model, examples)
+
+
+def _two_batches(model: nn.Module, examples: Examples) -> dict[str, Any]:
     """From graphs for two and for three windows."""
     parts = _network(_export(model, examples, dynamic=False), model, examples)
     more = tuple(torch.cat([x, x[:1]]) for x in examples)
     other = _network(_export(model, more, dynamic=False), model, more)
-    return {**parts, "nodes": merge(parts["nodes"], other["nodes"], next(iter(parts["inputs"])))}, ()
+    return {**parts, "nodes": merge(parts["nodes"], other["nodes"], next(iter(parts["inputs"])))}
 
 
 def _origin(model: nn.Module) -> str:
@@ -165,14 +226,14 @@ def _known(model: nn.Module, example: Any) -> tuple[Any, Expected | None]:
     return (first, *example[1:]) if isinstance(example, tuple) and example else first, expects
 
 
-def _examples(example: Any, channels: tuple[str, ...]) -> tuple[Examples, tuple[str, ...]]:
+def _examples(example: Any, channels: tuple[str, ...], dtype: torch.dtype) -> tuple[Examples, tuple[str, ...]]:
     """Two windows of every input, and the electrode names if the example knows them."""
     if isinstance(example, tuple):
         if not example:
             raise ValueError("the example is an empty tuple; expected one array for each input of the model")
-        return tuple(_example(one, channels)[0] for one in example), channels
+        return tuple(_example(one, channels)[0].to(dtype) for one in example), channels
     tensor, channels = _example(example, channels)
-    return (tensor,), channels
+    return (tensor.to(dtype),), channels
 
 
 def _example(example: Any, channels: tuple[str, ...]) -> tuple[Tensor, tuple[str, ...]]:
@@ -229,6 +290,7 @@ def _explained(error: Exception, model: nn.Module, examples: Examples) -> TraceE
         "Remove control flow that depends on values or on the batch size from that layer, or replace the layer."
         if runs
         else "The model does not run on this example either: is its shape what the model was built for?"
+        + missing_inputs(model, len(examples))
     )
     name = type(model).__name__
     shapes = ", ".join(str(tuple(x.shape)) for x in examples)
@@ -275,22 +337,15 @@ def _network(program: ExportedProgram, model: nn.Module, examples: Examples) -> 
     names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     names.update(signature.inputs_to_lifted_tensor_constants)
     state = {**program.state_dict, **program.constants}
-    tensors = {
-        name: state[name].detach().clone()
-        for name in names.values()
-        if isinstance(state[name], Tensor) and not name.endswith("num_batches_tracked")
-    }
+    tensors = {name: state[name].detach().clone() for name in names.values() if isinstance(state[name], Tensor)}
     # a tensor that two layers share has both names; the export keeps either
     parameters = model.named_parameters(remove_duplicate=False)
     trainable = frozenset(n for n, p in parameters if p.requires_grad and n in tensors)
+    inline(program.graph_module)
+    functionalise(program.graph)
     nodes, inputs, outputs = nodes_of(program, names)
-    if len(outputs) != 1:
-        raise TraceError(
-            f"the model returns {len(outputs)} tensors ({', '.join(outputs)}); trimcap needs one, the logits. "
-            "Wrap the model so that it returns only them."
-        )
     return {
-        "nodes": nodes,
+        "nodes": tuple(_with_counter(node, model) for node in nodes),
         "tensors": tensors,
         "trainable": trainable,
         "inputs": {name: tuple(x.shape[1:]) for name, x in zip(inputs, examples, strict=True)},
@@ -306,15 +361,13 @@ def _dimensions(example: Tensor, names: tuple[str, ...] | None) -> tuple[str, ..
     return tuple(names)
 
 
-@torch.no_grad()
-def _check_same(network: Network, model: nn.Module, examples: Examples, tolerance: float) -> None:
-    generator = torch.Generator().manual_seed(0)
-    for n in (1, 3):
-        x = [torch.randn(n, *e.shape[1:], generator=generator) * (e.std() + 1e-6) + e.mean() for e in examples]
-        want, got = model(*x), network(*x)
-        error = (want - got).abs().max().item() / max(want.abs().max().item(), 1e-12)
-        if not error <= tolerance:
-            raise _DifferentError(
-                f"the traced graph of {network.origin} differs from the model by {error:.2g} (relative) on a "
-                f"batch of {n}; is something random, stateful or dependent on the batch size in evaluation mode?"
-            )
+def _with_counter(node: Node, model: nn.Module) -> Node:
+    """A batch norm without momentum averages all batches alike: its counter takes the momentum's place."""
+    if node.kind != "batch_norm" or not isinstance(node.args[3], Ref):
+        return node
+    owner = node.args[3].name.rpartition(".")[0]
+    layer = model.get_submodule(owner)
+    if getattr(layer, "momentum", 0.0) is not None or getattr(layer, "num_batches_tracked", None) is None:
+        return node
+    counter = f"{owner}.num_batches_tracked" if owner else "num_batches_tracked"
+    return replace(node, args=(*node.args[:6], Ref(counter), *node.args[7:]))

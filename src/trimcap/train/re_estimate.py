@@ -51,7 +51,7 @@ def re_estimate_batch_norm(
     if ledger is not None:
         ledger.record("recovery", windows, "batch-norm statistics")
     for position, node in enumerate(network.nodes):
-        if node.kind == "batch_norm" and isinstance(node.arg(3), Ref) and node.args[3].name in network.tensors:
+        if node.training and node.kind == "batch_norm" and isinstance(node.arg(3), Ref):  # not a frozen one
             network = _estimated(network, position, node, windows, batch_size)
     return network
 
