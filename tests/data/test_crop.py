@@ -70,7 +70,7 @@ def test_same_rate_is_the_same_object() -> None:
 
 @pytest.mark.parametrize("rate", [0.0, -128.0])
 def test_rate_must_be_positive(rate: float) -> None:
-    with pytest.raises(ValueError, match="the rate must be positive"):
+    with pytest.raises(ValueError, match="must be positive"):
         resample(recording(), rate)
 
 

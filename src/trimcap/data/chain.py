@@ -18,7 +18,7 @@ from trimcap.data.stream import Stream
 from trimcap.data.windows import Windows
 
 #: raised whenever a step gives other numbers than before, so that caches of the old ones are not used
-FORMAT = 1
+FORMAT = 2
 
 
 class Step:

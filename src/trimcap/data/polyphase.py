@@ -20,6 +20,10 @@ def resample_online(have: float, channels: tuple[str, ...], *, rate: float) -> O
     them from the future: the stream runs behind by 10·max(up, down) / (up · rate) seconds. Given that delay
     the samples are those of `resample`, bit for bit.
 
+    The first sample is subtracted before the filter and added after it, and the last one is repeated at the end, so
+    that the signal counts as constant outside: an electrode offset of millivolts leaves no step at the ends. Every
+    phase of the filter has the gain 1 at 0 Hz (SciPy's differ by some 1e-4, which makes a ripple of an offset).
+
     Parameters
     ----------
     have : rate of the input, Hz
@@ -32,6 +36,7 @@ def resample_online(have: float, channels: tuple[str, ...], *, rate: float) -> O
         return Online(lambda block: np.asarray(block, dtype=np.float32), have, channels)
     taps, pad, lead = _taps(up, down)
     waiting = np.empty((len(channels), 0))
+    shift: NDArray[np.float64] | None = None
     origin = seen = made = 0  # index of the first waiting sample; samples that came in; samples given out
 
     def give(end: int) -> Block:
@@ -43,9 +48,7 @@ def resample_online(have: float, channels: tuple[str, ...], *, rate: float) -> O
 
         full = upfirdn(taps, waiting, up, down, axis=-1)
         first = lead - origin * up // down
-        out = np.zeros((len(channels), end - made), dtype=np.float32)
-        part = full[:, first + made : first + end]
-        out[:, : part.shape[1]] = part
+        out = np.asarray(full[:, first + made : first + end] + shift, dtype=np.float32)
         made = end
         oldest = max(0, -((len(taps) - 1 - (made + lead) * down) // up))
         forget = max(0, oldest // down * down - origin)  # multiples of `down` keep the phase of the filter
@@ -53,14 +56,22 @@ def resample_online(have: float, channels: tuple[str, ...], *, rate: float) -> O
         return out
 
     def push(block: Block) -> Block:
-        nonlocal waiting, seen
+        nonlocal waiting, seen, shift
         need_finite(block, "resampling", channels)
-        waiting = np.concatenate([waiting, block], axis=1)
+        if shift is None and block.shape[1]:
+            shift = block[:, :1].astype(np.float64)
+        waiting = np.concatenate([waiting, block - (0.0 if shift is None else shift)], axis=1)
         seen += block.shape[1]
         return give((seen * up - 1 + pad) // down - lead + 1 if seen else 0)
 
+    def finish() -> Block:
+        nonlocal waiting
+        if seen:
+            waiting = np.concatenate([waiting, np.repeat(waiting[:, -1:], -(-len(taps) // up), axis=1)], axis=1)
+        return give(-(-seen * up // down))
+
     delay = 10 * max(up, down) / (up * have)
-    return Online(push, float(rate), channels, lambda: give(-(-seen * up // down)), delay)
+    return Online(push, float(rate), channels, finish, delay)
 
 
 def resample_words(*, rate: float) -> str:
@@ -71,14 +82,15 @@ def resample_words(*, rate: float) -> str:
 
 
 def _taps(up: int, down: int) -> tuple[NDArray[np.float64], int, int]:
-    """SciPy's anti-aliasing filter, the zeros in front of it, and the outputs before the first that counts."""
+    """SciPy's anti-aliasing filter, its phases of gain 1, the zeros in front of it, and the outputs before the first that counts."""
     from scipy.signal import firwin
 
     largest = max(up, down)
     half = 10 * largest
     pad = down - half % down
-    taps = up * np.asarray(firwin(2 * half + 1, 1 / largest, window=("kaiser", 5.0)))
-    return np.concatenate([np.zeros(pad), taps]), pad, (half + pad) // down
+    taps = np.concatenate([np.zeros(pad), np.asarray(firwin(2 * half + 1, 1 / largest, window=("kaiser", 5.0)))])
+    phase = np.arange(len(taps)) % up
+    return taps / np.bincount(phase, taps, minlength=up)[phase], pad, (half + pad) // down
 
 
 def _ratio(have: float, rate: float) -> Fraction:
