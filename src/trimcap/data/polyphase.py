@@ -42,7 +42,7 @@ def resample_online(have: float, channels: tuple[str, ...], *, rate: float) -> O
     def give(end: int) -> Block:
         """Outputs `made` up to `end`; afterwards forget the samples that no later output needs."""
         nonlocal waiting, origin, made
-        if end <= made:
+        if shift is None or end <= made:
             return np.empty((len(channels), 0), dtype=np.float32)
         from scipy.signal import upfirdn
 
@@ -82,7 +82,7 @@ def resample_words(*, rate: float) -> str:
 
 
 def _taps(up: int, down: int) -> tuple[NDArray[np.float64], int, int]:
-    """SciPy's anti-aliasing filter, its phases of gain 1, the zeros in front of it, and the outputs before the first that counts."""
+    """SciPy's anti-aliasing filter with phases of gain 1, zeros before it, outputs before the first that counts."""
     from scipy.signal import firwin
 
     largest = max(up, down)
