@@ -1,6 +1,7 @@
 """Integers against float on networks with operations that integers find hard, by how ranges are chosen.
 
-Prints a Markdown table: SQNR of the logits in dB (agreement) on 256 windows that set no range.
+Run: python benchmarks/quantization.py
+Prints Markdown tables: SQNR of the logits in dB (agreement) on windows that set no range.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from trimcap.graph.rewrite import rewrite
 from trimcap.graph.trace import trace
 from trimcap.program.lower import lower
+from trimcap.quantize.fidelity import LAYER_DECIBEL
+from trimcap.quantize.grids import SHARING
+from trimcap.quantize.network import quantize_network
 from trimcap.quantize.quantize import quantize
 from trimcap.quantize.report import agreement
 from zoo import build
@@ -97,6 +101,19 @@ def row(name: str, model: nn.Module, calibration: np.ndarray, other: np.ndarray)
     return " | ".join(("", name, *cells, "")).strip()
 
 
+def wide_row(name: str) -> str:
+    """The network's line of the second table: eight bits, and sixteen for the layers below 15 dB."""
+    network = trace(odd_network(name), torch.from_numpy(odd_windows(2, 1)))
+    windows = {"calibration": odd_windows(64, 1), "held_out": odd_windows(256, 2)}
+    eight = quantize_network(network, **windows)
+    layers = eight.fidelity.layers
+    low = layers[layers[["calibration", "held_out"]].min(axis=1) < LAYER_DECIBEL]
+    names = tuple(dict.fromkeys(low[~low.kind.isin((*SHARING, "input"))].source))
+    found = (eight, quantize_network(network, **windows, int16=names))
+    cells = (f"{f.fidelity.held_out.sqnr:.1f} ({f.fidelity.held_out.agreement:.3f})" for f in found)
+    return f"| {name} | {' | '.join(cells)} | {', '.join(names) or '–'} |"
+
+
 def main() -> None:
     print(f"| network | {' | '.join(METHODS)} |\n|---|{'---|' * len(METHODS)}")
     for name in ODD:
@@ -105,6 +122,9 @@ def main() -> None:
         model, example = build(name)
         shape = tuple(example.shape[1:])
         print(row(name, model, plain_windows(shape, 64, 1), plain_windows(shape, 256, 2)), flush=True)
+    print("\n| network | int8 | int16 where below 15 dB | layers |\n|---|---|---|---|")
+    for name in ODD:
+        print(wide_row(name), flush=True)
 
 
 if __name__ == "__main__":

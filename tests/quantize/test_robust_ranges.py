@@ -112,7 +112,7 @@ def test_choice_is_the_best_measured_one() -> None:
     x *= np.random.default_rng(1).lognormal(0, 0.8, (30, 1, 1)).astype(np.float32)
     names = ("minmax", "percentile", "mse")
     candidates = {name: observe(net, x, method=name).bounds for name in names}
-    chosen = choose(net, x, candidates)
+    chosen = choose(net, x, candidates, wide=wide_values(net))
     wide = wide_values(net)
     eight = [name for name in net.values if name not in wide]
     errors = {name: _error(net, x, {v: bounds[v] for v in eight}) for name, bounds in candidates.items()}

@@ -32,6 +32,9 @@ Ranges = Annotated[
 InputScales = Annotated[
     str, typer.Option("--input-scales", help="One input scale (one), one each (channels), or the better (measured).")
 ]
+Int16 = Annotated[
+    list[str] | None, typer.Option("--int16", help="Layer or value that gets sixteen bits; repeat. See the warnings.")
+]
 Percent = Annotated[float, typer.Option("--percent", help="Share of values that --ranges percentile covers.")]
 WeightBits = Annotated[int, typer.Option("--bits", min=2, max=8, help="Bits of a weight; activations have 8.")]
 Windows_ = Annotated[int, typer.Option("--windows", min=1, help="How many calibration windows, drawn by --seed.")]
@@ -64,6 +67,7 @@ def quantize(
     percent: Percent = 99.9,
     bits: WeightBits = 8,
     input_scales: InputScales = "measured",
+    int16: Int16 = None,
     windows: Windows_ = 256,
     seed: Seed = 0,
     subjects: datasets.Subjects = None,
@@ -81,7 +85,7 @@ def quantize(
     original = inputs.load_network(network)
     options = {
         "calibration": calibration, "ranges": ranges, "percent": percent, "bits": bits, "windows": windows,
-        "input_scales": input_scales, "seed": seed, "subjects": subjects, "rewrite": rewrite,
+        "input_scales": input_scales, "int16": int16 or [], "seed": seed, "subjects": subjects, "rewrite": rewrite,
         "channels": list(original.channels),
     }  # fmt: skip
     step = outputs.Step("quantize", options, network)

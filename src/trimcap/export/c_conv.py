@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -47,6 +48,8 @@ def strategy(program: Program, op: Op) -> Literal["rows", "columns"]:
 
 def conv(program: Program, index: int, op: Op) -> Step:
     """A convolution, float or integer."""
+    if program.integer and input_value(program, op).dtype == "int16" and len(op.attrs["stride"]) == 2:
+        return _from_int16(program, index, op, "conv", f"&shape{index}", _geometry(program, op))
     need_dtype(program, op, "int8" if program.integer else "float32")
     if len(op.attrs["stride"]) == 3:
         weight, pad = program.constant(op, "weight"), input_value(program, op).zero_point
@@ -61,11 +64,13 @@ def conv(program: Program, index: int, op: Op) -> Step:
 
 def linear(program: Program, index: int, op: Op) -> Step:
     """A linear layer on the last dimension."""
-    need_dtype(program, op, "int8" if program.integer else "float32")
     weight = program.constant(op, "weight")
     filters, depth = weight.shape
     rows = input_value(program, op).size // depth
     sizes = f"{rows}, {depth}, {filters}"
+    if program.integer and input_value(program, op).dtype == "int16":
+        return _from_int16(program, index, op, "linear", sizes)
+    need_dtype(program, op, "int8" if program.integer else "float32")
     if not program.integer:
         call = f"linear({{x0}}, {{y}}, {sizes}, w{index}, b{index}, {float_limits(op)});"
         texts = tuple(map(kernel, ("limits_float", "tile_float", "columns_float", "linear_float")))
@@ -82,6 +87,17 @@ def linear(program: Program, index: int, op: Op) -> Step:
     scratch = (Scratch(min(rows, 2) * depth, "uint8_t"),)
     zero = input_value(program, op).zero_point + 128
     return Step(call, kernels, _int_constants(program, index, op, weight, zero), scratch)
+
+
+def _from_int16(program: Program, index: int, op: Op, kind: str, sizes: str, shape: Sequence[int] = ()) -> Step:
+    """A conv or linear that reads sixteen bits, without scratch; its input's zero point is 0."""
+    y = output_value(program, op)
+    kernels = map(kernel, (*(["shape"] if shape else []), *_INT_END))
+    text = kernel(f"{kind}_int16", Y=c_type(y), SUFFIX=suffix(y))
+    call = f"{kind}_from16{suffix(y)}({{x0}}, {{y}}, {sizes}, w{index}, b{index}, m{index}, s{index}, &to{index});"
+    constants = _int_constants(program, index, op, program.constant(op, "weight"), 0)
+    declared = (struct("conv_shape", f"shape{index}", shape),) if shape else ()
+    return Step(call, (*kernels, text), (*declared, *constants))
 
 
 def _geometry(program: Program, op: Op) -> list[int]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from trimcap.export.c_step import (
+    INT,
     Step,
     c_type,
     float_limits,
     input_value,
+    kernel_name,
     limits,
     need_dtype,
     output_value,
     scalar,
-    suffix,
 )
 from trimcap.export.c_text import ExportError, array, float_literal, int_literal, kernel
 from trimcap.export.walks import contiguous, merged, walk_text
@@ -79,11 +80,13 @@ def map_(program: Program, index: int, op: Op) -> Step:
 
 
 def table(program: Program, index: int, op: Op) -> Step:
-    """Look up y = table[x + 128]."""
-    need_dtype(program, op, "int8")
-    constant = array("int8_t", f"table{index}", program.constant(op, "table"))
-    call = f"look_up({{x0}}, {{y}}, {input_value(program, op).size}, table{index});"
-    return Step(call, (kernel("table"),), (constant,), in_place=(0,))
+    """Look up y = table[x + 128], or by the leading bits of an int16."""
+    need_dtype(program, op, *INT)
+    x, y = input_value(program, op), output_value(program, op)
+    end = kernel_name(x, y)
+    constant = array(c_type(y), f"table{index}", program.constant(op, "table"))
+    text = kernel("table" if x.dtype == "int8" else "table_int16", Y=c_type(y), SUFFIX=end)
+    return Step(f"look_up{end}({{x0}}, {{y}}, {x.size}, table{index});", (text,), (constant,), in_place=(0,))
 
 
 def add(program: Program, index: int, op: Op) -> Step:
@@ -131,13 +134,14 @@ def _float_pair(program: Program, index: int, op: Op, name: str, sign: str) -> S
 
 
 def _int_pair(program: Program, index: int, op: Op, name: str, end: str) -> Step:
-    need_dtype(program, op, "int8")
-    y = output_value(program, op)
-    if suffix(y):
-        raise ExportError(f"operation '{op.name}' ({op.kind}) writes {y.dtype}; in C it writes int8 only")
-    zeros = f"{input_value(program, op, 0).zero_point}, {input_value(program, op, 1).zero_point}"
-    call = f"{name}({{x0}}, {{x1}}, {{y}}, &walk{index}, {zeros}, {end}, &to{index});"
-    kernels = (*map(kernel, (*_INT_END, "walk")), kernel(f"{name}_int", Y=c_type(y)))
+    need_dtype(program, op, *INT)
+    a, b, y = input_value(program, op, 0), input_value(program, op, 1), output_value(program, op)
+    zeros, suffix = f"{a.zero_point}, {b.zero_point}", kernel_name(a, b, y)
+    call = f"{name}{suffix}({{x0}}, {{x1}}, {{y}}, &walk{index}, {zeros}, {end}, &to{index});"
+    kernels = (
+        *map(kernel, (*_INT_END, "walk")),
+        kernel(f"{name}_int", A=c_type(a), B=c_type(b), Y=c_type(y), SUFFIX=suffix),
+    )
     constants = (_walk(program, index, op), limits(program, op, f"to{index}"))
     return Step(call, kernels, constants, in_place=_in_place(program, op))
 

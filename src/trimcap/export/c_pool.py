@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from trimcap.export.c_step import (
+    INT,
     Step,
     c_type,
     input_value,
+    kernel_name,
     limits,
     need_dtype,
     output_value,
@@ -20,42 +24,46 @@ _INT_END = ("limits_int", "round_shift", "requantize")
 
 def avg_pool(program: Program, index: int, op: Op) -> Step:
     """Σ x over a window, divided or requantized; by the number of elements inside the image where divisor is 0."""
-    need_dtype(program, op, "int8" if program.integer else "float32")
+    need_dtype(program, op, *(INT if program.integer else ("float32",)))
+    x, y = input_value(program, op), output_value(program, op)
+    end, words = kernel_name(x, y), {"X": c_type(x), "Y": c_type(y)}
     shape = struct("pool_shape", f"shape{index}", _geometry(program, op))
     geometry = f"{{x0}}, {{y}}, &shape{index}"
     if not program.integer:
         call = f"avg_pool({geometry}, {float_literal(op.attrs['divisor'])});"
         return Step(call, (kernel("pool_shape"), kernel("avg_pool_float")), (shape,))
-    kernels = (*map(kernel, (*_INT_END, "pool_shape")), kernel("avg_pool_int", Y=int8_out(program, op)))
+    kernels = (*map(kernel, (*_INT_END, "pool_shape")), kernel("avg_pool_int", SUFFIX=end, **words))
     factors = (
         array("int32_t", f"m{index}", program.constant(op, "multiplier")),
         array("uint8_t", f"s{index}", program.constant(op, "shift")),
         limits(program, op, f"to{index}"),
     )
     by_count = int(op.attrs["divisor"] == 0)
-    call = f"avg_pool({geometry}, {input_value(program, op).zero_point}, m{index}, s{index}, {by_count}, &to{index});"
+    call = f"avg_pool{end}({geometry}, {x.zero_point}, m{index}, s{index}, {by_count}, &to{index});"
     return Step(call, kernels, (shape, *factors))
 
 
 def max_pool(program: Program, index: int, op: Op) -> Step:
     """Maximum over the valid part of a window."""
-    need_dtype(program, op, "int8" if program.integer else "float32")
+    need_dtype(program, op, *(INT if program.integer else ("float32",)))
     x = input_value(program, op)
+    end = kernel_name(x)
     shape = struct("pool_shape", f"shape{index}", _geometry(program, op))
-    least = "-128" if program.integer else "-HUGE_VALF"
-    call = f"max_pool({{x0}}, {{y}}, &shape{index}, {least});"
-    return Step(call, (kernel("pool_shape"), kernel("max_pool", X=c_type(x))), (shape,))
+    least = str(np.iinfo(x.dtype).min) if program.integer else "-HUGE_VALF"
+    call = f"max_pool{end}({{x0}}, {{y}}, &shape{index}, {least});"
+    return Step(call, (kernel("pool_shape"), kernel("max_pool", X=c_type(x), SUFFIX=end)), (shape,))
 
 
 def mean(program: Program, index: int, op: Op) -> Step:
     """Mean over one (merged) dimension."""
-    need_dtype(program, op, "int8" if program.integer else "float32")
-    a = op.attrs
+    need_dtype(program, op, *(INT if program.integer else ("float32",)))
+    a, x, y = op.attrs, input_value(program, op), output_value(program, op)
+    end = kernel_name(x, y)
     sizes = f"{{x0}}, {{y}}, {a['outer']}, {a['reduce']}, {a['inner']}"
     if not program.integer:
         return Step(f"mean({sizes});", (kernel("mean_float"),))
-    kernels = (*map(kernel, _INT_END), kernel("mean_int", Y=int8_out(program, op)))
-    call = f"mean({sizes}, {_int_end(program, index, op)});"
+    kernels = (*map(kernel, _INT_END), kernel("mean_int", X=c_type(x), Y=c_type(y), SUFFIX=end))
+    call = f"mean{end}({sizes}, {_int_end(program, index, op)});"
     return Step(call, kernels, (limits(program, op, f"to{index}"),))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trimcap.export.c_text import C_TYPES, ExportError, float_literal, struct
-from trimcap.program.program import Op, Program, Value
+from trimcap.program.program import DTYPE_BYTES, Op, Program, Value
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,18 @@ def need_dtype(program: Program, op: Op, *dtypes: str) -> None:
         if program.values[name].dtype not in dtypes:
             raise ExportError(
                 f"operation '{op.name}' ({op.kind}) reads {program.values[name].dtype} from '{name}'; in C it reads "
-                f"{' or '.join(dtypes)} only. Keep 16-bit results for the last linear or convolution."
+                f"{' or '.join(dtypes)} only. Leave it out of int16 when quantizing."
             )
+
+
+INT = ("int8", "int16")
+
+
+def kernel_name(*values: Value) -> str:
+    """What the name of a kernel for these storage types ends in: nothing where all have eight bits (or are floats)."""
+    if not any(value.dtype == "int16" for value in values):
+        return ""
+    return "_" + "_".join(str(8 * DTYPE_BYTES[value.dtype]) for value in values)
 
 
 def suffix(value: Value) -> str:

@@ -185,7 +185,7 @@ def _values(program: Program, op: Op) -> list[Value]:
 
 
 def _check_types(program: Program, op: Op, where: str) -> None:
-    wanted = {"weight": "int8", "table": "int8", "gain": "int16", "exponents": "int16"}
+    wanted = {"weight": "int8", "table": program.values[op.output].dtype, "gain": "int16", "exponents": "int16"}
     for role, name in op.constants.items():
         array = program.constants[name]
         dtype = wanted.get(role, "int32")

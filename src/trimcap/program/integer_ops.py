@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trimcap.program.check import distance
 from trimcap.program.kernels import broadcast, conv_sum, matrices, pool_patches, window_counts
 from trimcap.program.norms import normalised_integers, probability_integers
-from trimcap.program.program import Op, Program, requantize
+from trimcap.program.program import Op, Program, requantize, table_index
 
 Array = NDArray[Any]
 
@@ -93,7 +93,8 @@ def _linear(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
 
 
 def _table(program: Program, op: Op, inputs: Sequence[Array]) -> Array:
-    index = inputs[0].astype(np.int16) + np.int16(128)
+    wide = program.values[op.inputs[0]].dtype == "int16"
+    index = table_index(inputs[0]) if wide else inputs[0].astype(np.int16) + np.int16(128)
     y: Array = program.constant(op, "table")[index]
     return y
 

@@ -7,8 +7,8 @@ with it: exactly for integers, within a stated tolerance for float.
 Activations have no batch dimension. Images are (channels, height, width); a 1-D signal has height 1. Volumes are
 (channels, depth, height, width).
 
-**Quantized values.**  real = scale · (q − zero_point), q stored as int8 (−128…127) or int16 (the last linear or
-convolution only, so that logits keep their resolution). Weights: int8 in −127…127, zero point 0, one scale per
+**Quantized values.**  real = scale · (q − zero_point), q stored as int8 (−128…127) or int16 (zero point 0;
+the last linear or convolution, so that logits keep their resolution, and values that were asked to be). Weights: int8 in −127…127, zero point 0, one scale per
 output channel.  bias_q[o] = round(bias[o] / (scale_x · scale_w[o])), int32.
 
 **Input.**  The integer input may have `scales`, one per slice of its first dimension (per channel); then real =
@@ -27,12 +27,12 @@ absent: no limit); integer programs clamp q to them (absent: the range of the st
 | conv | stride, dilation (one per spatial dimension: 2 of an image, 3 of a volume), padding (before each, then after each: top, left, bottom, right), groups, low, high | weight (O, I/groups, *kernel), bias (O); int: multiplier (O) int32, shift (O) int32 | Σ w·x + b; padding is 0 | clamp(z_y + requant(b_q + Σ w·(q−z_x), m, s), low, high); padding contributes 0 |
 | linear | low, high | weight (O, I), bias (O); int: multiplier, shift | on the last dimension | as conv |
 | map | function (name), parameters (floats), see `functions` | – | y = f(x) | never: becomes `table` |
-| table | – | table int8 (256) | never | y = table[q + 128] |
-| avg_pool | kernel (2), stride (2), padding (4), divisor (int; 0: n, the number of elements of the window inside the image) | int: multiplier, shift (1; with divisor 0 kh·kw, that of n at n−1) | Σ x / divisor | clamp(z_y + requant(Σ (q−z_x), m, s), −128, 127) |
+| table | – | table, of the output's type; 256, of an int16 input 1,280 | never | y = table[q + 128], of an int16 input table[i(q)], see `table_index` |
+| avg_pool | kernel (2), stride (2), padding (4), divisor (int; 0: n, the number of elements of the window inside the image) | int: multiplier, shift (1; with divisor 0 kh·kw, that of n at n−1) | Σ x / divisor | clamp(z_y + requant(Σ (q−z_x), m, s), range of the storage type) |
 | max_pool | kernel, stride, padding (4) | – | max over valid positions | the same; same scale and zero point in and out |
 | mean | outer, reduce, inner (ints; x seen as (outer, reduce, inner)) | int: multiplier (1), shift (1) | mean over reduce | as avg_pool |
 | add | strides_a, strides_b (per output dimension, in elements, 0 = broadcast), low, high | int: multipliers (2) int32, shift (1) | a + b | clamp(z_y + floor(((a−z_a)·m_a + (b−z_b)·m_b + 2^(s−1)) / 2^s), low, high) |
-| mul | strides_a, strides_b | int: multiplier (1), shift (1) | a · b | clamp(z_y + requant((a−z_a)(b−z_b), m, s), −128, 127) |
+| mul | strides_a, strides_b | int: multiplier (1), shift (1) | a · b | clamp(z_y + requant((a−z_a)(b−z_b), m, s), range of the storage type) |
 | matmul | batch, rows, depth, columns (ints), steps_a (of batch, rows, depth), steps_b (of batch, depth, columns; in elements, 0 = broadcast) | int: multiplier (1), shift (1) | y[b,r,c] = Σ_d a[b,r,d] · b[b,d,c] | clamp(z_y + requant(Σ (a−z_a)(b−z_b), m, s), −128, 127) |
 | layer_norm | outer, reduce (ints; x seen as (outer, reduce)), epsilon; int: epsilon (int), fraction (int) | gain, offset (reduce or 1); int: gain int16, offset int32, multiplier (1), shift (1) | gain · (x − µ)/√(σ² + ε) + offset, µ and σ² (of n, not n − 1) over reduce | see below |
 | softmax | outer, reduce, inner (ints; x seen as (outer, reduce, inner)) | int: exponents int16 (256), multiplier (1), shift (1) | exp(x) / Σ exp(x) over reduce | see below |
@@ -161,3 +161,18 @@ def requantize(accumulator: NDArray[Any], multiplier: Any, shift: Any) -> NDArra
     m, s = np.asarray(multiplier, np.int64), np.asarray(shift, np.int64)
     result: NDArray[np.int64] = (a * m + (np.int64(1) << (s - 1))) >> s
     return result
+
+
+#: entries of a table for int16: one for each of 0…127, then 64 for every doubling, for either sign
+WIDE_TABLE = 1280
+
+
+def table_index(q: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Where an int16 is found in a table of 1,280 entries: with six bits after the leading one.
+
+    i = 64·k + ⌊u / 2^k⌋ + 640·[q < 0],  u = min(|q|, 32767),  k the smallest with ⌊u / 2^k⌋ < 128.
+    """
+    u = np.minimum(np.abs(q.astype(np.int64)), 32767)
+    k = np.maximum(np.frexp(u.astype(np.float64))[1] - 7, 0).astype(np.int64)
+    index: NDArray[np.int64] = 64 * k + (u >> k) + (WIDE_TABLE // 2) * (q < 0)
+    return index

@@ -12,7 +12,7 @@ from math import prod
 from typing import Any
 
 from trimcap.program.functions import FUNCTIONS
-from trimcap.program.program import DTYPE_BYTES, Op, Program, Value
+from trimcap.program.program import DTYPE_BYTES, WIDE_TABLE, Op, Program, Value
 
 Shape = tuple[int, ...]
 #: of one dimension, of the elements of one value, and of dimensions
@@ -124,8 +124,9 @@ def _map(program: Program, op: Op) -> Shape:
 
 
 def _table(program: Program, op: Op) -> Shape:
-    if program.constant(op, "table").shape != (256,):
-        raise ValueError("its table has not 256 entries")
+    entries = WIDE_TABLE if program.values[op.inputs[0]].dtype == "int16" else 256
+    if program.constant(op, "table").shape != (entries,):
+        raise ValueError(f"its table has not {entries} entries")
     return _input(program, op)
 
 

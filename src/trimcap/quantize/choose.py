@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trimcap.program.interpret import run_op
 from trimcap.program.program import Program
 from trimcap.quantize.extremes import dominating
-from trimcap.quantize.grids import sharing_groups, wide_values
+from trimcap.quantize.grids import sharing_groups
 from trimcap.quantize.ranges import fake_quantize
 from trimcap.quantize.tables import merge_maps
 
@@ -24,7 +24,9 @@ _WINDOWS, _NUMBERS = 128, 1 << 24
 _BETTER = 0.9
 
 
-def choose(program: Program, X: NDArray[np.float32], candidates: Mapping[str, Bounds]) -> Bounds:
+def choose(
+    program: Program, X: NDArray[np.float32], candidates: Mapping[str, Bounds], *, wide: frozenset[str]
+) -> Bounds:
     """Range of every value, by the error at the output that quantizing this value alone makes.
 
     The error of a choice is Σ‖y − ŷ‖², y the output in float, ŷ the one with the value (and those that share its grid)
@@ -37,9 +39,10 @@ def choose(program: Program, X: NDArray[np.float32], candidates: Mapping[str, Bo
     program : float program
     X : calibration windows (n, *input shape); at most 128 of them, evenly spread, are used
     candidates : method → value → (low, high), the widest first
+    wide : values with sixteen bits, which need no clipping
     """
     windows = _Windows(program, _few_of(program, X))
-    wide, integer = wide_values(program), merge_maps(program).values.keys()
+    integer = merge_maps(program).values.keys()
     merged: Bounds = {}
     for group in sharing_groups(program):
         options: list[Bounds] = [{name: _union(bounds, group) for name in group} for bounds in candidates.values()]

@@ -89,10 +89,10 @@ class Fidelity:
         sources = low.drop_duplicates("source")
         for row, ratio in zip(sources.itertuples(), self._worse()[sources.index], strict=True):
             if row.Index in sources.index[:_NAMED]:
-                yield (
-                    f"{_name(row)} keeps {ratio:.1f} dB, below {LAYER_DECIBEL:g}: what its values span is too much for "
-                    f"{'256 levels' if row.dtype == 'int8' else 'its integers'}"
-                )
+                advice = "what comes before it has lost them"
+                if row.dtype == "int8" and row.kind != "input":
+                    advice = f"int16={(row.source,)!r} gives it sixteen bits"
+                yield f"{_name(row)} keeps {ratio:.1f} dB, below {LAYER_DECIBEL:g}; {advice}"
         if len(sources) > _NAMED:
             yield f"{len(sources) - _NAMED} more layers are below {LAYER_DECIBEL:g} dB, after these"
 
@@ -102,7 +102,7 @@ class Fidelity:
     def _steepest(self) -> str:
         """The value with the largest drop against the value before it in execution order."""
         ratio = self._worse().clip(-_MOST, _MOST)
-        return _name(self.layers.iloc[int(np.diff(ratio.to_numpy(), prepend=50.0).argmin())])
+        return _name(self.layers.iloc[int(np.diff(ratio.to_numpy(), prepend=40.0).argmin())])
 
 
 def fidelity(reference: Program, program: Program, calibration: Any, held_out: Any = None) -> Fidelity:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from trimcap._errors import unknown
 from trimcap.program.program import Program, Value
 from trimcap.quantize.ranges import Ranges, grid
 
+#: kinds that read and write int16
+HAS_INT16 = ("conv", "linear", "map", "avg_pool", "mean", "add", "mul", "max_pool", "concat", "pad", "permute",
+               "slice", "reshape")  # fmt: skip
 #: kinds whose output has the scale and zero point of the inputs
 SHARING = ("max_pool", "concat", "pad", "permute", "slice", "reshape")
 
@@ -17,7 +22,7 @@ def quantized_values(program: Program, ranges: Ranges) -> dict[str, Value]:
     """Values of the integer program.
 
     Values that a copying operation connects share one range, the union of theirs. The output of a last conv or
-    linear is int16 with scale max|x| / 16383, so logits up to twice the calibrated range fit.
+    linear, and values of `ranges.int16`, are int16 with scale max|x| / 16383: up to twice the calibrated range fits.
 
     Raises
     ------
@@ -28,7 +33,7 @@ def quantized_values(program: Program, ranges: Ranges) -> dict[str, Value]:
         raise ValueError(
             f"ranges lack {len(missing)} values of program '{program.name}', first '{missing[0]}'; observe this program"
         )
-    wide = wide_values(program)
+    wide = wide_values(program) | widened(program, ranges.int16)
     values = {}
     for group in sharing_groups(program):
         low = min(ranges.bounds[name][0] for name in group)
@@ -53,6 +58,42 @@ def wide_values(program: Program) -> frozenset[str]:
     if last is None or last.kind not in ("conv", "linear") or read & set(chain):
         return frozenset()
     return frozenset(chain)
+
+
+def widened(program: Program, names: Sequence[str]) -> frozenset[str]:
+    """Values of the named layers (or named themselves), and those that share their grids.
+
+    Raises
+    ------
+    ValueError : a name stands for no value of the integer program; or one of its values shares the grid of the
+        input, which is int8, or is read by an operation that reads int8 only.
+    """
+    wide: set[str] = set()
+    for name in names:
+        own = {op.output for op in program.ops if name in (op.source, op.output) and op.kind not in SHARING}
+        own |= {op.output for op in program.ops if name in (op.source, op.output)} if not own else set()
+        if not own:
+            known = {op.source for op in program.ops}
+            raise ValueError(f"int16: {unknown('layer', name, known)} (or its function is inside the table after it)")
+        for group in sharing_groups(program):
+            if group & own:
+                wide |= group
+                _refuse(program, group, name)
+    return frozenset(wide)
+
+
+def _refuse(program: Program, group: frozenset[str], name: str) -> None:
+    if program.input in group:
+        raise ValueError(f"int16: layer '{name}' only moves the input, which is int8; give its channels a scale each")
+    for op in program.ops:
+        reads, writes = bool(group & set(op.inputs)), op.output in group
+        volume = op.kind == "conv" and len(op.attrs["stride"]) != 2
+        if ((reads or writes) and op.kind not in HAS_INT16) or (reads and volume):
+            raise ValueError(
+                f"int16: layer '{name}' is {'read' if reads else 'made'} by '{op.source}' ({op.kind}"
+                f"{' of volumes' if volume else ''}), which has int8 only; these have int16: {', '.join(HAS_INT16)} "
+                "(conv reads it of images)"
+            )
 
 
 def sharing_groups(program: Program) -> list[frozenset[str]]:

@@ -61,6 +61,7 @@ def quantize_network(
     classes: Sequence[str] = (),
     exact_rewrites: bool = True,
     input_scales: InputScales = "measured",
+    int16: Sequence[str] = (),
     ledger: Any = None,
 ) -> Quantized:
     """Turn a traced network into a program in integers only.
@@ -81,6 +82,7 @@ def quantize_network(
     input_scales : "one" for all channels (slices of the input's first dimension), one for each of the "channels", or
         "measured": one for each where channels differ at least 2-fold, the layers that read the input can absorb
         them, and the logits are nearer to float with them
+    int16 : layers, or values, that get sixteen bits instead of eight, as warnings advise; what shares their grids too
     ledger : if given, `ledger.record("calibration", calibration)` is called for the audit
 
     Returns
@@ -109,7 +111,7 @@ def quantize_network(
         rows, held_out = rows.take(~last), rows.take(last)
 
     def made(gains: Gains) -> Quantized:
-        ranges = observe(reference, rows, method=method, percent=percent, gains=gains)
+        ranges = observe(reference, rows, method=method, percent=percent, gains=gains, int16=int16)
         program = quantize(reference, ranges, bits=bits)
         return Quantized(program, reference, ranges, fidelity(reference, program, rows, held_out), done)
 

@@ -15,7 +15,9 @@ from trimcap.program.program import Program
 from trimcap.quantize.choose import Bounds, choose
 from trimcap.quantize.extremes import Seen, dominating
 from trimcap.quantize.gains import Gains, absorb, gained
+from trimcap.quantize.grids import wide_values, widened
 from trimcap.quantize.ranges import MEASURED, METHODS, Estimator, Ranges, estimator
+from trimcap.quantize.tables import merge_maps
 
 #: fewer windows than this are noted in the result
 _FEW = 8
@@ -33,6 +35,7 @@ def observe(
     percent: float = 99.9,
     batch: int = 16,
     gains: Gains = (),
+    int16: Sequence[str] = (),
     ledger: Ledger | None = None,
 ) -> Ranges:
     """Range of every value of a float program on calibration windows.
@@ -54,6 +57,7 @@ def observe(
     batch : windows at a time
     gains : factor of every input channel (`gains.channel_gains`), for an input scale of its own; the layers that read
         the input must be able to absorb them
+    int16 : layers (or values) that get sixteen bits, with all values that share their grids
     ledger : if given, `ledger.record("calibration", calibration)` is called for the audit
 
     Returns
@@ -63,7 +67,7 @@ def observe(
     Raises
     ------
     ValueError : no windows; NaN or infinity, naming the window; or all input values are the same; or a layer cannot
-        absorb gains.
+        absorb gains, or have sixteen bits.
     """
     if program.integer:
         raise ValueError(f"program '{program.name}' is already in integers; observe the float program")
@@ -72,6 +76,7 @@ def observe(
         ledger.record("calibration", calibration)
     if gains:
         program, X = absorb(program, gains), gained(X, gains)
+    wide = wide_values(program) | widened(merge_maps(program), int16)
     name, estimators = _estimators(method, percent)
     seen = _seen(program, X, batch)
     found: dict[str, Bounds] = {key: {} for key in estimators}
@@ -83,9 +88,16 @@ def observe(
         for key, estimate in estimators.items():
             a, b = estimate(sample, float(low.min()), float(high.max()))
             found[key][value] = (min(float(a), 0.0), max(float(b), 0.0))
-    bounds = choose(program, X, found) if len(found) > 1 else found[name]
+    bounds = choose(program, X, found, wide=wide) if len(found) > 1 else found[name]
     ids = [str(i) for i in getattr(calibration, "ids", range(len(X)))]
-    return Ranges(bounds, name, len(X), (*_few(X), *_offset(program, X, seen), *_dominated(program, seen, ids)), gains)
+    return Ranges(
+        bounds,
+        name,
+        len(X),
+        (*_few(X), *_offset(program, X, seen), *_dominated(program, seen, ids)),
+        gains,
+        tuple(int16),
+    )
 
 
 def _estimators(method: str | Estimator, percent: float) -> tuple[str, dict[str, Estimator]]:

@@ -40,6 +40,7 @@ class Ranges:
     notes : what a reader must know, in words
     gains : factor of every input channel, if each has a scale of its own (see `gains`): the ranges of the input, and
         of what only moves it, are those of the gained input
+    int16 : layers or values with sixteen bits
     """
 
     bounds: Mapping[str, tuple[float, float]]
@@ -47,6 +48,7 @@ class Ranges:
     n_windows: int
     notes: tuple[str, ...] = ()
     gains: tuple[float, ...] = ()
+    int16: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -55,6 +57,7 @@ class Ranges:
             "n_windows": self.n_windows,
             "notes": list(self.notes),
             "gains": list(self.gains),
+            "int16": list(self.int16),
             "bounds": {name: list(pair) for name, pair in self.bounds.items()},
         }
 
@@ -62,7 +65,8 @@ class Ranges:
     def from_json(cls, data: Mapping[str, Any]) -> Ranges:
         """The ranges that `to_json` wrote."""
         bounds = {name: (float(low), float(high)) for name, (low, high) in data["bounds"].items()}
-        return cls(bounds, str(data["method"]), int(data["n_windows"]), tuple(data["notes"]), tuple(data["gains"]))
+        lists = (tuple(data[key]) for key in ("notes", "gains", "int16"))
+        return cls(bounds, str(data["method"]), int(data["n_windows"]), *lists)
 
 
 def grid(low: float, high: float, *, bits: int = 8) -> tuple[float, int]:

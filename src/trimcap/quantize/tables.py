@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.program.functions import apply_function
-from trimcap.program.program import Op, Program, Value
+from trimcap.program.program import WIDE_TABLE, Op, Program, Value
 from trimcap.program.tidy import drop_unused, readers
 
 Step = tuple[str, tuple[float, ...]]
@@ -41,16 +42,30 @@ def steps(op: Op) -> tuple[Step, ...]:
     return chain
 
 
-def lookup(op: Op, x: Value, y: Value) -> NDArray[np.int8]:
-    """table[q + 128] = clamp(round(f(s_x·(q − z_x)) / s_y) + z_y, −128, 127), halves away from zero, in float64.
+def lookup(op: Op, x: Value, y: Value) -> NDArray[Any]:
+    """table[q + 128] = clamp(round(f(s_x·(q − z_x)) / s_y) + z_y), halves away from zero, in float64.
 
+    The table of an int16 input has one entry for several q, see `table_index`: f of the middle of them.
     Infinite results saturate. Where f is undefined (log of a negative number) the entry is that of the nearest q
     where it is defined; if it is defined nowhere, zero.
     """
-    result = x.scale * (np.arange(-128, 128) - x.zero_point).astype(np.float64)
+    wide = x.dtype == "int16"
+    q = _middles() if wide else np.arange(-128, 128) - x.zero_point
+    order = np.argsort(q, kind="stable")
+    result = x.scale * q[order].astype(np.float64)
     for function, parameters in steps(op):
         result = apply_function(function, parameters, result)
-    return _rounded(_filled(result), y)
+    found = np.empty_like(result)
+    found[order] = _filled(result)
+    return _rounded(found, y)
+
+
+def _middles() -> NDArray[np.float64]:
+    """The middle of the q that share an entry of a table for int16."""
+    index = np.arange(WIDE_TABLE // 2)
+    k = np.maximum(index // 64 - 1, 0)
+    middle = (index - 64 * k) * 2.0**k + (2.0**k - 1) / 2
+    return np.concatenate([middle, -middle])
 
 
 def _filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -62,7 +77,7 @@ def _filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return filled
 
 
-def _rounded(values: NDArray[np.float64], y: Value) -> NDArray[np.int8]:
-    v = np.clip(values / y.scale, -1e6, 1e6)
-    q: NDArray[np.int8] = np.clip(np.trunc(v + np.copysign(0.5, v)) + y.zero_point, -128, 127).astype(np.int8)
+def _rounded(values: NDArray[np.float64], y: Value) -> NDArray[Any]:
+    v, info = np.clip(values / y.scale, -1e6, 1e6), np.iinfo(y.dtype)
+    q: NDArray[Any] = np.clip(np.trunc(v + np.copysign(0.5, v)) + y.zero_point, info.min, info.max).astype(y.dtype)
     return q

@@ -82,6 +82,7 @@ def _quantize(task: Task, name: str, step: Quantize, state: State) -> Made:
         bits=step.bits,
         method=step.ranges,
         input_scales=step.input_scales,
+        int16=step.int16,
         name="network",
         classes=task.train.classes,
         exact_rewrites=False,

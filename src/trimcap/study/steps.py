@@ -249,13 +249,14 @@ class Calibrate(Section):
 class Quantize(Section):
     """Integers; `ranges` of activations come from `windows` training windows, drawn with the trial's seed, and after
     a step "calibrate" from the new subject's calibration windows too. Up to 128 further training windows set no range:
-    how well integers agree with float is measured on both. `input_scales`: see `trimcap.quantize.network`.
+    how well integers agree with float is measured on both. `input_scales`, `int16`: see `trimcap.quantize.network`.
     """
 
     kind: Literal["quantize"]
     bits: Literal[8] = 8
     ranges: Literal["measured", "minmax", "percentile", "mse"] = "measured"
     input_scales: Literal["measured", "one", "channels"] = "measured"
+    int16: tuple[str, ...] = ()
     windows: Positive = 256
 
 
