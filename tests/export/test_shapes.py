@@ -88,7 +88,7 @@ def test_shapes_at_the_bounds_of_the_tiles(integer, tmp_path):
 
 @needs_arm[0]
 @needs_arm[1]
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", ["cortex-m4", pytest.param("cortex-m7", marks=pytest.mark.long)])
 def test_shapes_at_the_bounds_of_the_tiles_on_cortex_m(core, tmp_path):
     agree(few(integer=True), tmp_path, core)
 
