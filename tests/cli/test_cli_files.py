@@ -168,3 +168,13 @@ def test_real_recordings_as_files_of_anybody(call, eegmat_folder, tmp_path):
     made = call(*line, tmp_path / "w.npz", "--json", ok=True).json
     assert made["classes"] == {"1": 90, "2": 30}
     assert len(made["channels"]) == 19
+
+
+def test_a_subject_is_chosen_by_word(call, place, tmp_path):
+    words = ("data", "prepare", "files", "--path", place, "--class", "a=*_1.edf", "--class", "b=*_2.edf", "--window", 1)
+    call(*words, "--subject", "file", "--out", tmp_path / "w.npz", ok=True)
+    steps = read_npz(tmp_path / "w.npz").steps
+    assert not any("doubt" in step for step in steps)
+    assert call(*words, "--subject", "S[0-9]", "--out", tmp_path / "v.npz").code == 2
+    ended = call(*words, "--subject", "header", "--out", tmp_path / "v.npz")
+    assert "but it names nobody" in ended.err

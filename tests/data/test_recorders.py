@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from headset_texts import MUSE, emotiv, muse, noise, openbci, xdf
 
+from trimcap.data.chain import make_chain
 from trimcap.data.events import events_of
 from trimcap.data.files import files_source, read_files
 from trimcap.data.identity import who
@@ -166,8 +167,9 @@ def test_muse_gaps_are_seen_in_the_times(tmp_path: Path, burst: int) -> None:
     assert gap[1] == pytest.approx(600, abs=burst + 1)
     assert "samples lost, in 1 place" in told[0]
     muse(path, values[keep], times[keep], elements={3.0: "/Marker/1"})
-    with pytest.raises(ValueError, match="BAD lost"):
-        read_files(path, events={"a": "Marker/1"}, stop=2.0)
+    (trial,) = read_files(path, events={"a": "Marker/1"}, stop=2.0)
+    assert [name[:8] for _, _, name in trial.info["marked_bad"]] == ["BAD lost"]
+    assert len(make_chain([{"name": "windows", "seconds": 0.5}]).apply([trial])) == 1  # 3 to 3.5 s, before the gap
 
 
 def test_muse_averages_and_two_days_are_refused(tmp_path: Path) -> None:
@@ -179,6 +181,20 @@ def test_muse_averages_and_two_days_are_refused(tmp_path: Path) -> None:
     path = muse(tmp_path / "b.csv", noise(1200, 4), times)
     with pytest.raises(ValueError, match="two recordings"):
         open_raw(path)
+
+
+def test_empty_cells_are_lost_samples_and_empty_columns_no_channel(tmp_path: Path) -> None:
+    values = noise(1000, 4, offset=800)
+    gone = values.copy()
+    gone[300:310, 1], gone[:, 3], gone[0, 0] = np.nan, np.nan, np.nan
+    path = muse(tmp_path / "a.csv", gone, np.arange(1000) / 256)
+    path.write_text(path.read_text().replace("nan", ""))
+    raw, told = opened(path)
+    assert (raw.ch_names, raw.n_times, told) == (
+        ["TP9", "AF7", "AF8"], 1000, ["11 samples lost, in 2 places; trials over them count as bad"]
+    )  # fmt: skip
+    there = np.r_[1:300, 310:1000]
+    np.testing.assert_allclose(microvolts(raw)[:, there], values.T[:3, there], atol=1e-3)
 
 
 def test_muselsl(tmp_path: Path) -> None:

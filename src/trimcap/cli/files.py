@@ -129,8 +129,10 @@ def _events(texts: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _check_pattern(option: str, text: str | None) -> None:
+    from trimcap.data.identity import WAYS
+
     try:
-        groups = 1 if text is None else re.compile(text).groups
+        groups = 1 if text is None or text in WAYS else re.compile(text).groups
     except re.error as error:
         raise Misuse(f"{option} {text!r} is no regular expression: {error}") from error
     if not groups:

@@ -81,7 +81,10 @@ Start = Annotated[float | None, typer.Option("--start", help="Of a trial, s afte
 Stop = Annotated[float | None, typer.Option("--stop", help="Of a trial, s after its event; default: its duration.")]
 SubjectOf = Annotated[
     str | None,
-    typer.Option("--subject", help="Regular expression whose group 1 is a file's subject; default: up to the first _."),
+    typer.Option(
+        "--subject",
+        help="Who a file is of: header, bids, folder, file, or a regular expression whose group 1 is the name.",
+    ),
 ]
 SessionOf = Annotated[str | None, typer.Option("--session", help="The same for the session, or a session of BIDS.")]
 BadChannels = Annotated[

@@ -156,7 +156,7 @@ def _next(found: Survey) -> list[str]:
     words = ["trimcap", "data", "prepare", found.kind, "--path", place, *_labelling(found)]
     usable = _usable(found)
     if usable != tuple(found.files[0].channels) or any(one.dead or one.unknown for one in found.files):
-        words += ["--channels", shlex.quote(",".join(usable))] if usable else []
+        words += ["--channels", shlex.quote(",".join(usable))] if usable else ["--option", "any_names=true"]
     if any(one.bad for one in found.files):
         words += ["--bad-channels", "interpolate" if all(_mendable(one) for one in found.files) else "drop"]
     rates = {one.rate for one in found.files}

@@ -46,6 +46,7 @@ class FileFacts:
     channels : EEG channels; `unknown` of them are no electrodes, `bad` are marked so, `dead` are constant or hold NaN
     onsets : event → when (s); of BIDS those of `*_events.tsv`, marks of bad stretches left out
     spread, swing : median over the channels of the standard deviation, µV: of all samples, and within a second
+    odd : channels whose swing is a thousand times that of the others, or a thousandth -> it, µV
     """
 
     file: str
@@ -61,6 +62,7 @@ class FileFacts:
     onsets: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     spread: float = 0.0
     swing: float = 0.0
+    odd: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ def _facts(raw: mne.io.BaseRaw, file: Path, root: Path | None, names: tuple[str,
     channels = eeg_names(raw, file)
     rate = float(raw.info["sfreq"])
     subject, session = names
-    dead, spread, swing = _signal(raw, file, channels)
+    dead, spread, swing, odd = _signal(raw, file, channels)
     events = [event for event in events_of(raw, file) if not is_bad(event)]
     return FileFacts(
         file=_inside(file, root),
@@ -196,11 +198,14 @@ def _facts(raw: mne.io.BaseRaw, file: Path, root: Path | None, names: tuple[str,
         onsets={name: tuple(e.onset for e in events if e.name == name) for name in counts(events)},
         spread=spread,
         swing=swing,
+        odd=odd,
     )
 
 
-def _signal(raw: mne.io.BaseRaw, file: Path, channels: Sequence[str]) -> tuple[tuple[str, ...], float, float]:
-    """Channels that are constant or not finite somewhere, and the spread and swing of the others.
+def _signal(
+    raw: mne.io.BaseRaw, file: Path, channels: Sequence[str]
+) -> tuple[tuple[str, ...], float, float, dict[str, float]]:
+    """Channels that are constant or not finite somewhere, and of the others spread, swing, and those that are odd.
 
     Reads the whole file, a minute at a time.
     """
@@ -224,7 +229,9 @@ def _signal(raw: mne.io.BaseRaw, file: Path, channels: Sequence[str]) -> tuple[t
     alive = finite & (low < high)
     dead = tuple(name for name, ok in zip(channels, alive, strict=True) if not ok)
     spreads = [float(np.median(np.sqrt(total[alive] / n))) if alive.any() else 0.0 for total in (squares, fast)]
-    return dead, spreads[0], spreads[1]
+    own = dict(zip(channels, np.sqrt(fast / max(n, 1)).tolist(), strict=True))
+    odd = {name: own[name] for name in channels if name not in dead and not 1e-3 < own[name] / spreads[1] < 1e3}
+    return dead, spreads[0], spreads[1], odd
 
 
 def _inside(file: Path, root: Path | None) -> str:

@@ -14,7 +14,7 @@ _DRIFT = 1000.0  # µV
 
 def notes_of(found: Survey) -> list[str]:
     """What is not wrong, but must be known."""
-    notes = [f"{choice(found.doubt)} (--subject)"] if found.doubt else []
+    notes = [f"{choice(found.doubt)} (--subject)"] if found.doubt and len(found.files) > 1 else []
     spread, swing = _typical(found)
     unit = unit_of(found)
     if unit or drifts(found):
@@ -28,6 +28,20 @@ def notes_of(found: Survey) -> list[str]:
         )
     if drifts(found):
         notes.append("electrodes may drift: filter the slow waves out first, before windows are cut (--do bandpass)")
+    for one in found.files:
+        if one.odd:
+            listed = ", ".join(f"{name} {swing:.2g} µV" for name, swing in one.odd.items())
+            name = next(iter(one.odd))
+            notes.append(
+                f"{one.file}: the unit of {listed} within a second is not that of the others ({one.swing:.2g} µV): "
+                f"--option 'unit={{{name} = \"uV\"}}' says what it is, or leave it out"
+            )
+    strange = sorted({name for one in found.files for name in one.unknown if len(one.unknown) == len(one.channels)})
+    if strange:
+        notes.append(
+            f"{', '.join(strange[:3])}{', …' if strange[3:] else ''}: no names of electrodes; say which they are by "
+            f'--option \'rename={{"{strange[0]}" = "Fp1", …}}\', or read them as they are (any_names=true)'
+        )
     return [*notes, *found.notes]
 
 
@@ -41,7 +55,8 @@ def unit_of(found: Survey) -> str:
 
 def drifts(found: Survey) -> bool:
     """Whether the channels wander so far that a filter must come before windows."""
-    return _typical(found)[0] > _DRIFT
+    spread, swing = _typical(found)
+    return spread > _DRIFT and spread > 1.02 * swing
 
 
 def _typical(found: Survey) -> tuple[float, float]:

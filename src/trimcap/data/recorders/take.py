@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap._errors import counted
-from trimcap.data.recorders.timeline import Grid
+from trimcap.data.recorders.timeline import Grid, only
 
 if TYPE_CHECKING:
     import mne
@@ -53,7 +53,8 @@ def raw_of(take: Take, path: Path) -> mne.io.BaseRaw:
     """
     import mne
 
-    if take.signal.shape[1] < 2:
+    take = _measured(take)
+    if take.signal.shape[1] < 2 or not len(take.signal):
         raise ValueError(f"{path} holds {take.signal.shape[1]} samples, no signal")
     twice = sorted({name for name in take.channels if take.channels.count(name) > 1})
     if twice:
@@ -75,6 +76,21 @@ def raw_of(take: Take, path: Path) -> mne.io.BaseRaw:
     for text in (*take.notes, *_said(take, outside)):
         warnings.warn(f"{path}: {text}", stacklevel=4)
     return raw
+
+
+def _measured(take: Take) -> Take:
+    """Without channels that have no number at all, and without rows in which another one has none."""
+    there = np.isfinite(take.signal)
+    alive = np.asarray(there.any(axis=1))
+    empty = tuple(name for name, ok in zip(take.channels, alive, strict=True) if not ok)
+    rows = np.asarray(there[alive].all(axis=0))
+    if alive.all() and rows.all():
+        return take
+    channels = tuple(name for name in take.channels if name not in empty)
+    grid = take.grid if rows.all() else only(take.grid, rows)
+    return replace(
+        take, signal=take.signal[alive][:, rows], channels=channels, grid=grid, dropped=(*empty, *take.dropped)
+    )
 
 
 def _said(take: Take, outside: Sequence[tuple[float, float, str]]) -> list[str]:

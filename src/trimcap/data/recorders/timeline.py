@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,14 @@ class Grid:
 def even(n: int, rate: float) -> Grid:
     """A grid without gaps."""
     return Grid(rate, n, np.arange(n))
+
+
+def only(grid: Grid, rows: NDArray[np.bool_]) -> Grid:
+    """The grid with some of its rows: the others are gaps."""
+    places = grid.places[rows]
+    edges = np.r_[-1, places, grid.n]
+    gaps = [(int(a) + 1, int(b - a) - 1) for a, b in pairwise(edges.tolist()) if b - a > 1]
+    return Grid(grid.rate, grid.n, places, tuple(gaps))
 
 
 def measured_rate(stamps: NDArray[np.float64], rates: Sequence[int] = RATES, *, near: float = _NEAR) -> float:
