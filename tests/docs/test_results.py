@@ -122,3 +122,23 @@ def test_older_pages_with_subjects_follow_from_them(folder):
         mean = own.groupby("subject").accuracy.mean()
         if f"| {stage} |" in text:
             assert f"{mean.mean():.3f} ± {mean.std():.3f}" in text
+
+
+@pytest.mark.parametrize(
+    ("start", "name", "best"),
+    [("grid CNN", "eegmat-ccnn", "linear"), ("EEGNet on raw", "eegmat-eegnet", "covariance")],
+)
+def test_the_front_page_has_the_numbers_of_the_pages(start, name, best):
+    (row,) = [line for line in (DOCS.parent / "README.md").read_text().splitlines() if line.startswith(f"| {start}")]
+    page = (DOCS / "results" / name / "README.md").read_text()
+    scores = {line.split(" | ")[0][2:]: line.split(" | ")[1] for line in page.splitlines() if line.count("±") == 7}
+    difference, interval = next(line for line in page.splitlines() if line.startswith("| C | −")).split(" | ")[1:3]
+    (costs,) = re.findall(r"([\d.]+×) less flash, ([\d.]+×) less SRAM, ([\d.]+×) fewer MACs", page)
+    cells = (
+        scores["dense"],
+        scores["C"],
+        f"{difference} points, {interval}",
+        f"{best} {scores[f'{best} baseline']}",
+    )
+    assert row.split(" | ")[1:5] == list(cells)
+    assert re.findall(r"[\d.]+×", row) == list(costs)
