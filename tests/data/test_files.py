@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -164,10 +165,12 @@ def test_files_are_left_out_by_patterns(tmp_path: Path) -> None:
         ("f.txt", b"hello\n1,2\n", "is no recording of EEG, but text that no headset's program wrote"),
         ("f.csv", b"alpha,beta\n1,2\n", "no column file or label; .* tables of features are no recordings"),
         ("f.mff", b"", "mffpy|is empty|not a readable"),
-        ("f.cnt", b"RIFFxxxx" + bytes(4000), "antio|not a readable"),
+        ("f.cnt", b"RIFFxxxx" + bytes(4000), "needs a package to be read: pip install antio"),
     ],
 )
 def test_what_is_no_recording_is_told_apart(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    if name == "f.cnt" and find_spec("antio") is not None:
+        pytest.skip("antio is installed, so that nothing is missing")
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=words) as caught:
         read_files(tmp_path / name)

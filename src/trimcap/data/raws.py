@@ -156,12 +156,19 @@ def _read(path: Path) -> mne.io.BaseRaw:
         return raw_of(recorder[1](path), path)
     if other := no_recording(path):
         raise ValueError(other)
+    if path.suffix.lower() == ".cnt" and _starts(path) in (b"RIFF", b"RF64"):
+        return mne.io.read_raw_ant(path, preload=False, verbose="warning")  # ANT's, not Neuroscan's
     try:
         return mne.io.read_raw(path, preload=False, verbose="warning")
     except Exception as error:
         if not are_epochs(error):
             raise
         return read_epochs(path)
+
+
+def _starts(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)
 
 
 def _relay(path: Path, raw: mne.io.BaseRaw, caught: Sequence[warnings.WarningMessage]) -> None:
