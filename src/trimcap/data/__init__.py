@@ -15,6 +15,7 @@ from trimcap.data.check import check_signal
 from trimcap.data.crop import crop
 from trimcap.data.cut import cut
 from trimcap.data.eegmat import read_eegmat
+from trimcap.data.effects import Effect
 from trimcap.data.electrodes import TEN_TWENTY, canonical, hemispheres, positions
 from trimcap.data.features import BANDS, DELTA, POWER_BANDS, band_power, differential_entropy, to_grid
 from trimcap.data.files import files_source, read_files
@@ -112,6 +113,7 @@ __all__ = [
     "Audit",
     "Chain",
     "DataSet",
+    "Effect",
     "Finding",
     "Fold",
     "Grid",

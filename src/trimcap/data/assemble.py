@@ -139,6 +139,7 @@ def make_batch(
         rate=cutting.rate,
         classes=of.classes,
         duration=cutting.n_times / cutting.rate,
+        unit=of.unit,
         steps=tuple(steps),
     )
     if baseline is None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from trimcap.data.artefacts import count_words, find_artefacts, find_unusable, refuse_unusable
 from trimcap.data.assemble import Batch, cut_recording, plan_cutting
+from trimcap.data.effects import unit_after
 from trimcap.data.hearsay import NOTHING, Hearsay, metadata_of
 from trimcap.data.marked import Stretch, marks_of, touched
 from trimcap.data.progress import bar
@@ -230,6 +231,7 @@ def _one(plan: Plan, recording: Recording) -> Part:
             raise ValueError(
                 f"step {step.name} gave a {type(recording).__name__}; before 'windows' it must give a Recording"
             )
+        recording = replace(recording, unit=unit_after(step.kind.effect, recording.unit, step.name))
     cutting = plan_cutting(recording.rate, averaged=plan.averaged, **plan.options)
     batch = cut_recording(recording, cutting, plan.words)
     total = len(batch.windows)
@@ -274,7 +276,9 @@ def _applied(step: Declared, function: Callable[..., Any], windows: Windows, opt
     result = function(windows, **options)
     if not isinstance(result, Windows) or (step.kind.per_window and len(result) != len(windows)):
         raise ValueError(f"step {step.name} must give as many windows as it gets ({len(windows)}), got {result!r}")
-    return result
+    if step.kind.effect is None and result.unit != windows.unit:
+        return result  # it has said its unit by itself
+    return replace(result, unit=unit_after(step.kind.effect, result.unit, step.name))
 
 
 def _watched(recordings: Iterable[Recording], progress: bool) -> Iterator[Recording]:

@@ -82,6 +82,7 @@ def cut(
         rate=rate,
         classes=recordings[0].classes,
         duration=n_times / rate,
+        unit=recordings[0].unit,
         steps=(
             _describe(n_times / rate, stride / rate, int((usable & ~keep).sum()), int((~usable).sum())),
             *Hearsay.joined(Hearsay.of(r) for r in recordings).words(),
@@ -106,7 +107,7 @@ def _samples(seconds: float, rate: float, option: str) -> int:
 def _check_agreement(recordings: Sequence[Recording]) -> None:
     if not recordings:
         raise ValueError("no recordings to cut; check the folder and the chosen subjects")
-    for what in ("rate", "channels", "classes"):
+    for what in ("rate", "channels", "classes", "unit"):
         values = [getattr(r, what) for r in recordings]
         usual, votes = Counter(values).most_common(1)[0]
         for recording, value in zip(recordings, values, strict=True):

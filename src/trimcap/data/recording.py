@@ -15,7 +15,7 @@ class Recording:
 
     Parameters
     ----------
-    signal : float32 array, shape (n_channels, n_times), µV
+    signal : float32 array, shape (n_channels, n_times), in `unit`
     rate : sampling rate, Hz
     channels : electrode names, one per row of `signal`
     subject, session, trial : identifiers; (subject, session, trial) is unique in a data set
@@ -23,6 +23,7 @@ class Recording:
     classes : class names, shared by all recordings of a data set
     info : further facts about the recording (age, sex, quality, file, …); `stimulus`, if there is one, becomes a
         column of the windows' metadata
+    unit : of `signal`; another one after steps such as `running_z_score`
 
     Raises
     ------
@@ -38,6 +39,7 @@ class Recording:
     label: int = 0
     classes: tuple[str, ...] = ("0",)
     info: Mapping[str, object] = field(default_factory=dict)
+    unit: str = "µV"
 
     def __post_init__(self) -> None:
         if self.signal.ndim != 2 or self.signal.shape[0] != len(self.channels):

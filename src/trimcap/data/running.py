@@ -64,7 +64,7 @@ def running_z_score_online(rate: float, channels: tuple[str, ...], *, seconds: f
         spread = np.sqrt(np.maximum(squares / weights - mean * mean, 0))
         return np.asarray((x - mean) / np.maximum(spread, _SMALLEST_SPREAD), dtype=np.float32)
 
-    return Online(push, rate, channels)
+    return Online(push, rate, channels, unit="z")
 
 
 def running_z_score_words(*, seconds: float = 10.0) -> str:

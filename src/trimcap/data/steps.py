@@ -16,6 +16,7 @@ from trimcap._errors import unknown
 from trimcap.data import artefacts, filters, polyphase, rereference, running, windowwise
 from trimcap.data.assemble import windows_words
 from trimcap.data.crop import keep_first, keep_first_online, keep_first_words
+from trimcap.data.effects import Effect
 from trimcap.data.features import band_power, differential_entropy
 from trimcap.data.online import Online
 from trimcap.data.resample import resample
@@ -37,6 +38,7 @@ class Kind:
     online : (rate, channels, options) → `Online`, for a step on recordings that can stream
     per_window : a step on windows that treats each row for itself, and so can stream
     source : sha256 of the file of a function from outside; editing it changes the chain's hash
+    effect : what it does to the meaning of the numbers; None of a function from outside that does not declare it
     """
 
     function: Callable[..., Any]
@@ -45,38 +47,67 @@ class Kind:
     online: Callable[..., Online] | None = None
     per_window: bool = True
     source: str = ""
+    effect: Effect | None = None
 
 
+_CHOOSES = Effect(numbers=False)
 #: the built-in steps
 STEPS: Mapping[str, Kind] = MappingProxyType(
     {
-        "keep_first": Kind(keep_first, "recording", keep_first_words, keep_first_online),
-        "pick": Kind(rereference.pick, "recording", rereference.pick_words, rereference.pick_online),
-        "rereference": Kind(
-            rereference.rereference, "recording", rereference.rereference_words, rereference.rereference_online
+        "keep_first": Kind(keep_first, "recording", keep_first_words, keep_first_online, effect=_CHOOSES),
+        "pick": Kind(
+            rereference.pick,
+            "recording",
+            rereference.pick_words,
+            rereference.pick_online,
+            effect=Effect(numbers=False, channels=True),
         ),
-        "notch": Kind(filters.notch, "recording", filters.notch_words, filters.notch_online),
-        "bandpass": Kind(filters.bandpass, "recording", filters.bandpass_words, filters.bandpass_online),
-        "resample": Kind(resample, "recording", polyphase.resample_words, polyphase.resample_online),
+        "rereference": Kind(
+            rereference.rereference,
+            "recording",
+            rereference.rereference_words,
+            rereference.rereference_online,
+            effect=Effect(channels=True),
+        ),
+        "notch": Kind(filters.notch, "recording", filters.notch_words, filters.notch_online, effect=Effect()),
+        "bandpass": Kind(
+            filters.bandpass, "recording", filters.bandpass_words, filters.bandpass_online, effect=Effect()
+        ),
+        "resample": Kind(
+            resample,
+            "recording",
+            polyphase.resample_words,
+            polyphase.resample_online,
+            effect=Effect(rate=True, delay=True),
+        ),
         "subtract_baseline_mean": Kind(
             running.subtract_baseline_mean,
             "recording",
             running.subtract_baseline_mean_words,
             running.subtract_baseline_mean_online,
+            effect=Effect(),
         ),
         "running_z_score": Kind(
-            running.running_z_score, "recording", running.running_z_score_words, running.running_z_score_online
+            running.running_z_score,
+            "recording",
+            running.running_z_score_words,
+            running.running_z_score_online,
+            effect=Effect(unit="z", scale=True),
         ),
-        "windows": Kind(windows_words, "windows", windows_words),
-        "reject": Kind(artefacts.reject, "window", artefacts.reject_words),
-        "differential_entropy": Kind(differential_entropy, "window"),
-        "band_power": Kind(band_power, "window"),
-        "log_variance": Kind(windowwise.log_variance, "window"),
-        "subtract_baseline": Kind(windowwise.subtract_baseline, "window", windowwise.subtract_baseline_words),
-        "window_z_score": Kind(windowwise.window_z_score, "window", windowwise.window_z_score_words),
-        "grid": Kind(windowwise.grid, "window"),
-        "frames": Kind(windowwise.frames, "window"),
-        "subject_z_score": Kind(z_score_per_subject, "subject", per_window=False),
+        "windows": Kind(windows_words, "windows", windows_words, effect=_CHOOSES),
+        "reject": Kind(artefacts.reject, "window", artefacts.reject_words, effect=_CHOOSES),
+        "differential_entropy": Kind(differential_entropy, "window", effect=Effect(unit="nat", scale=True)),
+        "band_power": Kind(band_power, "window", effect=Effect(unit="ln µV²", scale=True)),
+        "log_variance": Kind(windowwise.log_variance, "window", effect=Effect(unit="ln µV²", scale=True)),
+        "subtract_baseline": Kind(
+            windowwise.subtract_baseline, "window", windowwise.subtract_baseline_words, effect=Effect()
+        ),
+        "window_z_score": Kind(
+            windowwise.window_z_score, "window", windowwise.window_z_score_words, effect=Effect(unit="z", scale=True)
+        ),
+        "grid": Kind(windowwise.grid, "window", effect=Effect()),
+        "frames": Kind(windowwise.frames, "window", effect=Effect()),
+        "subject_z_score": Kind(z_score_per_subject, "subject", per_window=False, effect=Effect(unit="z", scale=True)),
     }
 )
 
@@ -92,7 +123,10 @@ def kind_of(name: str) -> Kind:
         function = _imported(name)
         per_window = bool(getattr(function, "per_window", False))
         online = getattr(function, "online", None)
-        return Kind(function, "own", online=online, per_window=per_window, source=source_of(function))
+        effect = getattr(function, "effect", None)
+        if effect is not None and not isinstance(effect, Effect):
+            raise ValueError(f"step {name!r}: its attribute effect is {effect!r}; it must be a trimcap.data.Effect")
+        return Kind(function, "own", online=online, per_window=per_window, source=source_of(function), effect=effect)
     if name in ("z_score", "scale", "standardize", "standardise"):
         raise ValueError(
             f"step {name!r} would need the training windows, which a chain does not know: use fold.scaled() after the "

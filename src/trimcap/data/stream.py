@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from trimcap.data.assemble import assembler, make_batch, plan_cutting
 from trimcap.data.chain_run import Declared, Plan, reference_of, through, usable
+from trimcap.data.effects import unit_after
 from trimcap.data.online import Block, Online
 from trimcap.data.recording import Recording
 from trimcap.data.windows import Windows
@@ -40,7 +42,7 @@ class Stream:
         self._plan = plan
         self._steps = _online(plan.before, self.rate, channels)
         last = self._steps[-1] if self._steps else Online(lambda block: block, self.rate, channels)
-        self._origin = _origin(last.rate, last.channels)
+        self._origin = replace(_origin(last.rate, last.channels), unit=_unit(plan, self._steps))
         self._cutting = plan_cutting(last.rate, averaged=plan.averaged, **plan.options)
         self._assemble = assembler(len(last.channels), self._cutting)
         self._reference: Windows | None = None
@@ -122,6 +124,14 @@ def _online(steps: tuple[Declared, ...], rate: float, channels: tuple[str, ...])
             raise ValueError(f"{where}: {error}") from error
         rate, channels = made[-1].rate, made[-1].channels
     return made
+
+
+def _unit(plan: Plan, steps: list[Online]) -> str:
+    """The unit of the signal behind the steps on recordings."""
+    unit = "µV"
+    for step, online in zip(plan.before, steps, strict=True):
+        unit = unit_after(step.kind.effect, online.unit or unit, step.name)
+    return unit
 
 
 def _refuse_sets(step: Declared) -> None:

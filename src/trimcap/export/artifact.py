@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from trimcap import __version__
 from trimcap._errors import ArtifactError
 from trimcap._files import make_folder, sha256, write_json
+from trimcap.export.c_about import About
 from trimcap.export.c_source import CSource, emit_c
 from trimcap.export.cortexm import cortexm_files
 from trimcap.export.makefile import makefile
@@ -25,6 +26,7 @@ from trimcap.program.program import Program
 from trimcap.program.save import load_program, save_program
 
 if TYPE_CHECKING:
+    from trimcap.data.chain import Chain
     from trimcap.data.expected import Expected
 
 FORMAT = "trimcap-artifact-1"
@@ -66,6 +68,9 @@ def export(
     unit: str | None = None,
     channels: Sequence[str] | None = None,
     rate: float | None = None,
+    chain: Chain | None = None,
+    device_rate: float | None = None,
+    device_channels: Sequence[str] | None = None,
     embedded: int = 4,
 ) -> Path:
     """Write a network as an artifact; the folder appears as a whole or not at all.
@@ -80,6 +85,8 @@ def export(
     tolerance : accepted difference from the interpreter; default 0 for integers, 1e-5 of an operation's scale
         for floats
     unit, channels, rate : unit of the input, electrode names, sampling rate in Hz (taken from `Windows`)
+    chain : the steps that make the input of a recording; its hash and its delay go into header and manifest
+    device_rate, device_channels : what the chain is given by the headset; default: rate and electrodes of the input
     embedded : golden windows inside the self-test; all are in `golden.safetensors`
 
     Returns
@@ -89,7 +96,8 @@ def export(
     Raises
     ------
     ExportError : an operation has no C. ArtifactError : `folder` holds something else. OSError : it can't be
-    written. ValueError : no golden window, one with NaN or of another shape.
+    written. ValueError : no golden window, or others than the network was made for; a step of one's own before the
+    network does not declare its effect (`trimcap.data.Effect`).
     """
     if not isinstance(program, Program):
         raise TypeError(
@@ -99,14 +107,16 @@ def export(
     folder = Path(folder)
     X = _golden_windows(program, golden)
     program, known = _known(program, golden)
-    unit = str(unit or known.unit or "µV")
+    about = _about(known, chain, device_rate, device_channels, unit, channels, rate)
     tolerance = tolerance if tolerance is not None else 0.0 if program.integer else FLOAT_TOLERANCE
-    c = emit_c(program, unit=unit)
+    c = emit_c(program, about=about)
     facts: dict[str, Any] = {
-        "unit": unit,
-        "channels": list(channels if channels is not None else known.channels),
-        "rate_hz": rate if rate is not None else known.rate,
-        "steps": list(known.steps),
+        "unit": about.unit,
+        "channels": list(about.channels),
+        "rate_hz": about.rate,
+        "steps": list(about.steps),
+        "chain": {"sha256": about.chain or None, "delay_s": about.delay},
+        "from_counts": about.from_counts,
         "tolerance": tolerance,
     }
     names = [str(i) for i in (ids if ids is not None else getattr(golden, "ids", range(len(X))))]
@@ -145,6 +155,51 @@ def check_artifact(folder: Path | str) -> Artifact:
                 f"says {wanted}; export it again"
             )
     return Artifact(folder, manifest["name"], load_program(folder), manifest)
+
+
+def _about(
+    known: Expected,
+    chain: Chain | None,
+    device_rate: float | None,
+    device_channels: Sequence[str] | None,
+    unit: str | None,
+    channels: Sequence[str] | None,
+    rate: float | None,
+) -> About:
+    """What header and manifest say of the input.
+
+    Raises
+    ------
+    ValueError : a step does not say what it does to the numbers.
+    """
+    from trimcap.data.effects import UNDECLARED, computing
+
+    silent = [step.name for step in chain.steps if step.kind.effect is None] if chain and unit is None else []
+    unit = str(unit or known.unit or "µV")
+    if silent or unit.startswith(UNDECLARED):
+        raise ValueError(
+            f"the unit of the input is unknown: {', '.join(silent) or unit} does not declare what it does to the "
+            "numbers. Set its attribute effect = trimcap.data.Effect(unit=…, scale=…, …) and make the windows again, "
+            "or pass unit= if it is known otherwise"
+        )
+    made = About(
+        unit=unit,
+        channels=tuple(map(str, known.channels if channels is None else channels)),
+        rate=known.rate if rate is None else float(rate),
+        steps=known.steps,
+        computing=computing(known.steps),
+    )
+    if chain is None:
+        return made
+    computes = tuple(step.words for step in chain.steps if step.kind.effect is None or step.kind.effect.numbers)
+    made = replace(made, chain=chain.hash, steps=made.steps or chain.words, computing=made.computing or computes)
+    start, cap = device_rate or made.rate, device_channels or made.channels
+    if start is None or not cap:
+        return made
+    try:
+        return replace(made, delay=chain.stream(float(start), tuple(cap)).delay)
+    except ValueError:  # it needs the future, and has no delay that a device could keep
+        return made
 
 
 def _known(program: Program, golden: Any) -> tuple[Program, Expected]:

@@ -23,7 +23,7 @@ extern "C" {
 #define @UPPER@_OUTPUT_SIZE @Y_SIZE@ /* elements: @Y_SHAPE@ */
 #define @UPPER@_ARENA_BYTES @ARENA_BYTES@
 #define @UPPER@_SCRATCH_BYTES @SCRATCH_BYTES@
-@MACROS@
+@ABOUT@@MACROS@
 /* What a call says of its window. */
 #define @UPPER@_OK 0
 #define @UPPER@_CLIPPED 1    /* @NAME@_quantize: samples beyond the input's range were clamped; the rest is exact */

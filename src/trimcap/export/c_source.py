@@ -12,6 +12,7 @@ import numpy as np
 
 from trimcap import __version__
 from trimcap.export.arena import ITEM, Layout, Place, plan_arena
+from trimcap.export.c_about import About, about_macros
 from trimcap.export.c_conv import conv, linear
 from trimcap.export.c_copies import concat, pad, permute, slice_
 from trimcap.export.c_elementwise import ELEMENTWISE
@@ -59,13 +60,14 @@ class CSource:
     digest: str
 
 
-def emit_c(program: Program, *, unit: str = "µV") -> CSource:
+def emit_c(program: Program, *, unit: str = "µV", about: About | None = None) -> CSource:
     """Write a program as C99: no heap, no recursion, no library but `math.h` for float, none for integers.
 
     Parameters
     ----------
     program : float32 or int8
     unit : unit of the network's input, for comments
+    about : what is known of the input, for macros; default: its unit
 
     Raises
     ------
@@ -76,7 +78,8 @@ def emit_c(program: Program, *, unit: str = "µV") -> CSource:
     if program.output == program.input or _only_reshapes(program):
         raise ExportError(f"program '{program.name}' computes nothing: its output is its input")
     layout = plan_arena(program, steps)
-    words = _words(program, name, layout, unit)
+    words = _words(program, name, layout, unit if about is None else about.unit)
+    words["ABOUT"] = about_macros(program, name.upper(), about or About(unit), words["DIGEST"])
     body = "".join(_statement(program, index, op, step, layout) for index, (op, step) in
                    enumerate(zip(program.ops, steps, strict=True)))  # fmt: skip
     kernels = "\n".join(dict.fromkeys((FINITE, *(text for step in steps for text in step.kernels))))

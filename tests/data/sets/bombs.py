@@ -18,8 +18,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from attacks import edf, folder
 from set_files import CNT_62, write_cnt
+
+from attacks import edf, folder
 
 MIB = 1 << 20
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from attacks import SETS, answer, edf, folder, forge, small, small_deap, write_eegmat  # noqa: F401
 from scipy.io import savemat
 from set_files import cells, dreamer_subject, faced_clips, noise, write_amigos, write_dreamer, write_v73
 
+from attacks import SETS, answer, edf, folder, forge, small, small_deap, write_eegmat  # noqa: F401
 from trimcap.data.eegmat import read_eegmat
 from trimcap.data.sets.amigos import read_amigos
 from trimcap.data.sets.dasps import read_dasps

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from attacks import SETS, Set, answer, cuts, facts, flipped, numbers, small  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("small")

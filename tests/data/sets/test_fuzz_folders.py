@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attacks import SETS, answer, facts, numbers, small, small_deap, write_eegmat  # noqa: F401
 from scipy.io import savemat
 from set_files import SEED_LABELS, write_deap, write_dreamer, write_seed, write_seed_iv
 
+from attacks import SETS, answer, facts, numbers, small, small_deap, write_eegmat  # noqa: F401
 from trimcap.data.eegmat import read_eegmat
 from trimcap.data.sets.deap import find_deap, read_deap
 from trimcap.data.sets.dreamer import read_dreamer

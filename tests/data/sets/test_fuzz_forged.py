@@ -19,9 +19,9 @@ import bombs
 import h5py
 import numpy as np
 import pytest
-from attacks import folder, forge, small  # noqa: F401
 from set_files import noise, write_seed_v_features
 
+from attacks import folder, forge, small  # noqa: F401
 from trimcap.data.sets.dasps import read_dasps
 from trimcap.data.sets.deap import read_deap
 from trimcap.data.sets.faced import read_faced, read_faced_features

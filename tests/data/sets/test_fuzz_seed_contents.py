@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from attacks import answer, folder, small  # noqa: F401
 from scipy.io import savemat
 from set_files import (
     CNT_62,
@@ -21,6 +20,7 @@ from set_files import (
     write_seed_v_features,
 )
 
+from attacks import answer, folder, small  # noqa: F401
 from trimcap.data.sets.seed import LENGTHS, read_seed
 from trimcap.data.sets.seed_features import read_seed_v_features
 from trimcap.data.sets.seed_v import read_seed_v
