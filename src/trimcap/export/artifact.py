@@ -86,7 +86,8 @@ def export(
         for floats
     unit, channels, rate : unit of the input, electrode names, sampling rate in Hz (taken from `Windows`)
     chain : the steps that make the input of a recording; its hash and its delay go into header and manifest
-    device_rate, device_channels : what the chain is given by the headset; default: rate and electrodes of the input
+    device_rate, device_channels : what the chain is given by the headset; default: rate (if no step resamples) and
+        electrodes of the input
     embedded : golden windows inside the self-test; all are in `golden.safetensors`
 
     Returns
@@ -193,9 +194,10 @@ def _about(
         return made
     computes = tuple(step.words for step in chain.steps if step.kind.effect is None or step.kind.effect.numbers)
     made = replace(made, chain=chain.hash, steps=made.steps or chain.words, computing=made.computing or computes)
-    start, cap = device_rate or made.rate, device_channels or made.channels
+    resampled = any(step.kind.effect is not None and step.kind.effect.rate for step in chain.steps)
+    start, cap = device_rate or (None if resampled else made.rate), device_channels or made.channels
     if start is None or not cap:
-        return made
+        return made  # the delay depends on them
     try:
         return replace(made, delay=chain.stream(float(start), tuple(cap)).delay)
     except ValueError:  # it needs the future, and has no delay that a device could keep

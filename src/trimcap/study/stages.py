@@ -98,14 +98,18 @@ def _quantize(task: Task, name: str, step: Quantize, state: State) -> Made:
 
 
 def _export(task: Task, name: str, step: Export, state: State) -> Made:
+    from trimcap.data.sources import WINDOW_SOURCES
     from trimcap.export.artifact import export
     from trimcap.program.lower import lower
+    from trimcap.study.windows import chain_of
 
     valid = fitted_to(state.network, task.valid)
     golden = valid.take(np.linspace(0, len(valid) - 1, min(step.golden, len(valid))).round().astype(np.int64))
     task.fold.ledger.record("verify", golden, "golden windows")
     program = state.program or lower(state.network, name="network", classes=valid.classes)
-    place = export(program, place_of(task, name), golden=golden)
+    data = task.recipe.data
+    chain = None if data.source in WINDOW_SOURCES else chain_of(data)
+    place = export(program, place_of(task, name), golden=golden, chain=chain)
     return replace(state, program=program, artifact=place), program_facts(state.network, program)
 
 
