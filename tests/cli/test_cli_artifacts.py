@@ -37,9 +37,24 @@ def test_quantize_calibrates_on_training_subjects_only(call, world, tmp_path):
     assert "calibration" in note
 
 
+def test_quantize_says_how_near_integers_come(call, world, tmp_path):
+    words = ("quantize", world / "net", "--calibration", world / "w.npz", "--windows", 20, "--out")
+    found = call(*words, tmp_path / "q", "--json", ok=True).json
+    measured = load_program(tmp_path / "q").measured
+    assert (found["agreement"], found["held_out"]) == (measured["calibration"], measured["held_out"])
+    assert found["agreement"]["n_windows"] == 20
+    assert found["held_out"]["n_windows"] > 0
+    layer = next(layer for layer in found["layers"] if layer["kind"] == "conv")
+    wide = call(*words, tmp_path / "w", "--int16", layer["source"], "--input-scales", "one", ok=True).out
+    assert "held-out training windows; logits" in wide
+    program = load_program(tmp_path / "w")
+    assert (layer["dtype"], program.values[layer["value"]].dtype) == ("int8", "int16")
+    assert program.values[program.input].scales == ()
+
+
 @pytest.mark.parametrize("ranges", ["minmax", "percentile", "mse"])
 def test_ranges_reach_the_program(call, world, tmp_path, ranges):
-    words = ("--ranges", ranges, "--percent", 90, "--windows", 8, "--out", tmp_path / "q")
+    words = ("--ranges", ranges, "--percent", 90, "--windows", 8, "--input-scales", "one", "--out", tmp_path / "q")
     call("quantize", world / "net", "--calibration", world / "w.npz", *words, ok=True)
     scales = [v.scale for v in load_program(tmp_path / "q").values.values()]
     wide = [v.scale for v in load_program(_minmax(call, world, tmp_path)).values.values()]
@@ -47,7 +62,7 @@ def test_ranges_reach_the_program(call, world, tmp_path, ranges):
 
 
 def _minmax(call, world, tmp_path):
-    words = ("--ranges", "minmax", "--windows", 8, "--out", tmp_path / "m")
+    words = ("--ranges", "minmax", "--windows", 8, "--input-scales", "one", "--out", tmp_path / "m")
     call("quantize", world / "net", "--calibration", world / "w.npz", *words, ok=True)
     return tmp_path / "m"
 

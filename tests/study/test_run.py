@@ -92,6 +92,24 @@ def test_one_row_per_fold_seed_and_stage(finished):
     assert cost.macs["dense"] == cost.macs["rewritten"] > cost.macs["pruned"] == cost.macs["C"]
 
 
+def test_integers_are_compared_with_float_on_training_windows(finished):
+    folder = finished[0]
+    results = folder.results().set_index("stage")
+    whole = results.loc["int8"]
+    assert whole.agreement_calibration.between(0, 1).all()
+    assert results.loc[[*BASELINES, "dense", "C"]].agreement_calibration.isna().all()
+    facts = folder.trial(0, 0).read("built/int8")
+    measured = facts["measured"]
+    layers = {layer["source"]: min(v for v in (layer["calibration"], layer["held_out"]) if v is not None)
+              for layer in measured["layers"]}  # fmt: skip
+    first = whole.iloc[0]
+    assert first.weakest_db == min(layers.values()) == layers[first.weakest_layer]
+    assert first.sqnr_calibration == measured["calibration"]["sqnr"]
+    assert set(facts["warnings"]) <= set(facts["notes"])
+    ledger = folder.trial(0, 0).read("trial")["audit"]["rows"]
+    assert [r["test"] for r in ledger if r["stage"] == "calibration"] == [0, 0]  # ranges, and held out
+
+
 def test_subjects_and_rows_agree(finished):
     """Replica: accuracy of a fold is the mean of its subjects, weighted by their windows."""
     results, subjects = finished[0].results(), finished[0].subjects()

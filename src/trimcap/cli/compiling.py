@@ -91,9 +91,8 @@ def quantize(
     step = outputs.Step("quantize", options, network)
     outputs.claim(out, step, force=force)
     sample, others = _calibration(calibration, network, original, subjects, windows, seed)
-    found = _integers(
-        original, sample, others, rewrite, method=ranges, percent=percent, bits=bits, input_scales=input_scales
-    )
+    asked = {"method": ranges, "percent": percent, "bits": bits, "input_scales": input_scales, "int16": int16 or ()}
+    found = _integers(original, sample, others, rewrite, **asked)
     program, measured = found.program, found.program.measured
     with outputs.writing(out, step, calibration=datasets.subjects_of(sample)):
         save_program(program, out)
