@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
+from trimcap.graph.allowed import misused
+from trimcap.graph.network import Ref
 from trimcap.graph.save import load, save
 from trimcap.graph.trace import trace
 from trimcap.prune.plan import make_plan
@@ -211,3 +214,14 @@ def test_the_users_model_and_random_numbers_stay(monkeypatch):
     assert torch.equal(torch.rand(3), want)
     assert model.training
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "training",
+    [((9, True),), ((-1, True),), (("train", True),), ((2, "yes"),), ((2, Ref("conv.weight")),), ((True, True),), (2,)],
+)
+def test_what_training_changes_is_checked_in_files(training):
+    network = trace(Net(nn.Dropout(0.5)), X)
+    dropout = next(node for node in network.nodes if node.kind == "dropout")
+    assert misused(dropout) == ""
+    assert misused(replace(dropout, training=training))
