@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -19,11 +20,16 @@ from trimcap.graph.trace import trace
 from zoo import build
 
 
+@cache
+def traced(name):
+    torch.manual_seed(0)
+    model, x = build(name)
+    return trace(model, x), x
+
+
 def limited():
     """A network with two max-norms, 1.0 and 0.25."""
-    torch.manual_seed(0)
-    model, x = build("max-norm")
-    return trace(model, x), x
+    return traced("max-norm")
 
 
 def norms(module):
@@ -54,8 +60,7 @@ def through_torch(module):
 @pytest.mark.parametrize("name", ["max-norm", "weight norm", "GRU"])
 @pytest.mark.parametrize("copied", [through_pickle, through_torch, copy.deepcopy])
 def test_modules_are_pickled(name, copied):
-    model, x = build(name)
-    network = trace(model, x)
+    network, x = traced(name)
     assert network.axes  # what is cached needs no pickle
     module = network.module()
     twin = copied(copied(module))
@@ -68,9 +73,10 @@ def test_modules_are_pickled(name, copied):
     torch.testing.assert_close(module(x), twin(x))
 
 
+@pytest.mark.slow
 def test_a_pickle_is_read_by_another_process(tmp_path):
-    model, x = build("weight norm")
-    module = trace(model, x).module()
+    network, x = traced("weight norm")
+    module = network.module()
     torch.save(module, tmp_path / "module.pt")
     torch.save(x, tmp_path / "x.pt")
     code = "import torch; m = torch.load('module.pt', weights_only=False); print(float(m(torch.load('x.pt')).sum()))"

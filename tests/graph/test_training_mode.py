@@ -99,7 +99,9 @@ FOLLOWED = {
 }
 
 
-@pytest.mark.parametrize("name", FOLLOWED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in ("encoder", "attention dropout") else n for n in FOLLOWED]
+)
 def test_training_is_followed(name, tmp_path):
     torch.manual_seed(0)
     make, mark = FOLLOWED[name]
