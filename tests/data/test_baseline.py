@@ -237,6 +237,23 @@ def test_covariances_find_oscillations_and_averages_find_evoked_potentials():
         assert wrong < right - 0.1
 
 
+def test_bands_tell_frequencies_apart_that_one_covariance_can_not():
+    rng = np.random.default_rng(0)
+    windows = cut(make_synthetic(4, seed=0, seconds=8, trials_per_class=2, channels=("O1", "O2")), seconds=2)
+    times = np.arange(windows.X.shape[2]) / windows.rate
+    tones = np.sin(
+        2 * np.pi * (np.where(windows.y == 1, 12, 18)[:, None] * times + rng.uniform(size=(len(windows), 1)))
+    )
+    X = (rng.standard_normal(windows.X.shape) + tones[:, None]).astype(np.float32)
+    fold = split(windows.with_X(X, step="tones"), "leave_one_subject_out")[0]
+    y = fold.test.open("evaluate").y
+    banded, plain = (covariance_baseline(fold, bands=bands) for bands in (((11, 13), (17, 19)), ()))
+    assert (banded.argmax(axis=1) == y).mean() == 1
+    assert (plain.argmax(axis=1) == y).mean() < 0.8
+    with pytest.raises(ValueError, match="must lie between 0 and 64 Hz"):
+        covariance_baseline(fold, bands=((30, 64),))
+
+
 @pytest.mark.real
 @pytest.mark.slow
 @pytest.mark.parametrize(

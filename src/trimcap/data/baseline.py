@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ _GROUPS = 5
 _MOST_VALUES, _MOST_WIDE = 2**25, 4096
 
 Rows = NDArray[np.float64]
+Bands = Sequence[tuple[float, float]]
 Columns = Callable[[NDArray[np.float32]], Rows]
 
 
@@ -101,12 +102,20 @@ def nearest_neighbours(fold: Fold, *, k: int = K, use_valid: bool = True) -> NDA
     return classify(fold, NEIGHBOURS, k=k, use_valid=use_valid).probabilities
 
 
-def covariance_baseline(fold: Fold, *, C: float | None = None, use_valid: bool = True) -> NDArray[np.float64]:
+def covariance_baseline(
+    fold: Fold, *, C: float | None = None, bands: Bands = (), use_valid: bool = True
+) -> NDArray[np.float64]:
     """Logistic regression on log-covariances in the tangent space at their training mean: for oscillations.
 
-    See `trimcap.data.tangent`; parameters and returns as in `linear_baseline`. The windows must be signals.
+    See `trimcap.data.tangent`; other parameters and returns as in `linear_baseline`. The windows must be signals.
+
+    Parameters
+    ----------
+    bands : (low, high) in Hz: the covariance is that of all electrodes in all bands (zero-phase Butterworth filters of
+        order 4), as where frequencies tell classes apart; none: of the windows as they are. Source: Congedo, Barachant
+        & Andreev (2013), "A new generation of brain-computer interface based on Riemannian geometry"
     """
-    return classify(fold, COVARIANCE, C=C, use_valid=use_valid).probabilities
+    return classify(fold, COVARIANCE, C=C, bands=bands, use_valid=use_valid).probabilities
 
 
 def evoked_baseline(fold: Fold, *, C: float | None = None, use_valid: bool = True) -> NDArray[np.float64]:
@@ -129,12 +138,14 @@ def is_signal(windows: Windows) -> bool:
     return windows.X.ndim == 3 and windows.X.shape[2] == round(windows.duration * windows.rate)
 
 
-def classify(fold: Fold, name: str, *, C: float | None = None, k: int = K, use_valid: bool = True) -> Classified:
+def classify(
+    fold: Fold, name: str, *, C: float | None = None, k: int = K, bands: Bands = (), use_valid: bool = True
+) -> Classified:
     """What the baseline of that name says of the test windows; see the functions above.
 
     Raises
     ------
-    ValueError : an unknown name; a baseline for signals, but the windows are features.
+    ValueError : an unknown name; a baseline for signals, but the windows are features; bands beyond half the rate.
     """
     from sklearn.preprocessing import StandardScaler
 
@@ -146,7 +157,7 @@ def classify(fold: Fold, name: str, *, C: float | None = None, k: int = K, use_v
     for part in parts:
         fold.ledger.record("fit", part, name)
     rows = [_thinned(part, parts) for part in parts]
-    columns = _columns(name, rows)
+    columns = _columns(name, rows, bands)
     X = np.concatenate([piece for part in rows for piece in _in_pieces(part, columns)])
     y = np.concatenate([part.y for part in rows])
     scaler = StandardScaler().fit(X)
@@ -169,17 +180,32 @@ def classify(fold: Fold, name: str, *, C: float | None = None, k: int = K, use_v
     return Classified(test, p, facts)
 
 
-def _columns(name: str, rows: list[Windows]) -> Columns:
+def _columns(name: str, rows: list[Windows], bands: Bands) -> Columns:
     """What becomes of a batch of windows, one row each."""
     if name == COVARIANCE:
-        # pieces may differ in length, their sum does not
-        logs = [covariances(piece) for part in rows for piece in pieces(part.X)]
-        mean = log_euclidean_mean(np.concatenate(logs))
-        return lambda X: tangent_vectors(covariances(X), mean)
+        rate = rows[0].rate
+        found = [covariances(_banded(piece, bands, rate)) for part in rows for piece in pieces(part.X)]
+        mean = log_euclidean_mean(np.concatenate(found))
+        return lambda X: tangent_vectors(covariances(_banded(X, bands, rate)), mean)
     if name == EVOKED:
         n = max(1, round(rows[0].duration / INTERVAL))
         return lambda X: _averaged(X, n)
     return lambda X: X.reshape(len(X), -1).astype(np.float64)
+
+
+def _banded(X: NDArray[np.float32], bands: Bands, rate: float) -> NDArray[Any]:
+    """Electrodes in every band below each other; without bands, as they are."""
+    if not bands:
+        return X
+    from scipy.signal import butter, sosfiltfilt
+
+    for low, high in bands:
+        if not 0 < low < high < rate / 2:
+            raise ValueError(
+                f"band {low:g}–{high:g} Hz of the covariance baseline must lie between 0 and {rate / 2:g} Hz"
+            )
+    filters = [butter(4, band, "bandpass", fs=rate, output="sos") for band in bands]
+    return np.concatenate([sosfiltfilt(sos, X, axis=2) for sos in filters], axis=1)
 
 
 def _averaged(X: NDArray[np.float32], n: int) -> Rows:

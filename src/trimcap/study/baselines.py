@@ -21,10 +21,10 @@ def names_of(recipe: Recipe, windows: Windows) -> tuple[str, ...]:
     return (MAJORITY, *baselines(windows, signal=recipe.baselines.signal))
 
 
-def classified(fold: Fold, name: str) -> Classified:
+def classified(fold: Fold, name: str, recipe: Recipe) -> Classified:
     """A fold's test windows by one of them; the majority class is that of the training windows."""
     if name != MAJORITY:
-        return classify(fold, name)
+        return classify(fold, name, bands=recipe.baselines.bands)
     y = fold.train.y
     test = fold.test.open("evaluate", name)
     shares = np.bincount(y, minlength=len(test.classes)) / len(y)
@@ -49,6 +49,6 @@ def _rows(recipe: Recipe) -> Iterator[dict[str, Any]]:
     prepared = prepare(recipe)
     for number, fold in enumerate(folds_of(prepared, recipe.protocol)):
         for name in names_of(recipe, prepared.windows):
-            found = classified(fold, name)
+            found = classified(fold, name, recipe)
             for row in per_subject(found.test, found.probabilities).to_dict("records"):
                 yield {"fold": number, "stage": name, **{str(k): v for k, v in row.items()}, **found.facts}

@@ -168,9 +168,11 @@ class BaselineSection(Section):
     ----------
     signal : the field's own baseline where networks get signals: "covariance" (oscillations), "evoked" (potentials
         after an event) or "none". The linear one and nearest neighbours, on the network's input, always stand there
+    bands : [low, high] in Hz, of the covariance baseline, where frequencies tell classes apart; default: all at once
     """
 
     signal: Literal["covariance", "evoked", "none"] = "covariance"
+    bands: tuple[tuple[float, float], ...] = ()
 
 
 class ReportSection(Section):

@@ -80,6 +80,8 @@ def _fitted(run: Gathered, name: str) -> str:
         if len(values):
             ends = dict.fromkeys(f"{value:,g}" for value in (min(values), max(values)))
             said.append(text.format(" … ".join(ends)))
+    bands = run.recipe.baselines.bands if name == COVARIANCE else ()
+    said += [f"in the bands {listed([f'{low:g}–{high:g} Hz' for low, high in bands])}"] if bands else []
     return f"; {', '.join(said)} (training and validation rows of a fold)" if said else ""
 
 

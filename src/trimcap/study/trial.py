@@ -138,7 +138,7 @@ def _evaluated(task: Task, name: str, states: dict[str, State]) -> dict[str, Any
     before = len(task.fold.ledger)
     scores: dict[str, Any]
     if name in BASELINES:
-        found = classified(task.fold, name)
+        found = classified(task.fold, name, task.recipe)
         test, p, scores = found.test, found.probabilities, dict(found.facts)
     else:
         predictor = _predictor(states[name])
