@@ -75,7 +75,8 @@ def _calls(program: Program, name: str) -> str:
 
 
 def _objects(compiler: str, flags: tuple[str, ...], sources: list[Path], work: Path) -> list[Path]:
-    run([compiler, *STRICT, *CODE, *flags, "-c", *map(str, sources)], cwd=work)
+    for start in range(0, len(sources), 50):  # a compiler call has a time limit
+        run([compiler, *STRICT, *CODE, *flags, "-c", *map(str, sources[start : start + 50])], cwd=work)
     return [source.with_suffix(".o") for source in sources]
 
 

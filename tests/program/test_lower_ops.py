@@ -265,6 +265,7 @@ REFUSED = {
     "mode 'reflect'": lambda x: F.pad(x, (1, 1), mode="reflect"),
     "value 3": lambda x: F.pad(x, (1, 1), value=3.0),
     "windows of a batch, or moves them": lambda x: torch.einsum("bct,bdt->cbd", x[:, :1], x).transpose(0, 1),
+    "it takes no positions": lambda x: torch.cat([x, x.index_select(1, torch.zeros(0, dtype=torch.int64))], 1),
     "of one factor alone": lambda x: torch.einsum("bct,bds->bcd", x, x),
     "einsum of two tensors": lambda x: torch.einsum("bct,bdt,bet->bcde", x, x, x),
     "log_softmax is supported": lambda x: x.log_softmax(1),

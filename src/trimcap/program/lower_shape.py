@@ -126,6 +126,8 @@ def _index(b: Builder, node: Node) -> View:
 def _taken(b: Builder, view: View, dim: int, positions: Any) -> View:
     """Positions along a dimension, as slices of constant step that are concatenated."""
     size = view.shape[dim]
+    if np.size(positions) == 0:
+        raise b.error("it takes no positions: its result is empty")
     runs: list[list[int]] = []
     for p in (int(p) % size for p in np.asarray(positions).reshape(-1)):
         if runs and _continues(runs[-1], p):
