@@ -74,8 +74,9 @@ def test_epochs_become_windows() -> None:
     assert made.classes == ("left", "right")  # by code: 3, 7
     assert made.y.tolist() == [1, 0, 1]
     assert made.y.dtype == np.int64
-    assert made.metadata.to_dict("list") == {
-        "subject": ["S1"] * 3, "session": ["2"] * 3, "trial": ["0", "1", "2"], "start": [1.0, 3.0, 5.0],
+    assert made.metadata.drop(columns="recording").to_dict("list") == {
+        "subject": ["S1"] * 3, "session": ["2"] * 3, "trial": ["0"] * 3, "start": [1.0, 3.0, 5.0],
+        "onset": [1.0, 3.0, 5.0],
     }  # fmt: skip
     assert (made.channels, made.rate, made.duration, made.unit) == (CHANNELS, 100.0, 1.0, "µV")
 
@@ -110,10 +111,9 @@ def test_rejected_epochs_are_gone() -> None:
     assert kept.y.tolist() == [c for i, c in enumerate([1, 0, 1]) if i != worst]
 
 
-def test_overlapping_epochs_must_name_their_trial() -> None:
+def test_overlapping_epochs_are_of_one_trial_unless_told() -> None:
     source = epochs([100, 150, 500], [7, 7, 3])
-    with pytest.raises(ValueError, match=r"overlap in time \(1 s long, 0\.5 s apart\).*pass trial="):
-        from_epochs(source, subject="S1")
+    assert set(from_epochs(source, subject="S1").metadata.trial) == {"0"}
     assert from_epochs(source, subject="S1", trial=["a", "a", "b"]).metadata.trial.tolist() == ["a", "a", "b"]
     assert len(from_epochs(epochs([100, 200, 300], [7, 7, 3]), subject="S1")) == 3  # back to back is no overlap
 

@@ -383,20 +383,10 @@ sanitize = false
     assert np.abs(logits[0] - logits[1]).max() < 1e-4 * np.abs(logits[0]).max()
 
 
-def twice(_path=None, **options):
-    """Four people; the first is there again under another name, by another reference and from 0.16 s on."""
-    from dataclasses import replace
-
-    from trimcap.data.generated import synthetic
-
-    recordings = list(synthetic(None, subjects=4, **options))
-    mine = [r for r in recordings if r.subject == recordings[0].subject]
-    other = [np.ascontiguousarray((r.signal - r.signal.mean(axis=0))[:, 10:]) for r in mine]
-    return [*recordings, *(replace(r, subject="zz", signal=x) for r, x in zip(mine, other, strict=True))]
-
-
 def test_a_recording_under_two_subjects_fails_before_anything_is_trained(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "copied_people", sys.modules[__name__])
+    import test_leaks
+
+    monkeypatch.setitem(sys.modules, "copied_people", test_leaks)
     text = TINY.replace(
         'source = "synthetic"\nsubjects = 4\nrate = 64\nseconds = 6\n', 'source = "copied_people:twice"\n'
     )

@@ -147,10 +147,19 @@ def _confusion(windows: Windows, found: Metrics) -> Any:
 
 def _used(folder: str, windows: Windows) -> dict[str, list[str]]:
     """Subject of these windows → stages before that used it; those that none used are left out."""
+    import numpy as np
+
+    from trimcap.data.seen import content_of
+
     stages: dict[str, list[str]] = {}
+    known = outputs.seen_in(folder).windows
+    same = np.isin(content_of(windows), known) if len(known) else np.zeros(len(windows), dtype=bool)
+    copied = set(windows.metadata.subject[same].astype(str))
     for stage, seen in outputs.seen_subjects(folder).items():
         for subject in sorted(set(datasets.subjects_of(windows)) & set(seen)):
             stages.setdefault(subject, []).append(stage)
+    for subject in sorted(copied - set(stages)):
+        stages[subject] = ["fit, under another name"]
     return stages
 
 
@@ -172,6 +181,8 @@ def _notes(folder: str, kind: str, windows: Windows) -> list[str]:
         were = "was" if len(used) == 1 else "were"
         rest = "'held out' are the others" if len(used) < total else "choose others with --subjects"
         notes.append(f"not a test: {len(used)} of {counted(total, 'subject')} {were} used before: {who}; {rest}")
+    if outside := outputs.seen_in(folder).outside:
+        notes.append(f"unknown: {outside}; nobody knows whether these windows were among those it was made with")
     if kind == "artifact":
         notes += _unit_note(Path(folder), windows)
     return notes

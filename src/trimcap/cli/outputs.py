@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from trimcap import __version__
 from trimcap._errors import ArtifactError
 from trimcap._files import make_folder, write_json
 from trimcap.cli.answer import Misuse
+
+if TYPE_CHECKING:
+    from trimcap.data.seen import Seen
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write; made if it does not exist.")]
 Force = Annotated[
@@ -223,9 +226,27 @@ def history(folder: Path | str) -> list[dict[str, Any]]:
     return steps
 
 
+def seen_in(folder: Path | str) -> Seen:
+    """What the network, program or artifact in a folder says that it has seen; what nobody knows if it holds none."""
+    from trimcap._sealed import unseal
+    from trimcap.data.seen import OUTSIDE, from_json
+
+    folder = Path(folder)
+    if (folder / "network.json").is_file():
+        from trimcap.graph.save import NETWORK
+
+        return from_json(unseal(folder / "network.json", NETWORK)["seen"])
+    if (folder / "program.json").is_file():
+        from trimcap.program.save import PROGRAM
+
+        content = unseal(folder / "program.json", PROGRAM)["seen"]
+        return OUTSIDE if content is None else from_json(content)
+    return OUTSIDE
+
+
 def seen_subjects(folder: Path | str) -> dict[str, list[str]]:
-    """Stage → subjects that the steps before this folder used."""
-    seen: dict[str, list[str]] = {}
+    """Stage → subjects that a network has seen by what it says itself, and that steps before a folder looked at."""
+    seen = seen_in(folder).subjects()
     for step in history(folder):
         for stage, subjects in step.get("saw", {}).items():
             seen[stage] = sorted({*seen.get(stage, []), *subjects})

@@ -98,6 +98,7 @@ def prune(
             {"--saliency": saliency, "--axis": axis, "--option": option, "--data": data, "--subjects": subjects}
         )
     by: str | None = None
+    seen: Windows | None = None
     counts = {"scope": scope, "at_least": at_least, "multiple_of": multiple_of}
     saw: dict[str, list[str]] = {}
     options: dict[str, Any] = {"sparsity": sparsity, **budgets, "electrodes": electrodes, "axes": axis, **counts}
@@ -115,6 +116,7 @@ def prune(
         step = outputs.Step("prune", options | {"plan": plan_file, "plan_sha256": sha256(plan_file)}, network)
         outputs.claim(out, step, force=force, sources=[plan_file.parent])
     small = shrink(original, plan)
+    small = replace(small, seen=small.seen.plus("saliency", seen))
     with outputs.writing(out, step, **saw):
         save(small, out)
         plan.save(out / "plan.json")

@@ -6,7 +6,7 @@ import math
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,7 +78,7 @@ def _answer(found: Survey) -> Answer:
 
 
 def _row(one: FileFacts) -> dict[str, Any]:
-    own = {name: value for name, value in asdict(one).items() if name != "onsets"}
+    own = {name: value for name, value in asdict(replace(one, sketch=None)).items() if name not in ("onsets", "sketch")}
     events = {name: len(times) for name, times in one.onsets.items()}
     return {
         **own,

@@ -15,7 +15,7 @@ from trimcap.data.arrays_layout import Layout, merged
 from trimcap.data.stored import StoredRows, digest_of, open_npy, read_npy
 
 #: columns that stay text, whatever they look like
-_TEXT = ("subject", "session", "trial", "stimulus", "label")
+_TEXT = ("subject", "session", "trial", "stimulus", "recording", "label")
 
 
 def read_folder(folder: Path, given: Mapping[str, Any]) -> Layout:

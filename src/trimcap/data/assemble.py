@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from trimcap._errors import unknown
 from trimcap.data.marked import OnMarked, check_on_marked
 from trimcap.data.online import Block
+from trimcap.data.places import place_of
 from trimcap.data.recording import Recording
 from trimcap.data.windows import Windows
 
@@ -131,10 +132,13 @@ def make_batch(
     """Windows and those of the baseline, both (n, n_channels, n_times), with their origin."""
     names = {"subject": of.subject, "session": of.session, "trial": of.trial}
     shown = {"stimulus": of.stimulus} if of.stimulus else {}
+    name, onset = place_of(of)
     windows = Windows(
         X=X,
         y=np.full(len(X), of.label, dtype=np.int64),
-        metadata=pd.DataFrame({**names, "start": starts, **shown}, index=range(len(X))),
+        metadata=pd.DataFrame(
+            {**names, "start": starts, **shown, "recording": name, "onset": onset + starts}, index=range(len(X))
+        ),
         channels=of.channels,
         rate=cutting.rate,
         classes=of.classes,
@@ -145,7 +149,8 @@ def make_batch(
     if baseline is None:
         return Batch(windows, None)
     seconds = np.arange(len(baseline)) * windows.duration
-    rows = pd.DataFrame({**names, "start": seconds, **shown}, index=range(len(baseline)))
+    where = {"recording": name, "onset": onset + seconds}
+    rows = pd.DataFrame({**names, "start": seconds, **shown, **where}, index=range(len(baseline)))
     labels = np.full(len(baseline), of.label, dtype=np.int64)
     return Batch(windows, replace(windows, X=baseline, y=labels, metadata=rows))
 

@@ -22,7 +22,8 @@ CHECKS: Mapping[str, str] = {
 #: what no audit of windows can find; said wherever one says "passed"
 UNSEEN = (
     "What can't be seen: features, hyper-parameters or methods that people chose outside the fold after looking at its "
-    "test windows or at earlier reports, and copies that are changed beyond what docs/protocols.md lists as found."
+    "test windows or at earlier reports; transforms other than a z-score that were fitted on all windows outside "
+    "trimcap (PCA, spatial filters, ranges); and copies that are changed beyond what docs/protocols.md lists as found."
 )
 
 #: verdict where nobody recorded what a network was trained on

@@ -276,7 +276,13 @@ def _joined(signals: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 def _origin(table: _Table, origin: Origin, rate: float, trial: str) -> pd.DataFrame:
     names = [f"{origin.run}-{t + 1:03d}" if trial == "event" else origin.run for t in table.trial.tolist()]
     return pd.DataFrame(
-        {"subject": origin.subject, "session": origin.session, "trial": names, "start": table.start / rate}
+        {
+            "subject": origin.subject,
+            "session": origin.session,
+            "trial": names,
+            "start": table.start / rate,
+            "recording": f"run {origin.subject}/{origin.session}/{origin.run}",
+        }
     )
 
 
@@ -297,7 +303,7 @@ def _windows(
     _check_unit(X, unit)
     windows = from_arrays(
         X, y, channels=names, rate=rate, classes=classes, any_names=any_names,
-        **{key: metadata[key].tolist() for key in ("subject", "session", "trial", "start")},
+        **{key: metadata[key].tolist() for key in ("subject", "session", "trial", "start", "recording")},
     )  # fmt: skip
     if "stimulus" in metadata:
         windows = replace(windows, metadata=windows.metadata.assign(stimulus=metadata["stimulus"].tolist()))

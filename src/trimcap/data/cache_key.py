@@ -71,6 +71,8 @@ def hash_recording(recording: Recording, *, with_info: bool) -> Source:
     }
     if recording.stimulus:  # becomes a column of the metadata
         facts["stimulus"] = recording.stimulus
+    if recording.place is not None:  # becomes columns too
+        facts["place"] = list(recording.place)
     said = Hearsay.of(recording)
     if said != NOTHING:  # is told in the steps
         facts["hearsay"] = [sorted(said.rules), sorted(said.left_out)]

@@ -15,6 +15,7 @@ from trimcap.data.assemble import Batch, cut_recording, plan_cutting
 from trimcap.data.effects import unit_after
 from trimcap.data.hearsay import NOTHING, Hearsay, metadata_of
 from trimcap.data.marked import Stretch, marks_of, touched
+from trimcap.data.places import identified
 from trimcap.data.progress import bar
 from trimcap.data.recording import Recording
 from trimcap.data.steps import Kind
@@ -225,6 +226,7 @@ def by_subject(steps: Sequence[Declared], parts: Iterable[Part]) -> Iterator[Par
 def _one(plan: Plan, recording: Recording) -> Part:
     _check_own_baseline(recording, plan.options)
     said = Hearsay.of(recording)
+    recording = identified(recording)  # before a step changes its content
     for step in plan.before:
         recording = step.kind.function(recording, **step.options)
         if not isinstance(recording, Recording):

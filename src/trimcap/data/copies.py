@@ -83,20 +83,29 @@ def is_signal(windows: Windows) -> bool:
     return windows.shape == (len(windows.channels), round(windows.duration * windows.rate))
 
 
+_places: WeakKeyDictionary[Windows, Places] = WeakKeyDictionary()
+
+
 def places_of(windows: Windows) -> Places:
-    """Where windows lie: in their recording where that is known, else in their trial."""
-    return spans(windows.metadata, windows.duration)
+    """Where windows lie: in their subject's recording where that is known, else in their trial."""
+    if windows not in _places:
+        _places[windows] = spans(windows.metadata, windows.duration, apart=True)
+    return _places[windows]
 
 
-def spans(table: pd.DataFrame, duration: float) -> Places:
-    """`places_of`, from the metadata alone."""
-    names = table[["subject", "session", "trial"]].astype(str).agg("/".join, axis=1).to_numpy(dtype=object)
+def spans(table: pd.DataFrame, duration: float, *, apart: bool = False) -> Places:
+    """`places_of`, from the metadata alone; with `apart` a recording of two subjects counts as two."""
+    columns = [table[name].astype(str).to_numpy(dtype=object) for name in ("subject", "session", "trial")]
+    names = columns[0] + "/" + columns[1] + "/" + columns[2]
     start = table.start.to_numpy(dtype=np.float64)
     if "recording" in table and "onset" in table:
         onset = table.onset.to_numpy(dtype=np.float64)
         recording = table.recording.fillna("").astype(str).to_numpy(dtype=object)
         known = (recording != "") & np.isfinite(onset)
-        names, start = np.where(known, "recording " + recording, names), np.where(known, onset, start)
+        names, start = (
+            np.where(known, (columns[0] + " " if apart else "") + "recording " + recording, names),
+            np.where(known, onset, start),
+        )
     return Places(np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64), start, duration)
 
 
@@ -112,7 +121,7 @@ def _found(windows: Windows) -> Copies:
     if signal and comparable(windows.shape, windows.rate):
         pairs["shifted"] = shifted_pairs(X, windows.rate, places)
     else:
-        why = "the windows are features" if not signal else "the windows are too short"
+        why = "the windows are no signals (features, pictures)" if not signal else "the windows are too short"
         gaps.append(f"{why}: shifted, re-referenced, resampled or noisy copies were not looked for")
     return Copies(_grouped(len(windows), pairs), places.group, tuple(gaps))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from trimcap.data.marked import moved
 from trimcap.data.online import Block, Online
+from trimcap.data.places import place_of
 from trimcap.data.recording import Recording
 
 
@@ -39,8 +40,11 @@ def crop(recording: Recording, start: float | None = None, stop: float | None = 
             f"recording {recording.name} lasts {recording.duration:g} s; the stretch from {start} s to "
             f"{stop} s is empty or reaches outside. Choose a shorter stretch or leave this recording out"
         )
-    info = {**moved(recording.info, first / recording.rate), "crop": (first / recording.rate, last / recording.rate)}
-    return replace(recording, signal=np.ascontiguousarray(recording.signal[:, first:last]), info=info)
+    name, onset = place_of(recording)
+    stretch = (first / recording.rate, last / recording.rate)
+    place = (name, onset + stretch[0])
+    info = {**moved(recording.info, stretch[0]), "crop": stretch}
+    return replace(recording, signal=np.ascontiguousarray(recording.signal[:, first:last]), info=info, place=place)
 
 
 def keep_first(recording: Recording, *, seconds: float) -> Recording:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from trimcap._errors import unknown
 from trimcap.data.hearsay import Hearsay
 from trimcap.data.marked import OnMarked, check_on_marked, marks_of, touched
+from trimcap.data.places import place_of
 from trimcap.data.recording import Recording
 from trimcap.data.windows import Windows
 
@@ -45,7 +46,7 @@ def cut(
     Returns
     -------
     Windows with X of shape (n, n_channels, n_times), float32, µV; rows in the order of `recordings`, then
-    in time. Their metadata have a column stimulus if a recording's `info` names one.
+    in time. Their metadata have the columns of `trimcap.data.places`, and stimulus if a recording's `info` names one.
 
     Raises
     ------
@@ -170,7 +171,12 @@ def _metadata(recordings: Sequence[Recording], counts: Sequence[int], step: floa
     starts = np.concatenate([np.arange(n) * step for n in counts])
     names = {part: column(part) for part in ("subject", "session", "trial")}
     shown = {"stimulus": column("stimulus")} if any(r.stimulus for r in recordings) else {}
-    return pd.DataFrame({**names, "start": starts, **shown})
+    places = [place_of(r) for r in recordings]
+    where = {
+        "recording": np.repeat(np.asarray([name for name, _ in places], dtype=object), counts),
+        "onset": starts + np.repeat([onset for _, onset in places], counts),
+    }
+    return pd.DataFrame({**names, "start": starts, **shown, **where})
 
 
 def _describe(length: float, step: float, dropped: int, marked: int) -> str:

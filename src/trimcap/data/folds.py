@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
+
+import numpy as np
 
 from trimcap.data.audit import Audit, Finding, audit
+from trimcap.data.audit_provenance import provenance
+from trimcap.data.copies import spans
 from trimcap.data.ledger import Ledger
+from trimcap.data.places import sharing
 from trimcap.data.scaling import Per, Scaler, fit_scaler
-from trimcap.data.sealed import Sealed, Subset, Transform, transformed
+from trimcap.data.sealed import Sealed, Subset, Transform, rows_of, transformed
+from trimcap.data.seen import OUTSIDE
 from trimcap.data.units import levels_of
 from trimcap.data.windows import Windows
 
@@ -99,8 +106,14 @@ class Fold:
         scaler = fit_scaler(self.train, per=per, ledger=self.ledger)
         return replace(self.map(scaler.apply), scaler=scaler)
 
-    def audit(self) -> Audit:
-        """Check access (the ledger), provenance and content (copies, overlaps), see `trimcap.data.audit`."""
+    def audit(self, networks: Mapping[str, Any] | None = None) -> Audit:
+        """Check access (the ledger), provenance and content (copies, overlaps), see `trimcap.data.audit`.
+
+        Parameters
+        ----------
+        networks : name → network (or program, or what `fit` gives) whose numbers are reported; those that predicted
+            windows of `test.open` are known already
+        """
         own = self.calibration_set
         parts = (self.train_set, self.valid_set, self.test, *(() if own is None else (own,)))
         return audit(
@@ -112,7 +125,19 @@ class Fold:
             stimuli={trial: name for part in parts for trial, name in part.stimuli.items()},
             calibration_ids=() if own is None else own.ids.tolist(),
             calibration_unit=self.calibration_unit,
-            more=self.shared,
+            more=(*self.shared, *self._provenance(networks or {})),
+        )
+
+    def _provenance(self, networks: Mapping[str, Any]) -> list[Finding]:
+        met = [*self.ledger.met, *((name, getattr(one, "seen", None) or OUTSIDE) for name, one in networks.items())]
+        own = () if self.calibration_set is None else self.calibration_set.ids.tolist()
+        return provenance(
+            rows_of(self.test).windows(),
+            met,
+            unit=self.unit,
+            stimuli={**self.train_set.stimuli, **self.test.stimuli},
+            allowed=frozenset(name.rpartition("@")[0] for name in own),
+            leaky=self.leaky,
         )
 
     @cached_property
@@ -167,6 +192,8 @@ def make_fold(
             _check_apart({**part, **own}, level)
         _check_apart({**own, "test": test}, "window" if leaky else calibration_unit)
         _check_apart({"train": train, "valid": valid}, inner)
+        if not leaky:
+            _check_samples({"train": train, "valid": valid, **own}, test)
     except ValueError as error:
         raise ValueError(f"fold {name}: {error}") from error
     ledger = Ledger() if ledger is None else ledger
@@ -190,6 +217,26 @@ def _check_filled(parts: Mapping[str, Subset]) -> None:
     for part, subset in parts.items():
         if not len(subset):
             raise ValueError(f"{part} has no windows; use fewer folds or more data")
+
+
+def _check_samples(parts: Mapping[str, Subset], test: Subset) -> None:
+    """Refuse parts that have samples of a recording in common with the test set, whatever their trials are called.
+
+    A recording under two subjects is no matter of how to split: the audit names it.
+    """
+    places, n = spans(test.source.metadata, test.source.duration, apart=True), len(test.source)
+    for part, subset in parts.items():
+        if subset.source is not test.source:
+            continue  # the audit looks at these
+        rows = [np.arange(n) if one.rows is None else one.rows for one in (subset, test)]
+        shared = sharing(places, rows[0], rows[1])
+        if shared.any():
+            first = test.source.ids[rows[1][int(shared.argmax())]]
+            raise ValueError(
+                f"{int(shared.sum())} test windows overlap in time with {part} windows of the same recording, the "
+                f"first is {first}: they share samples. Keep trials that overlap together (split by session or "
+                "subject), or cut shorter ones"
+            )
 
 
 def _check_apart(parts: Mapping[str, Subset], unit: str) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trimcap.data.hearsay import metadata_of
 from trimcap.data.lazy import lazy_array
+from trimcap.data.seen import united
 from trimcap.data.windows import Windows
 
 
@@ -42,6 +43,7 @@ def join(parts: Iterable[Windows]) -> Windows:
         X=np.concatenate([part.X for part in parts]),
         y=np.concatenate([part.y for part in parts]),
         metadata=pd.concat([part.metadata for part in parts], ignore_index=True),
+        seen=united(part.seen for part in parts),
     )
     ids, counts = np.unique(joined.ids, return_counts=True)
     if (counts > 1).any():
@@ -57,7 +59,7 @@ def stacked(parts: Sequence[Windows]) -> Windows:
     ends = np.cumsum([0, *map(len, parts)])
     X = lazy_array(partial(_read, [part.X for part in parts], ends), (int(ends[-1]), *parts[0].shape))
     y = np.concatenate([part.y for part in parts])
-    return replace(parts[0], X=X, y=y, metadata=metadata_of(parts))
+    return replace(parts[0], X=X, y=y, metadata=metadata_of(parts), seen=united(part.seen for part in parts))
 
 
 def _read(

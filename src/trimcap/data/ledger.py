@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap._errors import AuditError, unknown
+from trimcap.data.seen import Seen
 from trimcap.data.windows import Windows
 
 #: every stage that consumes data, and what it takes from them
@@ -47,6 +48,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
+        self._met: list[tuple[str, Seen]] = []
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -71,6 +73,15 @@ class Ledger:
         ids = sorted_ids(windows.ids if isinstance(windows, Windows) else _names(windows, stage))
         self._entries.append(Entry(stage, ids, hash_ids(ids), note))
 
+    @property
+    def met(self) -> tuple[tuple[str, Seen], ...]:
+        """Networks that a training started from or followed, or that predicted the test windows: name and history."""
+        return tuple(self._met)
+
+    def meet(self, name: str, seen: Seen) -> None:
+        """Append that a network came into play which had seen this before; it is not among `to_rows`."""
+        self._met.append((name, seen))
+
     def since(self, n: int) -> Ledger:
         """The entries after the first `n`, as a ledger of their own: what a piece of work saw."""
         new = Ledger()
@@ -80,6 +91,7 @@ class Ledger:
     def merge(self, other: Ledger) -> None:
         """Append all entries of another ledger, e.g. one that came back from a worker process."""
         self._entries.extend(other.entries)
+        self._met.extend(other.met)
 
     def to_rows(self) -> list[dict[str, Any]]:
         """JSON-able rows: stage, n, sha256, note, ids; ids stand only where their hash occurs first."""

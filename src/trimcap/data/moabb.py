@@ -137,7 +137,10 @@ def from_moabb(
         number = table.groupby(["subject", "session", "run"]).cumcount() + 1
         table["trial"] += [f"-{i:03d}" for i in number]
     if epochs:
-        table["start"] = _starts(X, table, values.shape[-1] / rate, apart=trial == "row")
+        table["onset"] = _starts(X, table, values.shape[-1] / rate, apart=trial == "row")
+        table["start"] = table["onset"] * (trial != "row")
+        parts = [table[name].astype(str) for name in ("subject", "session", "run")]
+        table["recording"] = "run " + parts[0] + "/" + parts[1] + "/" + parts[2]
     microvolts = values if UNITS[unit] == 1 else values * UNITS[unit]
     return from_triple(microvolts, y, table, channels=channels, rate=rate, classes=classes, any_names=any_names)
 
@@ -250,7 +253,5 @@ def _starts(epochs: Any, table: pd.DataFrame, duration: float, *, apart: bool) -
             f"epochs of a run overlap ({duration:g} s long, {gaps.min():g} s apart), so they share samples and are no "
             "trials of their own; pass trial='run'"
         )
-    if apart:
-        return onset * 0.0
     start: pd.Series[float] = onset - onset.groupby(keys).transform("min")
     return start

@@ -14,6 +14,7 @@ from trimcap.data.check import check_signal
 from trimcap.data.electrodes import unknown_electrodes
 from trimcap.data.finite import not_finite
 from trimcap.data.marked import marked_in
+from trimcap.data.places import content_id
 from trimcap.data.recording import Recording
 from trimcap.data.timebase import event_rate
 from trimcap.data.windows import Windows
@@ -89,20 +90,20 @@ def from_epochs(
     """Windows from MNE `Epochs`: EEG channels in µV, labels and start times from the events.
 
     Events count samples of the recording also after `decim=`, `decimate` and `resample`. Classes are the keys of
-    `epochs.event_id` in the order of their codes. Without `trial` every epoch is a
-    trial of its own; epochs that overlap in time share samples and so must name the trial they are cut from.
+    `epochs.event_id` in the order of their codes. Without `trial` all epochs of the session are one trial: the cautious
+    assumption of `from_arrays`. Epochs that share samples are never split, whatever their trials.
 
     Parameters
     ----------
     epochs : MNE epochs; rejected ones are gone
     subject, session : one for all
-    trial : one for all, or one per epoch
+    trial : one for all, or one per epoch, e.g. of cued trials `[str(i) for i in range(len(epochs))]`
     any_names : accept electrode names outside the 10-20, 10-10 and 10-5 systems (no regions or grids then)
 
     Raises
     ------
     ValueError : no epochs or EEG channels; channels marked bad; two events with one code; unknown electrodes;
-        NaN or constant channels; overlapping epochs without `trial`.
+        NaN or constant channels.
 
     Warns
     -----
@@ -116,12 +117,6 @@ def from_epochs(
     data = epochs.get_data(picks=picks, copy=False) * 1e6  # also drops bad epochs, so ask for the rest afterwards
     rate = float(epochs.info["sfreq"])
     start = epochs.events[:, 0] / event_rate(epochs, what) + epochs.tmin
-    duration = len(epochs.times) / rate
-    if trial is None and len(start) > 1 and np.diff(np.sort(start)).min() < duration - 0.5 / rate:
-        raise ValueError(
-            f"{what} overlap in time ({duration:g} s long, {np.diff(np.sort(start)).min():g} s apart), so "
-            "they must not be separate trials; pass trial= with the name of the trial each was cut from"
-        )
     names = {code: name for name, code in epochs.event_id.items()}
     made = from_arrays(
         data,
@@ -130,8 +125,9 @@ def from_epochs(
         rate=rate,
         subject=subject,
         session=session,
-        trial=[str(i) for i in range(len(data))] if trial is None else trial,
+        trial=trial,
         start=start,
+        recording=content_id(data, rate, what),
         classes=[names[code] for code in codes],
         any_names=any_names,
     )
@@ -149,6 +145,7 @@ def from_arrays(
     session: str | Sequence[str] | None = None,
     trial: str | Sequence[str] | None = None,
     start: Sequence[float] | NDArray[Any] | None = None,
+    recording: str | Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
     any_names: bool = False,
 ) -> Windows:
@@ -165,6 +162,8 @@ def from_arrays(
         between train and test.
     start : s from the start of the recording, one per window; default: windows follow each other within their
         trial
+    recording : name of what `start` counts in, one for all or one per window; then windows of different trials that
+        share samples are seen, and never split
     classes : class names; default: the label numbers
     any_names : accept electrode names outside the 10-20, 10-10 and 10-5 systems (no regions or grids then)
 
@@ -192,6 +191,11 @@ def from_arrays(
         metadata["start"] = metadata.groupby(["subject", "session", "trial"]).cumcount() * duration
     else:
         metadata["start"] = np.asarray(_column("start", list(start), len(values)), dtype=np.float64)
+    if recording is not None:
+        if start is None:
+            raise ValueError("recording= names what start= counts in; give both")
+        metadata["recording"] = _column("recording", recording, len(values))
+        metadata["onset"] = metadata["start"]
     names = tuple(map(str, classes)) if classes else tuple(str(c) for c in range(int(labels.max()) + 1))
     return Windows(values, labels, metadata, channels, float(rate), names, duration)
 

@@ -24,6 +24,8 @@ class Recording:
     info : further facts about the recording (age, sex, quality, file, …); `stimulus`, if there is one, becomes a
         column of the windows' metadata
     unit : of `signal`; another one after steps such as `running_z_score`
+    place : name of what was recorded, by content, and s of the first sample in it, where it is a part of a file; see
+        `trimcap.data.places`
 
     Raises
     ------
@@ -40,6 +42,7 @@ class Recording:
     classes: tuple[str, ...] = ("0",)
     info: Mapping[str, object] = field(default_factory=dict)
     unit: str = "µV"
+    place: tuple[str, float] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.signal.ndim != 2 or self.signal.shape[0] != len(self.channels):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap._errors import unknown
+from trimcap._errors import counted, unknown
 from trimcap.data.lazy import as_lazy, lazy_array, pieces
 from trimcap.data.ledger import Ledger
+from trimcap.data.seen import NOTHING, Seen, united
 from trimcap.data.windows import Windows
 
 Per = Literal["auto", "channel", "feature"]
@@ -27,11 +28,13 @@ class Scaler:
     ----------
     mean, std : float64 arrays that broadcast to one window, in the unit of the training windows
     per : "channel" (over rows and times) or "feature" (over rows)
+    seen : the windows that it was fitted on; windows that it is applied to carry them on
     """
 
     mean: NDArray[np.float64]
     std: NDArray[np.float64]
     per: str
+    seen: Seen = field(default=NOTHING, repr=False)
 
     def apply(self, windows: Windows) -> Windows:
         """Standardised windows, unit "z"; those of a file that is larger than memory, when they are read.
@@ -48,8 +51,12 @@ class Scaler:
                 f"the scaler was fitted on windows with statistics of shape {self.mean.shape}, "
                 f"but these windows have shape {windows.shape}; fit it on windows made by the same steps"
             )
-        step = f"standardised per {self.per}, fitted on training windows"
-        return windows.with_X(_standardise(windows.X, self.mean[None], self.std[None]), step=step, unit="z")
+        n = len(self.seen.windows)
+        step = (
+            f"standardised per {self.per}, fitted on {counted(n, 'window') if n else 'windows that are not recorded'}"
+        )
+        made = windows.with_X(_standardise(windows.X, self.mean[None], self.std[None]), step=step, unit="z")
+        return replace(made, seen=united([windows.seen, self.seen]))
 
 
 def fit_scaler(train: Windows, *, per: Per = "auto", ledger: Ledger | None = None) -> Scaler:
@@ -83,7 +90,7 @@ def fit_scaler(train: Windows, *, per: Per = "auto", ledger: Ledger | None = Non
         )
     if ledger is not None:
         ledger.record("scale", train)
-    return Scaler(mean, np.where(std == 0, 1.0, std), kind)
+    return Scaler(mean, np.where(std == 0, 1.0, std), kind, NOTHING.plus("scale", train))
 
 
 def z_score_per_subject(windows: Windows, *, per: Per = "auto") -> Windows:

@@ -110,7 +110,7 @@ class Sealed:
     def open(self, stage: str, note: str = "") -> Windows:
         """The test windows; the ledger records that `stage` saw them. Only "evaluate" passes the audit."""
         self._ledger.record(stage, self.ids, note)
-        return self._subset.windows()
+        return replace(self._subset.windows(), ledger=self._ledger)
 
     def map(self, function: Transform) -> Sealed:
         """A new sealed set with transformed content; `function` sees the windows with all labels set to 0.

@@ -20,6 +20,7 @@ from trimcap.data.edf_notes import SIGNALS, in_signal
 from trimcap.data.eeg_channels import check_like, picks
 from trimcap.data.interpolate import interpolated
 from trimcap.data.marked import KEY, Stretch, annotated, between
+from trimcap.data.places import together
 from trimcap.data.raws import samples, suffix_of
 from trimcap.data.recording import Recording
 from trimcap.data.resample import resample
@@ -143,7 +144,11 @@ def read_spans(
         if isinstance(whole, str):
             left_out[span.trial] = whole
         else:
-            kept.append(whole)
+            onset = extent(span, raw)[0] / float(raw.info["sfreq"])
+            kept.append(replace(whole, place=("", onset)))
+    # what was read of the file, which is then one recording, tells it; nothing more of it has to be read
+    name = together(kept)
+    kept = [replace(recording, place=(name, recording.place[1])) for recording in kept if recording.place is not None]
     if left_out:
         listed = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         warnings.warn(f"{path}: {len(left_out)} trials left out ({listed})", stacklevel=3)

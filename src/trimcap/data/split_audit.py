@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trimcap.data.audit import Finding, Severity
 from trimcap.data.copies import KINDS, Copies, find_copies, spans
 from trimcap.data.split_content import standardised
-from trimcap.data.split_rows import SplitRows, read_split, split_of
+from trimcap.data.split_rows import Content, SplitRows, read_split, split_of
 from trimcap.data.units import LEVELS, UNITS, levels_of, plural
 
 __all__ = ["UNITS", "SplitAudit", "SplitRows", "audit_split", "read_split", "split_of"]
@@ -112,9 +112,9 @@ def _overlaps(train: pd.DataFrame, test: pd.DataFrame, duration: float | None) -
         yield _finding("note", "where windows start or how long they are is unknown: overlap in time was not checked")
         return
     n = len(train)
-    known = dict(_by_group(places.group[:n]))
+    known, named = dict(_by_group(places.group[:n])), _named_alike(train, test)
     count = sum(
-        int(_touching(bounds[rows + n], bounds[known[key]]).sum())
+        int(_touching(bounds[rows + n], bounds[known[key]], named[rows]).sum())
         for key, rows in _by_group(places.group[n:])
         if key in known
     )
@@ -129,14 +129,14 @@ def _by_group(groups: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64
             yield int(groups[rows[0]]), rows
 
 
-def _touching(spans: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which spans share more than rounding with another that is not the same; equal ones are their own finding."""
+def _touching(spans: NDArray[np.float64], others: NDArray[np.float64], named: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which spans share more than rounding with another; of those `named` alike, equal ones are their own finding."""
     slack = 1e-9 * (spans[:, 1] - spans[:, 0])
     by_start, by_stop = np.sort(others[:, 0]), np.sort(others[:, 1])
     # of all others, those that begin before this stops, less those that stop before this begins
     begun = np.searchsorted(by_start, spans[:, 1] - slack, side="left")
     over = np.searchsorted(by_stop, spans[:, 0] + slack, side="right")
-    same = _count_equal(spans, others)
+    same = np.where(named, _count_equal(spans, others), 0)
     return np.asarray(begun - over - same > 0)
 
 
@@ -150,7 +150,12 @@ def _duplicates(split: SplitRows) -> Iterator[Finding]:
     if split.content is None:
         yield _finding("note", "the windows' content is not at hand: copies under other names were not looked for")
         return
-    windows, train, test = split.content.windows, split.content.train, split.content.test
+    yield from copies_between(split.content)
+
+
+def copies_between(content: Content) -> Iterator[Finding]:
+    """Test windows that are copies of training windows, and copies on either side."""
+    windows, train, test = content.windows, content.train, content.test
     copies = find_copies(windows)
     for kind, pairs in copies.across(train, test).items():
         if len(pairs):

@@ -22,6 +22,7 @@ from trimcap.data.identity import common_root, identity
 from trimcap.data.labels import Table, is_table, read_labels
 from trimcap.data.raws import companions, samples, suffix_of
 from trimcap.data.spans import local_spread
+from trimcap.data.survey_copies import Sketch, sketch
 
 if TYPE_CHECKING:
     import mne
@@ -47,6 +48,7 @@ class FileFacts:
     onsets : event → when (s); of BIDS those of `*_events.tsv`, marks of bad stretches left out
     spread, swing : median over the channels of the standard deviation, µV: of all samples, and within a second
     odd : channels whose swing is a thousand times that of the others, or a thousandth -> it, µV
+    sketch : what tells whether another file holds the same recording
     """
 
     file: str
@@ -63,6 +65,7 @@ class FileFacts:
     spread: float = 0.0
     swing: float = 0.0
     odd: Mapping[str, float] = field(default_factory=dict)
+    sketch: Sketch | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,7 @@ def _facts(raw: mne.io.BaseRaw, file: Path, root: Path | None, names: tuple[str,
         spread=spread,
         swing=swing,
         odd=odd,
+        sketch=sketch(raw, file, channels),
     )
 
 

@@ -7,6 +7,7 @@ from statistics import median
 from trimcap.data.identity import choice
 from trimcap.data.spans import UNITS
 from trimcap.data.survey import Survey
+from trimcap.data.survey_copies import same_recordings
 
 _SWINGS = (0.5, 500.0)  # µV within a second, of scalp EEG with blinks and muscles
 _DRIFT = 1000.0  # µV
@@ -42,7 +43,22 @@ def notes_of(found: Survey) -> list[str]:
             f"{', '.join(strange[:3])}{', …' if strange[3:] else ''}: no names of electrodes; say which they are by "
             f'--option \'rename={{"{strange[0]}" = "Fp1", …}}\', or read them as they are (any_names=true)'
         )
-    return [*notes, *found.notes]
+    return [*notes, *found.notes, *_copies(found)]
+
+
+def _copies(found: Survey) -> list[str]:
+    """Recordings that lie there twice."""
+    files = [one for one in found.files if one.sketch is not None]
+    notes = []
+    for a, b, exact in same_recordings([one.sketch for one in files if one.sketch is not None]):
+        first, second = files[a], files[b]
+        how = "to the bit" if exact else "but for its start, scale, reference or rate"
+        whose = f"subjects {first.subject} and {second.subject}: " if first.subject != second.subject else ""
+        notes.append(
+            f"the same recording twice, {how}: {first.file} and {second.file}; {whose}leave one of them out, or the "
+            "audit fails a split that has them on two sides"
+        )
+    return notes
 
 
 def unit_of(found: Survey) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 from trimcap._errors import unknown
 from trimcap.data.electrodes import found_among
 from trimcap.data.lazy import contiguous, pick, select
+from trimcap.data.seen import NOTHING, Seen
+
+if TYPE_CHECKING:
+    from trimcap.data.ledger import Ledger
 
 #: columns that every metadata table has; `start` is in seconds from the start of the recording
 COLUMNS = ("subject", "session", "trial", "start")
@@ -35,6 +39,8 @@ class Windows:
     duration : length of a window, s
     unit : unit of `X`: "µV", "nat" (differential entropy) or "z" (standardised)
     steps : what was done to `X` so far, in order, in words
+    seen : windows that the transforms among them were fitted on
+    ledger : of the fold whose sealed test set these are, else None; networks that predict them are recorded there
     """
 
     X: NDArray[np.float32]
@@ -46,6 +52,8 @@ class Windows:
     duration: float
     unit: str = "µV"
     steps: tuple[str, ...] = ()
+    seen: Seen = field(default=NOTHING, repr=False)
+    ledger: Ledger | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         missing = [c for c in COLUMNS if c not in self.metadata.columns]

@@ -122,8 +122,10 @@ class NetworkModule(nn.Module):
 
     def extract(self) -> Network:
         """The Network with the current values of the tensors."""
-        tensors = {name: self.tensor(name) for name in self.network.tensors}
-        return replace(self.network.with_tensors(tensors), expects=self.expects)
+        from trimcap.graph.origin import seen_of
+
+        values = {name: self.tensor(name) for name in self.network.tensors}
+        return replace(self.network.with_history(values, seen_of(self)), expects=self.expects)
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trimcap.data.expected import Expected
+from trimcap.data.seen import OUTSIDE, Seen
 
 if TYPE_CHECKING:
     from trimcap.graph.axes import Axes
@@ -117,6 +118,7 @@ class Network:
     dimensions : names of the input's dimensions
     origin : class of the model that was traced
     expects : what is known of its input: of the windows that it was trained on, else of those it was traced with
+    seen : windows that its weights, and those of its teachers, were made with
     """
 
     nodes: tuple[Node, ...]
@@ -130,6 +132,7 @@ class Network:
     origin: str = ""
     notes: tuple[str, ...] = field(default=())
     expects: Expected | None = None
+    seen: Seen = field(default=OUTSIDE, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {each.name: getattr(self, each.name) for each in fields(self)}  # what is cached can be found again
@@ -184,6 +187,10 @@ class Network:
         from trimcap.graph.module import NetworkModule
 
         return NetworkModule(self).eval()
+
+    def with_history(self, tensors: Mapping[str, Tensor], seen: Seen) -> Network:
+        """The same graph with the values that a training on windows gave it."""
+        return replace(self.with_tensors(tensors), seen=seen)
 
     def with_tensors(self, tensors: Mapping[str, Tensor]) -> Network:
         """The same graph with other values; names and shapes must agree."""

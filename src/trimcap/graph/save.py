@@ -20,6 +20,7 @@ from trimcap._errors import ArtifactError, TraceError
 from trimcap._files import write_atomic
 from trimcap._sealed import Kind, listed, seal, unseal
 from trimcap.data.expected import Expected
+from trimcap.data.seen import PATTERN, from_json
 from trimcap.graph.allowed import misused
 from trimcap.graph.check import check
 from trimcap.graph.network import Constraint, Network, Node, Ref
@@ -49,6 +50,7 @@ NETWORK = Kind(
         "constraints": [{"tensor": str, "kind": str, "dim": int, "value": float}],
         "notes": [str],
         "expects": Any,
+        "seen": PATTERN,
         "order": [str],
     },
     "save the network again",
@@ -82,6 +84,7 @@ def save(network: Network, folder: Path | str) -> Path:
         "constraints": [asdict(rule) for rule in network.constraints],
         "notes": list(network.notes),
         "expects": None if network.expects is None else network.expects.as_dict(),
+        "seen": network.seen.to_json(),
         # safetensors gives tensors back in any order, and axes are named after the first tensor that makes them
         "order": list(tensors),
     }
@@ -118,6 +121,7 @@ def load(folder: Path | str) -> Network:
                 origin=content["origin"],
                 notes=tuple(content["notes"]),
                 expects=None if content["expects"] is None else Expected.from_dict(content["expects"]),
+                seen=from_json(content["seen"]),
             )
         )
     except ValueError as error:

@@ -30,6 +30,7 @@ from trimcap.graph.functional import functionalise
 from trimcap.graph.inline import inline
 from trimcap.graph.module import NetworkModule
 from trimcap.graph.network import INPUT_DIMENSIONS, Constraint, Network, Node, Ref
+from trimcap.graph.origin import seen_of
 from trimcap.graph.probes import DifferentError, check_same
 from trimcap.graph.refusals import (
     Examples,
@@ -102,6 +103,7 @@ def trace(
         "dimensions": dimensions,
         "origin": _origin(model),
         "expects": expects,
+        "seen": seen_of(model),
     }
     network, way = _written(twin, examples, tolerance, known)
     network = follow_training(

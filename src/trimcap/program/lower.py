@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -73,7 +74,7 @@ def lower(network: Network, *, name: str = "net", classes: Sequence[str] = ()) -
     program = Program(
         name, tuple(b.ops), b.values, b.constants, input_name, output, tuple(classes), notes, expects=network.expects
     )
-    return check(tidy(program))
+    return check(tidy(replace(program, seen=network.seen)))
 
 
 def _evaluate(b: Builder, node: Node) -> Any:

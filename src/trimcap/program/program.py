@@ -65,6 +65,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:  # at run time it would bring pandas to whoever only runs an artifact
     from trimcap.data.expected import Expected
+    from trimcap.data.seen import Seen
 
 DTYPE_BYTES = {"float32": 4, "int8": 1, "int16": 2}
 KINDS = (
@@ -122,6 +123,7 @@ class Program:
     notes: tuple[str, ...] = ()  # what a reader of its results must know, in words
     measured: Mapping[str, Any] = field(default_factory=dict)  # integers against float: `quantize.fidelity`
     expects: Expected | None = None  # what is known of the windows it was made for
+    seen: Seen | None = field(default=None, repr=False)  # windows that weights and ranges were made with
 
     def __repr__(self) -> str:
         x, y = self.values[self.input], self.values[self.output]

@@ -26,6 +26,7 @@ PROGRAM = Kind(
         "notes": [str],
         "measured": {str: Any},
         "expects": Any,
+        "seen": Any,
         "values": [{"name": str, "shape": [int], "dtype": str, "scale": float, "zero_point": int, "scales": [float]}],
         "ops": [
             {
@@ -64,6 +65,7 @@ def save_program(program: Program, folder: Path | str) -> Path:
         "notes": list(program.notes),
         "measured": dict(program.measured),
         "expects": None if program.expects is None else program.expects.as_dict(),
+        "seen": None if program.seen is None else program.seen.to_json(),
         "values": [asdict(v) for v in program.values.values()],
         "ops": [{**vars(op), "attrs": dict(op.attrs), "constants": dict(op.constants)} for op in program.ops],
         "constants": list(program.constants),
@@ -110,6 +112,7 @@ def _tuples(value: Any) -> Any:
 
 def _program(content: dict[str, Any], constants: dict[str, Any]) -> Program:
     from trimcap.data.expected import Expected
+    from trimcap.data.seen import from_json
 
     values = [Value(**{**v, "shape": tuple(v["shape"]), "scales": tuple(v["scales"])}) for v in content["values"]]
     ops = [
@@ -127,4 +130,5 @@ def _program(content: dict[str, Any], constants: dict[str, Any]) -> Program:
         tuple(content["notes"]),
         content["measured"],
         None if content["expects"] is None else Expected.from_dict(content["expects"]),
+        None if content["seen"] is None else from_json(content["seen"]),
     )

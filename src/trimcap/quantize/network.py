@@ -16,7 +16,7 @@ from trimcap.program.lower import lower
 from trimcap.program.program import Program
 from trimcap.quantize.fidelity import Fidelity, fidelity
 from trimcap.quantize.gains import Gains, absorb, channel_gains
-from trimcap.quantize.observe import observe
+from trimcap.quantize.observe import calibrated_on, observe
 from trimcap.quantize.quantize import quantize
 from trimcap.quantize.ranges import MEASURED, Estimator, Ranges
 
@@ -112,6 +112,7 @@ def quantize_network(
 
     def made(gains: Gains) -> Quantized:
         ranges = observe(reference, rows, method=method, percent=percent, gains=gains, int16=int16)
+        ranges = replace(ranges, seen=calibrated_on(calibration))
         program = quantize(reference, ranges, bits=bits)
         return Quantized(program, reference, ranges, fidelity(reference, program, rows, held_out), done)
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trimcap.data import seen as history
 from trimcap.data.ledger import Ledger
+from trimcap.data.windows import Windows
 from trimcap.program.interpret import as_input, interpret
 from trimcap.program.program import Program
 from trimcap.quantize.choose import Bounds, choose
@@ -18,6 +20,8 @@ from trimcap.quantize.gains import Gains, absorb, gained
 from trimcap.quantize.grids import wide_values, widened
 from trimcap.quantize.ranges import MEASURED, METHODS, Estimator, Ranges, estimator
 from trimcap.quantize.tables import merge_maps
+
+_ARRAY = history.Seen(outside="calibrated on an array, which does not say whose windows it holds")
 
 #: fewer windows than this are noted in the result
 _FEW = 8
@@ -97,7 +101,13 @@ def observe(
         (*_few(X), *_offset(program, X, seen), *_dominated(program, seen, ids)),
         gains,
         tuple(int16),
+        calibrated_on(calibration),
     )
+
+
+def calibrated_on(calibration: Any) -> history.Seen:
+    """For the history of what is quantized: the calibration windows, or that nobody knows."""
+    return history.NOTHING.plus("calibration", calibration) if isinstance(calibration, Windows) else _ARRAY
 
 
 def _estimators(method: str | Estimator, percent: float) -> tuple[str, dict[str, Estimator]]:

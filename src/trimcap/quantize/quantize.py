@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trimcap.data.seen import OUTSIDE, united
 from trimcap.program.check import check
 from trimcap.program.norms import exponent_table, fraction_of
 from trimcap.program.program import Op, Program, Value
@@ -77,7 +78,8 @@ def quantize(
     constants: Constants = {}
     ops = tuple(_quantized(program, values, constants, op, bits) for op in program.ops)
     notes = (*program.notes, *ranges.notes)
-    return check(replace(program, ops=ops, values=values, constants=constants, notes=notes))
+    seen = united([program.seen or OUTSIDE, ranges.seen])
+    return check(replace(program, ops=ops, values=values, constants=constants, notes=notes, seen=seen))
 
 
 def _quantized(program: Program, values: Values, constants: Constants, op: Op, bits: int) -> Op:

@@ -11,7 +11,7 @@ in which zero is exact (Zhong, Shi & Wang 2025, §1.5, on the signed grid q_min 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap._errors import unknown
+from trimcap.data.seen import NOTHING, Seen
 
 F64 = NDArray[np.float64]
 Estimator = Callable[[F64, float, float], tuple[float, float]]
@@ -41,6 +42,7 @@ class Ranges:
     gains : factor of every input channel, if each has a scale of its own (see `gains`): the ranges of the input, and
         of what only moves it, are those of the gained input
     int16 : layers or values with sixteen bits
+    seen : the calibration windows
     """
 
     bounds: Mapping[str, tuple[float, float]]
@@ -49,6 +51,7 @@ class Ranges:
     notes: tuple[str, ...] = ()
     gains: tuple[float, ...] = ()
     int16: tuple[str, ...] = ()
+    seen: Seen = field(default=NOTHING, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -65,8 +68,9 @@ class Ranges:
     def from_json(cls, data: Mapping[str, Any]) -> Ranges:
         """The ranges that `to_json` wrote."""
         bounds = {name: (float(low), float(high)) for name, (low, high) in data["bounds"].items()}
-        lists = (tuple(data[key]) for key in ("notes", "gains", "int16"))
-        return cls(bounds, str(data["method"]), int(data["n_windows"]), *lists)
+        notes, gains, int16 = (tuple(data[key]) for key in ("notes", "gains", "int16"))
+        seen = Seen(outside="calibrated on windows that the file of ranges does not name")
+        return cls(bounds, str(data["method"]), int(data["n_windows"]), notes, gains, int16, seen)
 
 
 def grid(low: float, high: float, *, bits: int = 8) -> tuple[float, int]:

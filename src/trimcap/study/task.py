@@ -11,12 +11,14 @@ from typing import Any
 from trimcap.data.folds import Fold
 from trimcap.data.lazy import pick
 from trimcap.data.ledger import Ledger
+from trimcap.data.seen import NOTHING
 from trimcap.data.windows import Windows
 from trimcap.graph.cost import cost
 from trimcap.graph.network import Network
+from trimcap.graph.origin import mark
 from trimcap.graph.rewrite import rewrite
 from trimcap.graph.save import load, save
-from trimcap.models.build import build
+from trimcap.models.build import MODELS, build
 from trimcap.models.scaled import Scaled
 from trimcap.program.program import Program
 from trimcap.prune.compressed import storage
@@ -71,6 +73,8 @@ def fitted_to(network: Network, windows: Windows) -> Windows:
 def untrained(recipe: Recipe, train: Windows, *, seed: int, ledger: Ledger) -> Any:
     """The recipe's network for these training windows, with its normalisation inside."""
     model = build(recipe.model.name, train, seed=seed, **recipe.model.options)
+    if recipe.model.name in MODELS:  # a function of somebody else's may give a trained one
+        mark(model, NOTHING)
     if recipe.data.normalise != "train":
         return model
     from trimcap.data.scaling import fit_scaler

@@ -81,7 +81,8 @@ def run_trial(
             states[stage.name] = made[stage.name]
     _evidence(task, {s.name: states[s.name] for s in stages if s.name in states and not s.method})
     evaluated = {name: _evaluated(task, name, states) for name in (*names_of(recipe, prepared.windows), *states)}
-    facts = folder.write("trial", _facts(task, built, evaluated, choice))
+    networks = {name: state.program or state.network for name, state in states.items()}
+    facts = folder.write("trial", _facts(task, built, evaluated, choice, networks))
     forget(recipe, folder)
     return facts
 
@@ -142,7 +143,8 @@ def _evaluated(task: Task, name: str, states: dict[str, State]) -> dict[str, Any
         test, p, scores = found.test, found.probabilities, dict(found.facts)
     else:
         predictor = _predictor(states[name])
-        test = task.fold.test.open("evaluate", name)
+        # `_facts` tells the audit what the network had seen; whatever runs it here does not know
+        test = replace(task.fold.test.open("evaluate", name), ledger=None)
         logits = predictor(test)
         compared = _compared(task, name, states, logits)
         p, valid = softmax(logits), softmax(predictor(task.valid))
@@ -198,7 +200,11 @@ def _compared(task: Task, name: str, states: dict[str, State], logits: Logits) -
 
 
 def _facts(
-    task: Task, built: dict[str, Any], evaluated: dict[str, Any], choice: dict[str, Any] | None
+    task: Task,
+    built: dict[str, Any],
+    evaluated: dict[str, Any],
+    choice: dict[str, Any] | None,
+    networks: dict[str, Any],
 ) -> dict[str, Any]:
     common = {"fold": task.folder.fold, "seed": task.seed}
     verifications = _verifications(task.recipe, built)
@@ -217,7 +223,7 @@ def _facts(
         row |= {"seconds": made.get("seconds"), "sha256": _digest(task.folder, name)}
         rows.append(row)
         subjects += [{**common, "stage": name, "leaky": task.fold.leaky, **s} for s in scores["subjects"]]
-    audit = task.fold.audit()
+    audit = task.fold.audit(networks)
     return {
         **common,
         "fold_name": task.fold.name,

@@ -44,6 +44,26 @@ def windows_of(data: DataSection, *, progress: bool = False) -> tuple[Windows, G
     return windows, _layout(chain, windows)
 
 
+def signals_of(data: DataSection) -> Windows | None:
+    """The signals that the windows for networks were made of, filtered and cut as they were; None if there are none.
+
+    Raises
+    ------
+    ValueError, OSError : as `windows_of`.
+    """
+    if data.source in WINDOW_SOURCES:
+        return _stored(data)
+    chain = chain_of(data)
+    at = next(i for i, step in enumerate(chain.steps) if step.name == "windows")
+    options = dict(chain.steps[at].options)
+    if options["baseline"]:  # nothing is subtracted here, but the windows start where they did
+        options |= {"baseline": 0, "start": options["baseline"] if options["start"] is None else options["start"]}
+    rejects = [step for step in chain.steps[at + 1 :] if step.name == "reject"]
+    return _made(
+        Chain((*chain.steps[:at], Step("windows", **options), *rejects)), _opened(data, chain), data, progress=False
+    )
+
+
 def chain_of(data: DataSection) -> Chain:
     """The declared chain, or the one that the simple keys stand for.
 

@@ -15,8 +15,10 @@ from torch import nn
 
 from trimcap.data.door import aligned
 from trimcap.data.expected import Expected
+from trimcap.data.seen import Seen, united
 from trimcap.data.windows import Windows
 from trimcap.graph.max_norm import imposed_by_hand
+from trimcap.graph.origin import followed, mark, seen_of
 from trimcap.train.allocator import tune_allocator
 from trimcap.train.batches import loss_weights, rows_of
 from trimcap.train.checkpoint import State, load_checkpoint, save_checkpoint
@@ -44,12 +46,14 @@ class Fitted:
         valid_balanced_accuracy (NaN without validation windows), seconds
     best_epoch : the epoch that `model` is from; the last one without validation windows
     stopped_early : whether `patience` ran out
+    seen : windows that the weights were made with, those of the start and of teachers among them; `model` carries it
     """
 
     model: nn.Module
     history: pd.DataFrame
     best_epoch: int
     stopped_early: bool
+    seen: Seen
 
 
 def fit(
@@ -140,7 +144,9 @@ def fit(
     )
     train, valid = _checked(model, train, valid, settings)
     tune_allocator()
+    before = united([seen_of(model), followed(loss)])
     if ledger is not None:
+        ledger.meet(f"{type(model).__name__} before {stage!r}", before)
         ledger.record(stage, train)
         if valid is not None:
             ledger.record("early stopping", valid)
@@ -161,7 +167,7 @@ def fit(
                 last = state.epoch == epochs or state.stopped
                 if checkpoint is not None and (last or state.epoch % checkpoint_every == 0):
                     save_checkpoint(checkpoint, state, identity)
-    fitted = _fitted(state)
+    fitted = _fitted(state, before.plus(stage, train).plus("early stopping", valid))
     fitted.model.expects = Expected.of(train)  # type: ignore[assignment]  # what `predict` and `trace` go by
     return fitted
 
@@ -249,10 +255,11 @@ def _surroundings(device: str, threads: int | None) -> Iterator[None]:
             torch.set_num_threads(count)
 
 
-def _fitted(state: State) -> Fitted:
+def _fitted(state: State, seen: Seen) -> Fitted:
     if state.best:
         state.model.load_state_dict(state.best)
     state.model.zero_grad(set_to_none=True)
     model = to_layout(state.model, channels_last=False).to("cpu").eval()
     history = pd.DataFrame(state.history).astype({"epoch": int})
-    return Fitted(model, history, state.best_epoch, state.stopped)
+    mark(model, seen)
+    return Fitted(model, history, state.best_epoch, state.stopped, seen)

@@ -8,6 +8,7 @@ from math import prod, sqrt
 import torch
 from torch import Tensor
 
+from trimcap.data.seen import NOTHING
 from trimcap.graph.network import Network, Node, Ref, need_network
 
 _WEIGHTED = ("conv1d", "conv2d", "conv3d", "linear", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -44,7 +45,10 @@ def fresh(network: Network, *, seed: int) -> Network:
             changed[name] = _alike(network.tensors[name], generator)
     module = network.with_tensors({**network.tensors, **changed}).module()
     module.project()  # type: ignore[operator]
-    return replace(network, tensors={n: module.tensor(n).detach().clone() for n in network.tensors})  # type: ignore[operator]
+    kept = set(network.tensors) - set(changed)
+    # what stays, such as the scaling of the input, was made with windows
+    values = {n: module.tensor(n).detach().clone() for n in network.tensors}  # type: ignore[operator]
+    return replace(network, seen=network.seen if kept else NOTHING, tensors=values)
 
 
 def _drawn(network: Network, node: Node, generator: torch.Generator) -> dict[str, Tensor]:

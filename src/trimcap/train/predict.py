@@ -16,6 +16,7 @@ from trimcap.data.door import aligned, check_finite, need_shape, to_input
 from trimcap.data.expected import Expected
 from trimcap.data.lazy import as_lazy, pieces
 from trimcap.data.windows import Windows
+from trimcap.graph.origin import seen_of
 
 #: a network, or anything that maps a float32 array (n, …) to logits (n, n_classes)
 Predictor = nn.Module | Callable[[NDArray[np.float32]], ArrayLike]
@@ -47,6 +48,8 @@ def predict(
     X = taken_by(model, windows)
     if not len(X):
         raise ValueError("predict: there are no windows; check the split or the selection that made them")
+    if isinstance(windows, Windows) and windows.ledger is not None:
+        windows.ledger.meet(getattr(model, "__name__", type(model).__name__), seen_of(model))
     parts = _finite(X, batch_size, model)
     if isinstance(model, nn.Module):
         with evaluating(model), torch.no_grad():

@@ -53,7 +53,7 @@ def re_estimate_batch_norm(
     for position, node in enumerate(network.nodes):
         if node.training and node.kind == "batch_norm" and isinstance(node.arg(3), Ref):  # not a frozen one
             network = _estimated(network, position, node, windows, batch_size)
-    return network
+    return replace(network, seen=network.seen.plus("recovery", windows))
 
 
 def _estimated(network: Network, position: int, node: Node, windows: Windows, batch_size: int) -> Network:

@@ -10,12 +10,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from trimcap._errors import unknown
 from trimcap.data.lazy import pieces
 from trimcap.data.windows import Windows
+from trimcap.graph.origin import hash_state as hash_state
 
 #: what the best epoch is chosen by -> sign that makes lower better
 MONITORS = {"loss": 1.0, "accuracy": -1.0, "balanced_accuracy": -1.0}
@@ -69,16 +69,6 @@ def describe(value: Any) -> Any:
     if callable(value):
         return f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', type(value).__qualname__)}"
     return value
-
-
-def hash_state(model: nn.Module) -> str:
-    """SHA-256 over names, shapes and bytes of all parameters and buffers."""
-    digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
-        if isinstance(value, Tensor):
-            digest.update(f"{name}{tuple(value.shape)}".encode())
-            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def hash_architecture(model: nn.Module) -> str:
