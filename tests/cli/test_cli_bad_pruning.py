@@ -172,7 +172,7 @@ CASES = [
         "prune net --plan torn.json", 1,
         "torn.json' is not a plan: it is not JSON, or a part of it is missing. Give the plan.json that `trimcap prune`",
     ),
-    ("prune net --plan net/network.json", 1, "is not a plan: it is a 'trimcap network 1'. Give the plan.json that"),
+    ("prune net --plan net/network.json", 1, "is not a plan: it is a 'trimcap network 2'. Give the plan.json that"),
     ("prune net --plan net/history.csv", 1, "is not a plan: it is not JSON"),
     ("prune net --plan keepless.json", 1, "is not a plan: it does not say which slices stay"),
     ("prune net --plan requested.json", 1, "is not a plan: what was 'requested' is no number"),
