@@ -87,6 +87,8 @@ def test_held_out_windows_keep_their_names(trained) -> None:
     found = quantize_network(network, with_rail(X[:64], 18))  # 18 is no fifth one
     assert (found.fidelity.calibration.n_windows, found.fidelity.held_out.n_windows) == (52, 12)
     assert any("window 18 dominates" in note for note in found.program.notes)
+    fifth = quantize_network(network, with_rail(X[:64], 19)).program  # held out, as every fifth one
+    assert "held-out window 19 dominates at the input; look for a rail or a lost electrode" in fifth.notes
     assert quantize_network(network, X[:19]).fidelity.held_out is None
 
 

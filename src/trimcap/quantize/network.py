@@ -14,6 +14,7 @@ from trimcap.graph.rewrite import rewrite
 from trimcap.program.interpret import as_input
 from trimcap.program.lower import lower
 from trimcap.program.program import Program
+from trimcap.quantize.extremes import dominating
 from trimcap.quantize.fidelity import Fidelity, fidelity
 from trimcap.quantize.gains import Gains, absorb, channel_gains
 from trimcap.quantize.observe import calibrated_on, observe
@@ -117,6 +118,7 @@ def quantize_network(
         return Quantized(program, reference, ranges, fidelity(reference, program, rows, held_out), done)
 
     gains, notes = _gains(reference, rows.X, input_scales)
+    notes = (*notes, *_noticed(reference, held_out))
     found = made(gains)
     if gains and input_scales == "measured":
         found = max(made(()), found, key=_least)
@@ -146,6 +148,17 @@ def _gains(reference: Program, X: NDArray[np.float32], input_scales: InputScales
             "before the network, or let it be rewritten so that electrodes are filtered first",
         ) * (spread >= _APART)
     return gains, ()
+
+
+def _noticed(reference: Program, held_out: Any) -> tuple[str, ...]:
+    """A note that names held-out windows which dominate the input: those of the calibration are named by `observe`."""
+    if held_out is None or not len(held_out):
+        return ()
+    X = as_input(reference, held_out)
+    rows = np.flatnonzero(dominating(np.abs(X).reshape(len(X), -1).max(axis=1)))
+    names = [str(name) for name in getattr(held_out, "ids", range(len(X)))]
+    listed = ", ".join(names[row] for row in rows[:3]) + (", …" if len(rows) > 3 else "")
+    return (f"held-out window {listed} dominates at the input; look for a rail or a lost electrode",) * bool(len(rows))
 
 
 def _least(found: Quantized) -> float:
