@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from trimcap.study.controls import WITNESS
+
 DATA = "fingerprint,subjects=5,seconds=16,window=2"
 SIZE = 'options.channels=["Fp1","C3","C4","O1","O2","Cz"],options.trials=4'
 TWIN = """
@@ -59,9 +61,7 @@ def test_a_protocol_that_leaks_in_secret_exits_1(call, tmp_path, monkeypatch):
     sys.modules.pop("secret", None)
     assert ended.code == 1
     assert "failed: secret:split is above chance on" in ended.err
-    rows = [
-        r for r in ended.json["rows"] if r["protocol"] == "secret:split" and r["classifier"] == "nearest neighbours"
-    ]
+    rows = [r for r in ended.json["rows"] if r["protocol"] == "secret:split" and r["classifier"] == WITNESS]
     assert [r["verdict"] for r in rows] == ["ABOVE CHANCE"] * 2
     assert ended.json["failed"]
 
