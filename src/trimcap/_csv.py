@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ def csv_text(table: pd.DataFrame) -> str:
     return text if "\r" not in text else _of_text(table, _guarded).to_csv(index=False, lineterminator="\r\n")
 
 
-def read_csv(path: Path | str, **options: Any) -> pd.DataFrame:
+def read_csv(path: Path | str | IO[str], **options: Any) -> pd.DataFrame:
     """What `csv_text` wrote; options are those of `pandas.read_csv`."""
     import pandas as pd
 

@@ -46,7 +46,7 @@ class Kind:
 
     name: str
     format: str
-    pattern: Mapping[str, Any]
+    pattern: Mapping[Any, Any]
     again: str
 
 
@@ -183,7 +183,7 @@ def parse(blob: bytes, path: Path, kind: Kind) -> dict[str, Any]:
         why = "it nests too deep" if isinstance(error, RecursionError) else error
         raise ArtifactError(f"{path} is damaged ({why}); {kind.again}") from None
     if not isinstance(content, dict):
-        raise ArtifactError(f"{path} is not a {kind.name}: it holds a {type(content).__name__}")
+        raise ArtifactError(f"{path} is no {kind.name}: it holds a {type(content).__name__}")
     return content
 
 
@@ -191,7 +191,7 @@ def misfit(value: Any, pattern: Any, where: str = "") -> str:
     """Why a JSON value is not what `pattern` says; "" if it is.
 
     A pattern is a type (float takes whole numbers, int no booleans), None, Any, a tuple of patterns of which one fits,
-    [pattern] for a list, {str: pattern} for a table with any keys, or a table of names and patterns with just those.
+    [pattern] for a list, a table of names and patterns with just those, and {str: pattern} for more of any name.
     """
     if pattern is Any:
         return ""
@@ -201,9 +201,11 @@ def misfit(value: Any, pattern: Any, where: str = "") -> str:
     if isinstance(pattern, list) and isinstance(value, list):
         found = [misfit(item, pattern[0], f"{where}[{i}]") for i, item in enumerate(value)]
     elif isinstance(pattern, Mapping) and isinstance(value, dict):
-        if str not in pattern and set(value) != set(pattern):
-            names = sorted(set(value) ^ set(pattern))
-            return f"{where or 'it'} lacks '{names[0]}'" if names[0] in pattern else f"unknown '{names[0][:80]}'"
+        lacking, surplus = pattern.keys() - value.keys() - {str}, value.keys() - pattern.keys()
+        if lacking:
+            return f"{where or 'it'} lacks '{min(lacking)}'"
+        if surplus and str not in pattern:
+            return f"unknown '{min(surplus)[:80]}'"
         found = [misfit(v, pattern.get(k, pattern.get(str)), f"{where}.{k}".strip(".")) for k, v in value.items()]
     elif _is(value, pattern):
         return ""

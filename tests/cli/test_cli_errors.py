@@ -100,8 +100,8 @@ BAD = [
     ("evaluate net --data three.npz", "3 classes"),
     ("evaluate net --data torn.npz", "can't be read as .npz"),
     ("evaluate net --data nan.npz", "NaN"),
-    ("evaluate art_edited --data w.npz", "was edited"),
-    ("verify art_edited", "was edited or is damaged: its SHA-256"),
+    ("evaluate art_edited --data w.npz", "was changed after it was saved"),
+    ("verify art_edited", "was changed after it was saved: SHA-256"),
     ("data prepare synthetic --window 90 --recording-seconds 5 --out v.npz", "shorter than one window"),
     ("data prepare synthetic --option effekt=3 --out v.npz", "effekt"),
 ]

@@ -86,21 +86,22 @@ def test_windows_bring_their_names(tmp_path):
 
 @pytest.mark.parametrize("name", ["eegnet_like.c", "program.safetensors", "golden.safetensors", "Makefile"])
 def test_an_edited_file_is_named_with_both_hashes(made, name):
-    wanted = json.loads((made / "manifest.json").read_text())["files"][name]
+    wanted = json.loads((made / "manifest.json").read_text())["files"][name][:12]
     with (made / name).open("ab") as file:
         file.write(b" ")
-    with pytest.raises(ArtifactError, match=f"file '{name}' was edited .* SHA-256 is [0-9a-f]{{64}}.* {wanted}"):
+    with pytest.raises(ArtifactError, match=f"{name} was changed after .* SHA-256 [0-9a-f]{{12}}….* says {wanted}…"):
         check_artifact(made)
 
 
 def test_a_missing_file_is_named(made):
     (made / "eegnet_like.h").unlink()
-    with pytest.raises(ArtifactError, match=r"file 'eegnet_like.h' is missing; export it again"):
+    with pytest.raises(ArtifactError, match=r"eegnet_like.h is missing; .*export the artifact again"):
         check_artifact(made)
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{", "not whole JSON"), ("[]", "has format None"), ('{"format": "x"}', "has format 'x'")]
+    ("text", "message"),
+    [("{", "is damaged"), ("[]", "is no artifact: it holds a list"), ('{"format": "x"}', "has format 'x'")],
 )
 def test_a_damaged_manifest(made, text, message):
     (made / "manifest.json").write_text(text)
@@ -109,7 +110,7 @@ def test_a_damaged_manifest(made, text, message):
 
 
 def test_no_artifact_at_all(tmp_path):
-    with pytest.raises(ArtifactError, match=r"is no artifact: .*manifest.json' can't be read"):
+    with pytest.raises(ArtifactError, match=r"is no artifact: manifest.json is missing"):
         check_artifact(tmp_path)
 
 

@@ -127,7 +127,7 @@ def test_a_warning_is_an_error(made):
 
 def test_an_edited_file_is_refused_before_anything_is_built(made):
     (made / "eegnet_like.c").write_text("int x;")
-    with pytest.raises(ArtifactError, match=r"'eegnet_like.c' was edited"):
+    with pytest.raises(ArtifactError, match=r"eegnet_like.c was changed after"):
         verify(made)
 
 

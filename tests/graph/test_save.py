@@ -66,7 +66,7 @@ def test_edited_tensors_are_refused(tmp_path):
     [
         (lambda f: (f / "network.json").unlink(), "holds no network"),
         (lambda f: (f / "network.json").write_text("{"), "is damaged"),
-        (lambda f: (f / "network.json").write_text("[1]"), "is not a network"),
+        (lambda f: (f / "network.json").write_text("[1]"), "is no network: it holds a list"),
         (lambda f: (f / "network.json").write_text("[" * 100_000), "is damaged .it nests too deep"),
         (lambda f: (f / "tensors.safetensors").unlink(), "is missing"),
         (lambda f: _edit(f, "format", "trimcap network 99"), "this version reads"),

@@ -1,9 +1,10 @@
 """A run folder with invented numbers, written through the store."""
 
 import numpy as np
+import pandas as pd
 
 from trimcap.study.recipe import parse_recipe
-from trimcap.study.store import open_run, write_csv
+from trimcap.study.store import open_run
 
 CHANNELS = ("Fp1", "Fp2", "F3", "F4", "F7", "F8", "T3", "T4", "C3", "C4",
             "T5", "T6", "P3", "P4", "O1", "O2", "Fz", "Cz", "Pz")  # fmt: skip
@@ -79,15 +80,18 @@ def _trial(trial, rng, skills, verdict):
         right = rng.random(n) < mean
         p = np.where(right, y, 1 - y)
         trial.write_arrays(f"evaluated/{slug}", y=y, probabilities=np.stack([1 - p, p], 1).astype(float))
+        trial.write(f"evaluated/{slug}", {})
         if stage in ("dense", "recovered"):
             weight = np.array([3.0 if c.startswith("F") else 1.0 for c in CHANNELS])
             trial.write_arrays(f"evidence/{slug}", evidence=weight * rng.uniform(0.7, 1.3, len(CHANNELS)))
+            trial.write(f"evidence/{slug}", {})
             epochs = np.arange(1, 31)
             loss = 0.7 * np.exp(-epochs / 12)
-            write_csv(trial.path / "history" / f"{slug}.csv", [
+            (trial.path / "history").mkdir(exist_ok=True)
+            pd.DataFrame([
                 {"epoch": e, "train_loss": v + rng.normal(0, 0.01), "valid_loss": v + 0.1, "valid_accuracy": 1 - v}
                 for e, v in zip(epochs, loss, strict=True)
-            ])  # fmt: skip
+            ]).to_csv(trial.path / "history" / f"{slug}.csv", index=False)  # fmt: skip
     stages = [("scale", ""), ("fit", "dense"), ("saliency", "pruned"), ("calibration", "int8"), ("evaluate", "dense")]
     finding = {"severity": "error", "stage": "fit", "text": "fit saw 3 test windows"}
     audit = {

@@ -263,6 +263,7 @@ def test_c_that_differs_on_a_test_window_is_named(tmp_path, monkeypatch, finishe
     logits = folder.read_arrays("logits/int8")["test"]
     logits[2, 0] += 0.5
     folder.write_arrays("logits/int8", test=logits)
+    folder.write("logits/int8", {})
     with pytest.raises(
         VerifyError, match=r"disagree on 1 of 24 test windows .* S\d\d/1/.*@.*: largest difference .* 0.5"
     ):

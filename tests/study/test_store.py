@@ -65,7 +65,7 @@ def test_damaged_and_foreign_headers(tmp_path):
     with pytest.raises(FileNotFoundError, match="is no run folder"):
         read_header(tmp_path)
     (tmp_path / "run.json").write_text('{"format": "trimcap run 0"}')
-    with pytest.raises(ArtifactError, match="reads 'trimcap run 1'"):
+    with pytest.raises(ArtifactError, match="reads 'trimcap run 2'"):
         read_header(tmp_path)
     (tmp_path / "run.json").write_text('{"format"')
     with pytest.raises(ArtifactError, match="damaged"):
@@ -73,7 +73,7 @@ def test_damaged_and_foreign_headers(tmp_path):
 
 
 def test_pieces_and_arrays(tmp_path):
-    trial = RunFolder(tmp_path).trial(3, 1)
+    trial = open_run(tmp_path, RECIPE, facts={}).trial(3, 1)
     assert trial.path.name == "fold-03_seed-1"
     assert not trial.has("built/dense")
     trial.write_arrays("built/dense", x=np.arange(3))
@@ -84,12 +84,12 @@ def test_pieces_and_arrays(tmp_path):
     assert trial.read_arrays("built/none") == {}
     assert [t.name for t in RunFolder(tmp_path).trials] == ["fold 3, seed 1"]
     (trial.path / "built/dense.json").write_text("{")
-    with pytest.raises(ArtifactError, match="edited or damaged"):
+    with pytest.raises(ArtifactError, match="is damaged"):
         trial.read("built/dense")
 
 
 def test_tables_come_from_finished_trials_only(tmp_path):
-    run = RunFolder(tmp_path)
+    run = open_run(tmp_path, RECIPE, facts={})
     with pytest.raises(FileNotFoundError, match="no finished trial"):
         run.results()
     row = {"fold": 0, "seed": 0, "stage": "dense", "accuracy": 0.5, "kappa": None}

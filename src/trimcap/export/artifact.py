@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 
 from trimcap import __version__
 from trimcap._errors import ArtifactError
-from trimcap._files import make_folder, sha256, write_json
+from trimcap._files import make_folder
+from trimcap._sealed import Kind, listed, seal, unseal
 from trimcap.export.c_about import About
 from trimcap.export.c_source import CSource, emit_c
 from trimcap.export.cortexm import cortexm_files
@@ -23,15 +23,33 @@ from trimcap.export.makefile import makefile
 from trimcap.export.self_test import self_test
 from trimcap.program.interpret import as_input, interpret, quantize_input
 from trimcap.program.program import Program
-from trimcap.program.save import load_program, save_program
+from trimcap.program.save import CONSTANTS, GRAPH, load_program, save_program
 
 if TYPE_CHECKING:
     from trimcap.data.chain import Chain
     from trimcap.data.expected import Expected
 
-FORMAT = "trimcap-artifact-1"
 MANIFEST, GOLDEN = "manifest.json", "golden.safetensors"
 FLOAT_TOLERANCE = 1e-5
+_SIDE = {"shape": [int], "dtype": str, "scale": float, "zero_point": int}
+ARTIFACT = Kind(
+    "artifact",
+    "trimcap artifact 2",
+    {
+        **dict.fromkeys(("trimcap", "name", "program_sha256", "unit"), str),
+        "input": {**_SIDE, "scales": [float]},
+        "output": _SIDE,
+        **{key: [str] for key in ("channels", "steps", "classes")},
+        "rate_hz": (None, float),
+        "tolerance": float,
+        "golden": {"n": int, "ids": [str], "labels": (None, [int])},
+        "operations": int,
+        "fidelity": (None, {str: Any}),
+        "cost": {str: Any},
+        str: Any,
+    },
+    "export the artifact again",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +68,14 @@ class Artifact:
 
     def golden(self) -> tuple[NDArray[np.float32], NDArray[Any]]:
         """Golden windows (n, *input shape) in the real unit, and the raw outputs of the interpreter."""
-        from safetensors.numpy import load_file
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
 
-        tensors = load_file(self.folder / GOLDEN)
-        return tensors["x"], tensors["y"]
+        try:
+            tensors = load(listed(self.folder / MANIFEST, self.manifest, GOLDEN, ARTIFACT))
+            return tensors["x"], tensors["y"]
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise ArtifactError(f"{self.folder / GOLDEN} is damaged: {error!r}; {ARTIFACT.again}") from error
 
 
 def export(
@@ -128,7 +150,8 @@ def export(
     draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         _write_files(draft, program, c, X, min(embedded, len(X)), tolerance)
-        write_json(draft / MANIFEST, _manifest(draft, program, c, facts, cost))
+        files = [path.name for path in sorted(draft.iterdir())]
+        seal(draft / MANIFEST, ARTIFACT, _manifest(program, c, facts, cost), files=files)
         draft.chmod(0o755)
         _swap(draft, folder)
     finally:
@@ -137,25 +160,22 @@ def export(
 
 
 def check_artifact(folder: Path | str) -> Artifact:
-    """Read an artifact and prove that no file is missing or edited.
+    """Read an artifact and prove that no file is missing or edited, the manifest included.
 
     Raises
     ------
-    ArtifactError : names the file and both hashes.
+    ArtifactError : names the file, and both hashes of one that the manifest lists.
     """
     folder = Path(folder)
-    manifest = _read_manifest(folder)
-    for name, wanted in manifest["files"].items():
-        path = folder / name
-        if not path.is_file():
-            raise ArtifactError(f"artifact '{folder}': file '{name}' is missing; export it again")
-        got = sha256(path)
-        if got != wanted:
-            raise ArtifactError(
-                f"artifact '{folder}': file '{name}' was edited or is damaged: its SHA-256 is {got}, the manifest "
-                f"says {wanted}; export it again"
-            )
-    return Artifact(folder, manifest["name"], load_program(folder), manifest)
+    manifest, path = _read_manifest(folder), folder / MANIFEST
+    name = manifest["name"]
+    needed = (f"{name}.c", f"{name}.h", f"{name}_test.c", "Makefile", GRAPH, CONSTANTS, GOLDEN)
+    for file in (*needed, *(file for file in manifest["files"] if file not in needed)):
+        listed(path, manifest, file, ARTIFACT)
+    program = load_program(folder)
+    if any(manifest[key] != value for key, value in _sides(program).items()):
+        raise ArtifactError(f"{path} says another input or output than the program beside it; {ARTIFACT.again}")
+    return Artifact(folder, name, program, manifest)
 
 
 def _about(
@@ -239,21 +259,12 @@ def _write_files(
         (draft / name).write_text(text, encoding="utf-8")
 
 
-def _manifest(
-    draft: Path, program: Program, c: CSource, facts: Mapping[str, Any], cost: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    x, y = program.values[program.input], program.values[program.output]
-    sides = {
-        side: {"shape": list(v.shape), "dtype": v.dtype, "scale": v.scale, "zero_point": v.zero_point}
-        for side, v in (("input", x), ("output", y))
-    }
-    sides["input"]["scales"] = list(x.scales)
+def _manifest(program: Program, c: CSource, facts: Mapping[str, Any], cost: Mapping[str, Any] | None) -> dict[str, Any]:
     return {
-        "format": FORMAT,
         "trimcap": __version__,
         "name": c.name,
         "program_sha256": c.digest,
-        **sides,
+        **_sides(program),
         **facts,
         "classes": list(program.classes),
         "operations": len(program.ops),
@@ -265,8 +276,18 @@ def _manifest(
             "macs": multiply_adds(program),
             **(cost or {}),
         },
-        "files": {p.name: sha256(p) for p in sorted(draft.iterdir())},
     }
+
+
+def _sides(program: Program) -> dict[str, dict[str, Any]]:
+    """What goes in and what comes out."""
+    x, y = program.values[program.input], program.values[program.output]
+    sides: dict[str, dict[str, Any]] = {
+        side: {"shape": list(v.shape), "dtype": v.dtype, "scale": v.scale, "zero_point": v.zero_point}
+        for side, v in (("input", x), ("output", y))
+    }
+    sides["input"]["scales"] = list(x.scales)
+    return sides
 
 
 def multiply_adds(program: Program) -> int:
@@ -304,14 +325,7 @@ def _swap(draft: Path, folder: Path) -> None:
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ArtifactError(f"'{folder}' is no artifact: '{path}' can't be read ({error.strerror})") from error
-    except ValueError as error:
-        raise ArtifactError(f"'{path}' is not whole JSON ({error}); export the artifact again") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or "files" not in manifest:
-        got = manifest.get("format") if isinstance(manifest, dict) else None
-        raise ArtifactError(f"'{path}' has format {got!r}, this version reads '{FORMAT}'; export the artifact again")
-    return manifest
+        return unseal(folder / MANIFEST, ARTIFACT)
+    except FileNotFoundError:
+        raise ArtifactError(f"'{folder}' is no artifact: {MANIFEST} is missing") from None

@@ -1,13 +1,21 @@
-"""A run folder: every finished piece is one whole file, so that a killed run goes on where it stopped."""
+"""A run folder: every finished piece is one whole, sealed file, so that a killed run goes on where it stopped.
+
+A piece says which recipe, data, fold and seed it belongs to, and when, where and with which versions it was made,
+inside its seal: a copy of another fold's piece is refused. The tables are copies for other programs; nothing reads
+them back.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
-import json
 import math
+import os
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,11 +27,27 @@ from numpy.typing import NDArray
 from trimcap._csv import csv_text, read_csv
 from trimcap._errors import ArtifactError
 from trimcap._files import make_folder, write_atomic, write_json
+from trimcap._sealed import Kind, listed, seal, unseal
 from trimcap.data.baseline import COVARIANCE, EVOKED, LINEAR, MAJORITY, NEIGHBOURS
 from trimcap.study.names import slug as slug
 from trimcap.study.recipe import Recipe
 
-FORMAT = "trimcap run 1"
+RUN = Kind(
+    "run folder",
+    "trimcap run 2",
+    {"name": str, "hash": str, "recipe": {str: Any}, "text": str, "versions": {str: str}, str: Any},
+    "start the run in a new folder",
+)
+PIECE = Kind(
+    "piece of a run",
+    "trimcap piece 1",
+    {
+        "of": {"run": str, "fold": int, "seed": int, "piece": str},
+        "made": {str: str},
+        "facts": {str: Any},
+    },
+    "delete the folder of its trial, and run again",
+)
 #: stages that are no networks; the report draws them as lines
 BASELINES = (MAJORITY, LINEAR, NEIGHBOURS, COVARIANCE, EVOKED)
 _PACKAGES = ("trimcap", "torch", "numpy", "scipy", "scikit-learn", "mne", "pandas")
@@ -41,7 +65,15 @@ class RunFolder:
 
     def trial(self, fold: int, seed: int) -> TrialFolder:
         """The folder of one fold and seed."""
-        return TrialFolder(self.path / "trials" / f"fold-{fold:02d}_seed-{seed}", fold, seed)
+        return TrialFolder(self.path / "trials" / f"fold-{fold:02d}_seed-{seed}", fold, seed, self.identity)
+
+    @cached_property
+    def identity(self) -> str:
+        """What its pieces belong to: recipe and data."""
+        header = self.header
+        data = header.get("data")
+        words = (header["hash"], data.get("sha256") if isinstance(data, dict) else None)
+        return hashlib.sha256(repr(words).encode()).hexdigest()
 
     @property
     def header(self) -> dict[str, Any]:
@@ -54,24 +86,34 @@ class RunFolder:
         found = []
         for folder in (self.path / "trials").glob("fold-*_seed-*"):
             fold, seed = folder.name.removeprefix("fold-").split("_seed-")
-            found.append(TrialFolder(folder, int(fold), int(seed)))
+            found.append(self.trial(int(fold), int(seed)))
         return tuple(sorted(found, key=lambda t: (t.fold, t.seed)))
 
     def gather(self) -> None:
         """Write the tables of all finished trials anew."""
-        done = [t.read("trial") for t in self.trials if t.has("trial")]
-        rows = [row for trial in done for row in trial["rows"]]
-        write_json(self.path / "results.json", rows)
-        write_csv(self.path / "results.csv", rows)
-        write_csv(self.path / "subjects.csv", [row for trial in done for row in trial["subjects"]])
+        write_json(self.path / "results.json", self._rows("rows"))
+        for name, rows in (("results", "rows"), ("subjects", "subjects")):
+            write_atomic(self.path / f"{name}.csv", _as_csv(self._rows(rows)))
 
     def results(self) -> pd.DataFrame:
-        """One row per fold, seed and stage."""
-        return _read_csv(self.path / "results.csv", {"stage": str})
+        """One row per fold, seed and stage, from the trials themselves."""
+        return self._table("rows", {"stage": str})
 
     def subjects(self) -> pd.DataFrame:
-        """One row per fold, seed, stage and test subject."""
-        return _read_csv(self.path / "subjects.csv", {"stage": str, "subject": str})
+        """One row per fold, seed, stage and test subject, from the trials themselves."""
+        return self._table("subjects", {"stage": str, "subject": str})
+
+    def _rows(self, kind: str) -> list[dict[str, Any]]:
+        done = [t.read("trial") for t in self.trials if t.has("trial")]
+        return [row for trial in done for row in trial[kind]]
+
+    def _table(self, kind: str, types: Mapping[str, type]) -> pd.DataFrame:
+        rows = self._rows(kind)
+        if not rows:
+            raise FileNotFoundError(f"'{self.path}' has no finished trial yet; run its recipe to the end first")
+        # a subject may be called "NA" or "007"; an empty cell is a missing number
+        text, empty = _as_csv(rows), {column: [""] for row in rows for column in row if column not in _WORDS}
+        return read_csv(io.StringIO(text), dtype=dict(types), keep_default_na=False, na_values=empty)
 
 
 @dataclass(frozen=True)
@@ -81,6 +123,7 @@ class TrialFolder:
     path: Path
     fold: int
     seed: int
+    run: str = ""
 
     @property
     def name(self) -> str:
@@ -93,18 +136,34 @@ class TrialFolder:
 
     def read(self, piece: str) -> dict[str, Any]:
         """The facts of a finished piece."""
-        path = self.path / f"{piece}.json"
-        try:
-            facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ArtifactError(f"{path} was edited or damaged ({error}); delete it, and run again") from error
+        facts: dict[str, Any] = self._content(piece)["facts"]
         return facts
+
+    def made(self, piece: str) -> dict[str, str]:
+        """When, where and with which versions a piece was made."""
+        made: dict[str, str] = self._content(piece)["made"]
+        return made
 
     def write(self, piece: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Mark `piece` as finished."""
-        plain: dict[str, Any] = to_plain(facts)
-        write_json(self.path / f"{piece}.json", plain)
-        return plain
+        path, plain = self.path / f"{piece}.json", to_plain(facts)
+        arrays = [f"{path.stem}.npz"] if path.with_suffix(".npz").is_file() else []
+        seal(path, PIECE, {"of": self._of(piece), "made": provenance(), "facts": plain}, files=arrays)
+        return dict(plain)
+
+    def _of(self, piece: str) -> dict[str, Any]:
+        return {"run": self.run, "fold": self.fold, "seed": self.seed, "piece": piece}
+
+    def _content(self, piece: str) -> dict[str, Any]:
+        path = self.path / f"{piece}.json"
+        content = unseal(path, PIECE)
+        if content["of"] != self._of(piece):
+            of = content["of"]
+            raise ArtifactError(
+                f"{path} is a copy: it belongs to piece '{of['piece']}' of fold {of['fold']}, seed {of['seed']}"
+                f"{'' if of['run'] == self.run else ' of another run'}; {PIECE.again}"
+            )
+        return content
 
     def write_arrays(self, piece: str, **arrays: NDArray[Any]) -> None:
         """Arrays that belong to `piece`; write them before its facts."""
@@ -113,11 +172,13 @@ class TrialFolder:
         write_atomic(self.path / f"{piece}.npz", buffer.getvalue())
 
     def read_arrays(self, piece: str) -> dict[str, NDArray[Any]]:
-        """Arrays of a piece; empty if it has none."""
-        path = self.path / f"{piece}.npz"
-        if not path.is_file():
+        """Arrays of a finished piece; empty if it has none."""
+        path = self.path / f"{piece}.json"
+        content = self._content(piece) if path.is_file() else {"files": {}}
+        if not content["files"]:
             return {}
-        with np.load(path, allow_pickle=False) as archive:
+        blob = listed(path, content, f"{path.stem}.npz", PIECE)
+        with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
             return dict(archive)
 
 
@@ -134,23 +195,23 @@ def open_run(folder: Path | str, recipe: Recipe, *, text: str = "", facts: Mappi
     ValueError : the folder belongs to another recipe or other data, or holds other files; says what differs.
     OSError : the folder can't be written.
     """
-    folder = Path(folder)
+    folder, first = Path(folder), versions()
     if (folder / "run.json").exists():
         check_same(folder, recipe)
         _check_same_data(folder, facts)
+        first = read_header(folder)["versions"]  # what a resumed trial was made with stands in its own pieces
     elif folder.is_dir() and any(folder.iterdir()):
         raise ValueError(f"folder '{folder}' is not empty and is no run folder; choose another output folder")
     make_folder(folder)
     header = {
-        "format": FORMAT,
         "name": recipe.name,
         "hash": recipe.hash,
         "recipe": recipe.model_dump(mode="json"),
         "text": text,
-        "versions": versions(),
+        "versions": first,
         **to_plain(facts),
     }
-    write_json(folder / "run.json", header)
+    seal(folder / "run.json", RUN, header)
     return RunFolder(folder)
 
 
@@ -203,20 +264,15 @@ def read_header(folder: Path | str) -> dict[str, Any]:
     FileNotFoundError : no run folder.
     ArtifactError : damaged, or of another version.
     """
-    path = Path(folder) / "run.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"'{folder}' is no run folder: it has no run.json. Make one with `trimcap run`")
     try:
-        header: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ArtifactError(f"{path} was edited or damaged ({error}); start the run in a new folder") from error
-    if header.get("format") != FORMAT:
-        raise ArtifactError(
-            f"{path} has format {header.get('format')!r}; this version reads {FORMAT!r}. Use a new folder"
-        )
-    return header
+        return unseal(Path(folder) / "run.json", RUN)
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"'{folder}' is no run folder: it has no run.json. Make one with `trimcap run`"
+        ) from None
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of Python, the machine and the packages that decide numbers."""
     found = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
@@ -226,6 +282,27 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[package] = "not installed"
     return found
+
+
+def provenance() -> dict[str, str]:
+    """What belongs to a piece of work: versions, processor, threads, host, and the time (UTC)."""
+    return {
+        **versions(),
+        "processor": _processor(),
+        "threads": os.environ.get("OMP_NUM_THREADS", ""),
+        "host": platform.node(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+@cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 def to_plain(value: Any) -> Any:
@@ -243,17 +320,9 @@ def to_plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Rows as CSV, atomically; columns in order of first appearance."""
-    write_atomic(path, csv_text(pd.DataFrame(list(rows))))
-
-
-def _read_csv(path: Path, types: Mapping[str, type]) -> pd.DataFrame:
-    if not path.is_file() or path.stat().st_size < 2:
-        raise FileNotFoundError(f"'{path.parent}' has no finished trial yet; run its recipe to the end first")
-    # a subject may be called "NA" or "007"; an empty cell is a missing number
-    numbers = {column: [""] for column in read_csv(path, nrows=0).columns if column not in _WORDS}
-    return read_csv(path, dtype=dict(types), keep_default_na=False, na_values=numbers)
+def _as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as CSV; columns in order of first appearance."""
+    return csv_text(pd.DataFrame(list(rows)))
 
 
 #: columns of text; all others are numbers

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap._errors import VerifyError
+from trimcap._errors import ArtifactError, VerifyError
+from trimcap._files import sha256
 from trimcap.data.audit import Finding
 from trimcap.data.door import aligned
 from trimcap.data.ledger import Ledger
@@ -92,6 +93,12 @@ def _built(task: Task, name: str, step: Any, state: State | None) -> tuple[State
     if task.folder.has(piece):
         facts = task.folder.read(piece)
         task.fold.ledger.merge(Ledger.from_rows(facts["ledger"]))
+        if (now := _saved(task, name)) != facts["saved"]:
+            different = next(file for file in {*now, *facts["saved"]} if now.get(file) != facts["saved"].get(file))
+            raise ArtifactError(
+                f"{task.folder.path / different} is not what stage {name!r} of {task.folder.name} saved (removed, "
+                "edited or copied from elsewhere). Delete the folder of this trial, and run again"
+            )
         return restore(task, name, step, state), facts
     start, before = time.perf_counter(), len(task.fold.ledger)
     try:
@@ -100,7 +107,15 @@ def _built(task: Task, name: str, step: Any, state: State | None) -> tuple[State
         error.add_note(f"in {task.folder.name} ({task.fold.name}), stage {name!r}")
         raise
     facts = {**facts, "seconds": time.perf_counter() - start, "ledger": task.fold.ledger.since(before).to_rows()}
+    facts["saved"] = _saved(task, name)
     return state, task.folder.write(piece, facts)
+
+
+def _saved(task: Task, name: str) -> dict[str, str]:
+    """Hashes of the sealed files of a stage; each has those of the files beside it."""
+    place = place_in(task.folder, name)
+    files = (*(place / head for head in ("network.json", "program.json", "manifest.json")), masks_in(task.folder, name))
+    return {file.relative_to(task.folder.path).as_posix(): sha256(file) for file in files if file.is_file()}
 
 
 def forget(recipe: Recipe, folder: TrialFolder) -> None:
@@ -151,6 +166,7 @@ def _evaluated(task: Task, name: str, states: dict[str, State]) -> dict[str, Any
         scores = {"compared": compared}
         scores |= {f"valid_{k}": v for k, v in evaluate(task.valid.y, valid, test.classes).row().items() if k != "n"}
         task.folder.write_arrays(f"logits/{slug(name)}", test=logits)
+        task.folder.write(f"logits/{slug(name)}", {})
     row = _row(evaluate(test.y, p, test.classes)) | per_trial(test, p)
     task.folder.write_arrays(piece, y=test.y, probabilities=p, ids=test.ids)
     subjects = per_subject(test, p).to_dict("records")

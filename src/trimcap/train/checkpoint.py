@@ -1,4 +1,4 @@
-"""A training run on disk: one safetensors file that is whole or absent."""
+"""A training run on disk: one sealed safetensors file that is whole or absent."""
 
 from __future__ import annotations
 
@@ -14,9 +14,22 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from trimcap._errors import ArtifactError
-from trimcap._files import write_atomic
+from trimcap._sealed import Kind, seal_tensors, unseal_tensors
 
-_FORMAT = 1
+CHECKPOINT = Kind(
+    "checkpoint",
+    "trimcap checkpoint 2",
+    {
+        "identity": {str: Any},
+        "history": [{str: (None, float)}],
+        "best_epoch": int,
+        "best_score": (None, float),
+        "stopped": bool,
+        "groups": [{str: (None, bool, float, str)}],
+        "numbers": {str: float},
+    },
+    "delete it to start the training again",
+)
 
 
 @dataclass
@@ -53,7 +66,6 @@ def save_checkpoint(path: Path | str, state: State, identity: Mapping[str, Any])
         for name, value in slots.items():
             (tensors if isinstance(value, Tensor) else numbers)[f"optimizer/{index}/{name}"] = value
     header = {
-        "format": _FORMAT,
         "identity": dict(identity),
         "history": [{k: None if math.isnan(v) else v for k, v in row.items()} for row in state.history],
         "best_epoch": state.best_epoch,
@@ -64,7 +76,7 @@ def save_checkpoint(path: Path | str, state: State, identity: Mapping[str, Any])
     }
     # tensors that share memory, such as tied weights, are refused by the format unless each has its own
     own = {k: v.cpu().contiguous().clone() for k, v in tensors.items()}
-    write_atomic(path, save(own, metadata={"trimcap": json.dumps(header, allow_nan=False)}))
+    seal_tensors(path, CHECKPOINT, lambda metadata: save(own, metadata=metadata), header)
 
 
 def load_checkpoint(path: Path | str, state: State, identity: Mapping[str, Any]) -> None:
@@ -72,18 +84,21 @@ def load_checkpoint(path: Path | str, state: State, identity: Mapping[str, Any])
 
     Raises
     ------
-    ArtifactError : the file is not a readable checkpoint.
+    ArtifactError : the file is not a readable checkpoint, was changed, or does not fit the model or optimizer.
     ValueError : it belongs to a run with other settings, data or initial weights; names them.
     """
     header, tensors = _read(Path(path))
     _check_identity(Path(path), header["identity"], json.loads(json.dumps(dict(identity))))
-    state.model.load_state_dict(_part(tensors, "model"))
-    now = state.model.state_dict()
-    state.best = {k: torch.empty_like(now[k]).copy_(v) for k, v in _part(tensors, "best").items()}
+    try:
+        state.model.load_state_dict(_part(tensors, "model"))
+        now = state.model.state_dict()
+        state.best = {k: torch.empty_like(now[k]).copy_(v) for k, v in _part(tensors, "best").items()}
+        _load_optimizer(state.optimizer, header, _part(tensors, "optimizer"))
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise ArtifactError(f"checkpoint '{path}' does not fit this training ({error}); {CHECKPOINT.again}") from error
     state.history = [{k: math.nan if v is None else v for k, v in row.items()} for row in header["history"]]
     state.best_epoch, state.stopped = header["best_epoch"], header["stopped"]
     state.best_score = math.inf if header["best_score"] is None else header["best_score"]
-    _load_optimizer(state.optimizer, header, _part(tensors, "optimizer"))
 
 
 def _load_optimizer(optimizer: Optimizer, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
@@ -103,22 +118,14 @@ def _load_optimizer(optimizer: Optimizer, header: dict[str, Any], tensors: dict[
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
+    from safetensors.torch import load
 
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads(file.metadata()["trimcap"])
-            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(
-            f"checkpoint '{path}' cannot be read ({error}); delete it to start the training again"
-        ) from error
-    if header.get("format") != _FORMAT:
-        raise ArtifactError(
-            f"checkpoint '{path}' has format {header.get('format')}, this version reads {_FORMAT}; "
-            "delete it to start the training again"
-        )
-    return header, tensors
+        header, blob = unseal_tensors(path, CHECKPOINT)
+        return header, load(blob)
+    except (ArtifactError, SafetensorError, KeyError, ValueError) as error:
+        raise ArtifactError(f"checkpoint '{path}' cannot be read ({error}); {CHECKPOINT.again}") from error
 
 
 def _check_identity(path: Path, saved: dict[str, Any], now: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ weight decay move whatever has a gradient. So masks are explicit, and `fit(…, 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trimcap._errors import PlanError, unknown
-from trimcap._files import write_atomic
+from trimcap._errors import ArtifactError, PlanError, unknown
+from trimcap._sealed import Kind, seal_tensors, unseal_tensors
 from trimcap.graph.network import Network, need_network
 
-_FORMAT = "trimcap masks 1"
+MASKS = Kind("masks", "trimcap masks 2", {"note": str, "order": [str]}, "make the masks again")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +96,12 @@ class Masks:
         return network.with_tensors({**network.tensors, **changed})
 
     def save(self, path: Path | str) -> Path:
-        """Write a safetensors file, atomically."""
+        """Write a sealed safetensors file, atomically."""
         from safetensors.torch import save
 
         tensors = {name: mask.cpu().contiguous() for name, mask in self.kept.items()}
-        header = {"format": _FORMAT, "note": self.note, "order": list(tensors)}
-        return write_atomic(path, save(tensors, metadata={"trimcap": json.dumps(header)}))
+        header = {"note": self.note, "order": list(tensors)}
+        return seal_tensors(path, MASKS, lambda metadata: save(tensors, metadata=metadata), header)
 
     @classmethod
     def load(cls, path: Path | str) -> Masks:
@@ -110,19 +109,20 @@ class Masks:
 
         Raises
         ------
-        PlanError : the file does not hold masks.
+        PlanError : the file does not hold masks, or was changed.
         """
-        from safetensors import SafetensorError, safe_open
+        from safetensors import SafetensorError
+        from safetensors.torch import load
 
         try:
-            with safe_open(path, framework="pt") as file:
-                header = json.loads(file.metadata()["trimcap"])
-                if header["format"] != _FORMAT:
-                    raise ValueError(f"format {header['format']!r}")
-                return cls({name: file.get_tensor(name) for name in header["order"]}, str(header["note"]))
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            header, blob = unseal_tensors(path, MASKS)
+            found = load(blob)
+            if sorted(found) != sorted(header["order"]):
+                raise ArtifactError("its tensors are not those that it names")
+            return cls({name: found[name] for name in header["order"]}, header["note"])
+        except (ArtifactError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise PlanError(
-                f"{path} does not hold masks: {error!r}. Masks are safetensors files written by Masks.save."
+                f"{path} does not hold masks: {error}. Masks are safetensors files written by Masks.save."
             ) from error
 
 
