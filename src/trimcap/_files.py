@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,7 +40,7 @@ def replacing(path: Path | str) -> Iterator[IO[bytes]]:
     make_folder(path.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "wb") as file, full_disk(path):
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -45,6 +49,34 @@ def replacing(path: Path | str) -> Iterator[IO[bytes]]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+#: what `tempfile` adds to the name of a file or folder that is to become another
+_LEFT = re.compile(r"\..+\.[a-z0-9_]{8}")
+
+
+def remove_leftovers(folder: Path, *, older: float = 0) -> None:
+    """Delete what killed processes left of files they were writing, if untouched for `older` seconds."""
+    now = time.time()
+    for path in [p for p in folder.rglob(".*") if _LEFT.fullmatch(p.name)]:
+        with suppress(OSError):
+            if now - path.lstat().st_mtime >= older:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
+
+
+@contextmanager
+def full_disk(path: Path | str) -> Iterator[None]:
+    """An error about a full disk or quota inside says which file could not be written, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise OSError(
+            error.errno,
+            f"no space left for '{path}'; what was there before is whole. Free space on that disk (or raise its "
+            "quota), or choose another output folder, and run the same command again",
+        ) from error
 
 
 def write_json(path: Path | str, value: Any) -> Path:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trimcap._files import sha256, write_atomic
 from trimcap.export.artifact import Artifact, check_artifact
 from trimcap.export.build import BuildError, compile_c, compiler_version, host_compiler
 from trimcap.export.c_text import C_TYPES, fill_in
@@ -160,8 +161,9 @@ def _library(artifact: Artifact, compiler: str, cache: Path) -> Path:
     parts = [artifact.manifest["files"][f"{artifact.name}.{end}"] for end in "ch"]
     key = "\n".join([*parts, wrapper, " ".join(flags), compiler, compiler_version(compiler), _machine()])
     target = cache / f"{artifact.name}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.so"
-    if target.exists():
-        return target
+    note = target.with_suffix(".sha256")
+    if target.exists() and note.exists() and note.read_text(encoding="utf-8", errors="replace") == sha256(target):
+        return target  # else it was damaged, or its build interrupted: it is built again
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix=".build-") as work:
@@ -169,7 +171,9 @@ def _library(artifact: Artifact, compiler: str, cache: Path) -> Path:
             source.write_text(wrapper, encoding="ascii")
             include = f"-I{artifact.folder.resolve()}"
             compile_c(compiler, (*flags, include), [source], Path(work) / "library.so", end=("-lm",))
+            digest = sha256(Path(work) / "library.so")
             (Path(work) / "library.so").replace(target)
+            write_atomic(note, digest)
     except BuildError as error:
         raise RuntimeError(f"the C of '{artifact.folder}' does not compile on this machine: {error}") from error
     except OSError as error:

@@ -10,6 +10,8 @@ from export_programs import ccnn_like, eegnet_like, every_kind, windows
 from trimcap import runtime
 from trimcap._errors import ArtifactError
 from trimcap.export.artifact import export
+from trimcap.export.build import host_compiler
+from trimcap.export.verify import verify
 from trimcap.program.interpret import dequantize, interpret
 
 pytestmark = needs_compiler
@@ -93,6 +95,31 @@ def test_compiled_once(made, tmp_path, monkeypatch):
         runtime.load(made, cache=tmp_path / "cache")
 
 
+@pytest.mark.parametrize("damage", [b"", b"not a library", None])
+def test_a_damaged_library_is_built_again(made, tmp_path, damage):
+    program = eegnet_like(integer=True)
+    X = windows(program, 3)
+    library = runtime.load(made, cache=tmp_path / "cache").library
+    whole = library.read_bytes()
+    library.unlink()  # not in place: this process has it mapped
+    library.write_bytes(whole[:-100] + bytes(100) if damage is None else damage)
+    again = runtime.load(made, cache=tmp_path / "cache")
+    assert (again.raw(X) == interpret(program, X)).all()
+    assert again.library.read_bytes()[:4] == b"\x7fELF" or sys.platform != "linux"
+
+
+def test_the_compiler_may_have_options(made, tmp_path, monkeypatch):
+    program = eegnet_like(integer=True)
+    compiler = host_compiler()
+    monkeypatch.setenv("CC", f"  {compiler} -DUNUSED=1 -g")
+    assert host_compiler() == f"{compiler} -DUNUSED=1 -g"
+    X = windows(program, 3)
+    assert (runtime.load(made, cache=tmp_path / "cache").raw(X) == interpret(program, X)).all()
+    assert verify(made, targets=["host"], n=4).passed
+    monkeypatch.setenv("CC", "no-such-compiler -m64")
+    assert host_compiler() is None
+
+
 def test_another_network_of_the_same_name_is_another_library(made, tmp_path):
     first = runtime.load(made, cache=tmp_path / "cache")
     other = eegnet_like(integer=True, seed=7)
@@ -129,4 +156,5 @@ def test_two_processes_and_two_threads_at_once(made, tmp_path):
     found += [p.communicate()[0].strip() for p in started]
     assert len(set(found)) == 1
     assert len(found) == 4
-    assert [p.name for p in (tmp_path / "cache").iterdir()] == [found[0].rsplit("/", 1)[1]]
+    name = found[0].rsplit("/", 1)[1]
+    assert {p.name for p in (tmp_path / "cache").iterdir()} == {name, name.replace(".so", ".sha256")}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -63,7 +65,7 @@ def verb(function: Callable[..., Answer], *, interrupted: str = "") -> Callable[
     @wraps(function)
     def command(*, as_json: bool, debug: bool, **options: Any) -> None:
         try:
-            with redirect_stdout(sys.stderr):
+            with redirect_stdout(sys.stderr), terminable():
                 answer = function(**options)
         except KeyboardInterrupt as error:
             typer.echo(" ".join(["\ninterrupted.", *getattr(error, "__notes__", [interrupted])]).rstrip(), err=True)
@@ -79,6 +81,23 @@ def verb(function: Callable[..., Answer], *, interrupted: str = "") -> Callable[
 
     _declare(command, function)
     return command
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM (`kill`, the time limit of a cluster, a shutdown) ends the work inside as Ctrl-C does."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _declare(command: Callable[..., None], function: Callable[..., Answer]) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from trimcap import __version__
 from trimcap._errors import ArtifactError
-from trimcap._files import make_folder
+from trimcap._files import full_disk, make_folder
 from trimcap._sealed import Kind, listed, seal, unseal
 from trimcap.export.c_about import About
 from trimcap.export.c_source import CSource, emit_c
@@ -149,9 +149,10 @@ def export(
     make_folder(folder.parent)
     draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        _write_files(draft, program, c, X, min(embedded, len(X)), tolerance)
-        files = [path.name for path in sorted(draft.iterdir())]
-        seal(draft / MANIFEST, ARTIFACT, _manifest(program, c, facts, cost), files=files)
+        with full_disk(folder):
+            _write_files(draft, program, c, X, min(embedded, len(X)), tolerance)
+            files = [path.name for path in sorted(draft.iterdir())]
+            seal(draft / MANIFEST, ARTIFACT, _manifest(program, c, facts, cost), files=files)
         draft.chmod(0o755)
         _swap(draft, folder)
     finally:

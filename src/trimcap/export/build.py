@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -19,26 +20,31 @@ class BuildError(RuntimeError):
 
 
 def host_compiler() -> str | None:
-    """`$CC`, or the first of gcc, clang, cc that is installed."""
-    wanted = os.environ.get("CC")
-    return shutil.which(wanted) if wanted else next(filter(None, map(shutil.which, ("gcc", "clang", "cc"))), None)
+    """The command in `$CC` with its options ("ccache gcc -m64"), or the first of gcc, clang, cc that is installed."""
+    wanted = os.environ.get("CC", "").strip()
+    if not wanted:
+        return next((shlex.quote(path) for path in map(shutil.which, ("gcc", "clang", "cc")) if path), None)
+    whole = shutil.which(wanted)  # a path with spaces, as it is
+    first, *options = [whole] if whole else shlex.split(wanted)
+    found = shutil.which(first)
+    return shlex.join([found, *options]) if found else None
 
 
 def compiler_version(compiler: str) -> str:
     """First line of `compiler --version`."""
-    return run([compiler, "--version"]).splitlines()[0]
+    return run([*shlex.split(compiler), "--version"]).splitlines()[0]
 
 
 def compile_c(
     compiler: str, flags: Sequence[str], sources: Sequence[Path], output: Path, *, end: Sequence[str] = ()
 ) -> Path:
-    """Compile C sources; `end` comes after them (libraries).
+    """Compile C sources with a command of `host_compiler`; `end` comes after them (libraries).
 
     Raises
     ------
     BuildError : the first lines of the compiler's message.
     """
-    run([compiler, *flags, *map(str, sources), "-o", str(output), *end])
+    run([*shlex.split(compiler), *flags, *map(str, sources), "-o", str(output), *end])
     return output
 
 

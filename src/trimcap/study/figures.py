@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from trimcap.study.gathered import Gathered
-from trimcap.study.layout import Drawing, number, size
+from trimcap.study.layout import Drawing, attempted, number, size
 from trimcap.study.statistics import mean_interval, per_subject
 from trimcap.study.store import BASELINES
 
@@ -76,6 +76,7 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+@attempted
 def subjects_figure(run: Gathered) -> Drawing:
     """Accuracy by stage, every subject a line; and by subject, dense against the last stage."""
     table = per_subject(run.subjects)
@@ -142,6 +143,7 @@ def _baselines(axes: Axes, table: pd.DataFrame, *, vertical: bool) -> None:
             draw(mean, color=colour, linestyle=line, linewidth=1.4, label=label)
 
 
+@attempted
 def cost_figure(run: Gathered) -> Drawing | None:
     """Cost of every stage relative to the first; None if there is no other."""
     cost = run.cost.dropna(axis="columns", how="all")
@@ -169,6 +171,7 @@ def cost_figure(run: Gathered) -> Drawing | None:
     return drawing("cost", figure, "Cost by stage, each panel scaled to the first stage.")
 
 
+@attempted
 def confusion_figure(run: Gathered) -> Drawing:
     """Row-normalised confusion matrices of the networks that matter."""
     shown = [s for s in dict.fromkeys(("linear baseline", "dense", run.final)) if s in run.confusion]
@@ -192,6 +195,7 @@ def confusion_figure(run: Gathered) -> Drawing:
     return drawing("confusion", figure, "Test windows of all folds and seeds: share of the true class, and count.")
 
 
+@attempted
 def curves_figure(run: Gathered) -> Drawing | None:
     """Loss and validation accuracy over training passes, one thin line per trial."""
     shown = [s for s in run.stages if run.histories.get(s)]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from base64 import b64decode
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import wraps
 from math import isfinite
+from typing import ParamSpec, TypeVar
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,27 @@ class Drawing:
     svg: str
     png: bytes
     caption: str
+
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+#: one transparent pixel
+_BLANK = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII=")
+
+
+def attempted(draw: Callable[_P, _R]) -> Callable[_P, _R | Drawing]:
+    """The figure that `draw` makes, or in its place a caption that says why there is none: no report fails for it."""
+
+    @wraps(draw)
+    def drawn(*args: _P.args, **options: _P.kwargs) -> _R | Drawing:
+        try:
+            return draw(*args, **options)
+        except Exception as error:  # fonts, montages, empty data, memory: the numbers stand in the tables
+            name = draw.__name__.removesuffix("_figure")
+            why = f"{type(error).__name__}: {str(error)[:200]}"
+            return Drawing(name, "", _BLANK, f"The figure '{name}' could not be drawn ({why}); the tables are whole.")
+
+    return drawn
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from trimcap.study.figures import GREY, INK, drawing, new_figure
 from trimcap.study.gathered import Gathered
-from trimcap.study.layout import Drawing
+from trimcap.study.layout import Drawing, attempted
 from trimcap.study.method_results import Outcome, trunk_of
 from trimcap.study.statistics import mean_interval, per_subject
 
@@ -34,6 +34,7 @@ _COLOURS = (
 _MARKERS = "osD^vP*X<>hd"
 
 
+@attempted
 def methods_figure(run: Gathered, found: Sequence[Outcome]) -> Drawing:
     """Accuracy of every method against sparsity (where one was asked for), parameters and MACs."""
     table, cost = per_subject(run.subjects), run.cost
@@ -97,6 +98,7 @@ def _reference(axes: Axes, table: pd.DataFrame, base: str, margin: float) -> Non
         axes.axhspan(low, high, color=GREY, alpha=0.15, linewidth=0)
 
 
+@attempted
 def recovery_figure(run: Gathered, found: Sequence[Outcome]) -> Drawing | None:
     """Accuracy right after pruning and after recovery, by sparsity."""
     shown = [o for o in found if o.first != o.last and o.sparsity is not None]

@@ -11,11 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from trimcap._errors import AuditError
+from trimcap._errors import AuditError, counted
+from trimcap._files import remove_leftovers
 from trimcap.data.audit import Finding
 from trimcap.data.windows import Windows
 from trimcap.study.folding import protocol_facts
 from trimcap.study.leaks import look
+from trimcap.study.lock import held
 from trimcap.study.prepare import Prepared, folds_of, prepare
 from trimcap.study.recipe import Recipe
 from trimcap.study.store import BASELINES, RunFolder, check_same, open_run
@@ -33,6 +35,10 @@ class Job:
     shared: tuple[Finding, ...] = ()
 
 
+#: s between two looks at trials that other processes run
+_OTHERS = 2.0
+#: s; no file takes so long to write
+_OLD = 3600.0
 Executor = Callable[[Sequence[Job]], Iterable[dict[str, Any]]]
 
 
@@ -48,7 +54,8 @@ def run(
 ) -> RunFolder:
     """Run every (fold, seed) of a recipe that `folder` does not hold yet, and gather the tables.
 
-    A killed run goes on when it is started again: finished stages are read, training resumes at its last epoch.
+    A killed run goes on when it is started again: finished stages are read, training resumes at its last epoch. Several
+    processes, on several machines too, may run one recipe in one folder: each takes trials that no other works on.
 
     Parameters
     ----------
@@ -78,6 +85,7 @@ def run(
     if not (folder / "run.json").exists():
         _check_axes(recipe, folds[0].train)
     run_folder = open_run(folder, recipe, text=text, facts={"data": prepared.facts(), "protocol": protocol})
+    remove_leftovers(folder, older=_OLD)
     chosen = _chosen(len(folds), recipe.seeds, only)
     finished = [pair for pair in chosen if run_folder.trial(*pair).has("trial")]
     _forget(recipe, run_folder, finished)
@@ -88,9 +96,18 @@ def run(
     carry_out = executor or (_here(prepared) if jobs == 1 else lambda waiting: in_processes(jobs, run_job, waiting))
     tell = printer(progress)
     with tell_progress(tell, done=len(finished), total=len(chosen)) as advance:
-        for facts in carry_out(waiting):
-            run_folder.gather()
-            advance(facts)
+        while waiting:
+            busy: dict[Job, str] = {}
+            for facts in carry_out(waiting):
+                if "busy" in facts:
+                    busy[next(j for j in waiting if (j.fold, j.seed) == (facts["fold"], facts["seed"]))] = facts["busy"]
+                    continue
+                run_folder.gather()
+                advance(facts)
+            if busy and list(busy) != waiting:
+                tell(f"{counted(len(busy), 'trial')} left, run by others: {', '.join(sorted(set(busy.values())))}")
+            waiting = list(busy)
+            time.sleep(_OTHERS if waiting else 0)
     run_folder.gather()
     _raise_if_failed(run_folder)
     return run_folder
@@ -117,23 +134,27 @@ def _check_axes(recipe: Recipe, train: Windows) -> None:
 
 
 def run_job(job: Job, *, prepared: Prepared | None = None) -> dict[str, Any]:
-    """Carry out one job in this process, with one thread; recordings are read once per process and recipe."""
+    """Carry out one job in this process, with one thread; recordings are read once per process and recipe.
+
+    Returns
+    -------
+    facts of the trial; or its fold and seed, and who works on it now, under "busy"
+    """
     import torch
 
     from trimcap.study.trial import run_trial
 
     recipe = Recipe.model_validate_json(job.recipe)
+    folder = RunFolder(Path(job.folder)).trial(job.fold, job.seed)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return run_trial(
-            recipe,
-            prepared or _prepared(job.recipe),
-            fold=job.fold,
-            seed=job.seed,
-            folder=RunFolder(Path(job.folder)).trial(job.fold, job.seed),
-            shared=job.shared,
-        )
+        with held(folder.path) as other:
+            if other:
+                return {"fold": job.fold, "seed": job.seed, "busy": other}
+            remove_leftovers(folder.path)
+            known = prepared or _prepared(job.recipe)
+            return run_trial(recipe, known, fold=job.fold, seed=job.seed, folder=folder, shared=job.shared)
     finally:
         torch.set_num_threads(threads)
 

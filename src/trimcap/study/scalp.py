@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trimcap.data.electrodes import positions
 from trimcap.study.figures import GREY, drawing, new_figure
 from trimcap.study.gathered import Gathered
-from trimcap.study.layout import Drawing
+from trimcap.study.layout import Drawing, attempted
 
 #: fewer electrodes than this make no map
 _FEWEST = 4
@@ -19,6 +19,7 @@ _FEWEST = 4
 _MOST_NAMES = 32
 
 
+@attempted
 def evidence_figure(run: Gathered) -> Drawing | None:
     """Where networks look: share of mean |input × gradient| by electrode, and the change by compression."""
     shown = [s for s in run.networks if s in run.evidence]

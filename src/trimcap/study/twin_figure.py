@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trimcap.study.figures import BLUE, GREY, ORANGE, drawing, new_figure
-from trimcap.study.layout import Drawing, points
+from trimcap.study.layout import Drawing, attempted, points
 
 if TYPE_CHECKING:
     from trimcap.study.twin import Inflation
 
 
+@attempted
 def twin_figure(found: Sequence[Inflation]) -> Drawing:
     """Honest and leaky accuracy of every classifier, joined by a line."""
     figure = new_figure(10.0, 1.0 + 0.55 * len(found))

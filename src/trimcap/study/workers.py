@@ -19,20 +19,35 @@ Tell = Callable[[str], None]
 def in_processes(n: int, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
     """What `function`, of a module, makes of each item, in order of completion; `n` processes of one thread each.
 
-    Spawned workers; each ends by itself when this process is gone, so that nobody writes into a resumed run.
+    Spawned workers; each ends by itself when this process is gone, so that nobody writes into a resumed run. An
+    interruption ends them at once.
+
+    Raises
+    ------
+    RuntimeError : a worker was ended from outside. And whatever `function` raises.
     """
     if n < 1:
         raise ValueError(f"jobs is {n}; it must be at least 1")
     from concurrent.futures import ProcessPoolExecutor, as_completed
-    from multiprocessing import get_context
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import active_children, get_context
 
+    before = set(active_children())
     with one_thread(), ProcessPoolExecutor(n, mp_context=get_context("spawn"), initializer=_follow_parent) as pool:
         futures = [pool.submit(function, item) for item in items]
         try:
             for future in as_completed(futures):
                 yield future.result()
-        except BaseException:
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                f"one of {n} worker processes was ended from outside, perhaps because memory ran out. What is finished "
+                "is kept: run the same command again, with fewer --jobs if memory is short"
+            ) from error
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+                for worker in set(active_children()) - before:
+                    worker.terminate()
             raise
 
 
