@@ -12,8 +12,8 @@ def resealed(path, change):
     """Edit a sealed JSON file with `change(content)`, and seal it again: hashes of the files it lists too."""
     content = json.loads(path.read_text(encoding="utf-8"))
     content = change(content) or content
-    del content["sha256"]
-    for name in content.get("files", {}):
+    content.pop("sha256", None)
+    for name in content["files"] if isinstance(content.get("files"), dict) else ():
         if (path.parent / name).is_file():
             content["files"][name] = hashlib.sha256((path.parent / name).read_bytes()).hexdigest()
     body = json.dumps(content, indent=1, ensure_ascii=False).removesuffix("\n}").encode()

@@ -4,7 +4,7 @@ A seal shows damage and edits by accident or by hand; it is no signature: whoeve
 sealed file says is therefore checked against a pattern as well, and the files it lists lie beside it, as plain files.
 
 *Sealed JSON* ends with `,\n "sha256": "…"\n}\n`; the digest is of all bytes before that end. *Sealed tensors* are a
-safetensors file with the metadata `trimcap` (JSON) and `sha256`: the digest of the file with 64 zeros in its place.
+safetensors file with the metadata `trimcap`: JSON whose last key is the digest of the file with 64 zeros in its place.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from trimcap._files import sha256, write_atomic
 JSON_LIMIT, TENSOR_LIMIT = 64 << 20, 4 << 30
 _END = re.compile(rb',\n "sha256": "([0-9a-f]{64})"\n\}\n\Z')
 _EMPTY = "0" * 64
-#: inside text the quotes are escaped, so only a key of the header can look like this
-_IN_HEADER = re.compile(rb'"sha256":"([0-9a-f]{64})"')
+#: the last key of the JSON that is text in the header, and the end of that text: nothing inside looks like this
+_IN_HEADER = re.compile(rb'\\"sha256\\": \\"([0-9a-f]{64})\\"\}"')
 _NAME = re.compile(r"[^\x00-\x1f/\\:.][^\x00-\x1f/\\:]{0,199}")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
@@ -112,8 +112,8 @@ def listed(path: Path | str, content: Mapping[str, Any], name: str, kind: Kind) 
 
 def seal_tensors(path: Path | str, kind: Kind, save: Callable[[dict[str, str]], bytes], header: dict[str, Any]) -> Path:
     """Write a sealed safetensors file, atomically; `save` makes its bytes from the metadata."""
-    text = json.dumps({"format": kind.format, **header}, allow_nan=False)
-    blob = save({"trimcap": text, "sha256": _EMPTY})
+    text = json.dumps({"format": kind.format, **header, "sha256": _EMPTY}, allow_nan=False)
+    blob = save({"trimcap": text})
     place = _seal_place(blob)
     assert place is not None, "safetensors writes its header as compact JSON"
     return write_atomic(path, blob[: place[0]] + hashlib.sha256(blob).hexdigest().encode() + blob[place[1] :])
@@ -144,7 +144,7 @@ def unseal_tensors(path: Path | str, kind: Kind) -> tuple[dict[str, Any], bytes]
     empty = blob[: place[0]] + _EMPTY.encode() + blob[place[1] :]
     if hashlib.sha256(empty).hexdigest().encode() != blob[slice(*place)]:
         _changed(path, kind)
-    if why := misfit(content, {"format": str, **kind.pattern}):
+    if why := misfit(content, {"format": str, **kind.pattern, "sha256": str}):
         raise ArtifactError(f"{path} is damaged ({why}); {kind.again}")
     return content, blob
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimcap.data.edf_head import edf_fields
+from trimcap.data.limits import AGAIN as AGAIN
 
 if TYPE_CHECKING:
     import mne
 
-AGAIN = "copy or download it again, or leave it out"
 _WIDTHS = {"INT_16": 2, "UINT_16": 2, "INT_32": 4, "IEEE_FLOAT_32": 4}
 # in these a sample may take less than a byte
 _COMPRESSED = (".set", ".gz", ".mff")
@@ -60,15 +58,6 @@ def _check_edf(path: Path) -> None:
         raise ValueError(f"{path} {what}: {head.records} records promised, {there} there; {AGAIN}")
 
 
-def _check_gzip(path: Path) -> None:
-    try:
-        with gzip.open(path) as file:
-            while file.read(1 << 20):
-                pass
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} is truncated or damaged ({error}); {AGAIN}") from error
-
-
 def _check_brainvision(path: Path) -> None:
     text = path.read_bytes().decode("latin-1")
     data = named_in(path, text, "DataFile")
@@ -95,6 +84,6 @@ def _number(header: str, key: str) -> int:
 
 
 _CHECKS: Mapping[str, Callable[[Path], None]] = {
-    ".edf": _check_edf, ".gz": _check_gzip, ".bdf": _check_edf, ".vhdr": _check_brainvision,
+    ".edf": _check_edf, ".bdf": _check_edf, ".vhdr": _check_brainvision,
     ".ahdr": _check_brainvision,
 }  # fmt: skip

@@ -76,7 +76,7 @@ class Plan:
 
     @classmethod
     def load(cls, path: Path | str) -> Plan:
-        """Read a plan that `save` wrote.
+        """Read a plan that `save` wrote; it carries no seal, since it may be edited, and is checked instead.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class Plan:
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise _no_plan(path, "it is not JSON, or a part of it is missing") from None
         if not isinstance(content, dict) or not isinstance(content.get("keep"), dict):
             kind = content.get("format") if isinstance(content, dict) else None
@@ -94,9 +94,13 @@ class Plan:
         for name, kept in content["keep"].items():
             if not isinstance(kept, list) or not all(map(_is_whole, kept)):
                 raise _no_plan(path, f"axis '{name}' keeps {kept!r}, which is no list of slices (whole numbers)")
-            if not isinstance(sizes, dict) or not _is_whole(sizes.get(name)):
+            if not isinstance(sizes, dict) or not _is_whole(sizes.get(name)) or sizes[name] < 1:
                 raise _no_plan(path, f"it does not say how many slices axis '{name}' has ('sizes')")
-        if not isinstance(requested, dict) or not all(isinstance(v, int | float) for v in requested.values()):
+            if sorted(set(kept)) != kept or (kept and not 0 <= kept[0] <= kept[-1] < sizes[name]):
+                raise _no_plan(
+                    path, f"axis '{name}' keeps slices that are not ascending, or not in 0…{sizes[name] - 1}"
+                )
+        if not isinstance(requested, dict) or not all(isinstance(v, float) or _is_whole(v) for v in requested.values()):
             raise _no_plan(path, "what was 'requested' is no number for every axis")
         return cls(
             {name: tuple(kept) for name, kept in content["keep"].items()},
