@@ -19,7 +19,7 @@ from trimcap.study.method_results import outcomes, trunk_of
 from trimcap.study.pages import markdown_text, render
 from trimcap.study.recipe import Recipe
 from trimcap.study.report import report_of
-from trimcap.study.store import RunFolder, write_csv
+from trimcap.study.store import RunFolder, read_table, write_csv
 from trimcap.study.twin import FOLDER, inflation_table, inflations
 
 #: what was run; with it a folder is a published one
@@ -113,12 +113,12 @@ def _published(folder: Path) -> Gathered:
             f"'{folder}' is no published run: it has no {FACTS}. Make one by `trimcap report RUN --publish DIR`"
         )
     header = json.loads(path.read_text(encoding="utf-8"))
-    run = RunFolder(folder)
+    results, subjects = (read_table((folder / f"{name}.csv").read_bytes().decode()) for name in ("results", "subjects"))
     return Gathered(
         header=header,
         recipe=Recipe.model_validate(header["recipe"]),
-        results=run.results(),
-        subjects=run.subjects(),
+        results=results,
+        subjects=subjects,
         trials=(),
         confusion={},
         histories={},
@@ -130,6 +130,7 @@ def _tables_of(run: Path, folder: Path) -> None:
     whole = gather(run)
     make_folder(folder)
     write_json(folder / FACTS, {key: whole.header[key] for key in _HEADER})
+    RunFolder(run).gather()  # tables are copies, which somebody may have edited
     for name in ("results.csv", "subjects.csv"):
         write_atomic(folder / name, (run / name).read_bytes())
 

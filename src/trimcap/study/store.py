@@ -93,27 +93,25 @@ class RunFolder:
         """Write the tables of all finished trials anew."""
         write_json(self.path / "results.json", self._rows("rows"))
         for name, rows in (("results", "rows"), ("subjects", "subjects")):
-            write_atomic(self.path / f"{name}.csv", _as_csv(self._rows(rows)))
+            write_csv(self.path / f"{name}.csv", self._rows(rows))
 
     def results(self) -> pd.DataFrame:
         """One row per fold, seed and stage, from the trials themselves."""
-        return self._table("rows", {"stage": str})
+        return self._table("rows")
 
     def subjects(self) -> pd.DataFrame:
         """One row per fold, seed, stage and test subject, from the trials themselves."""
-        return self._table("subjects", {"stage": str, "subject": str})
+        return self._table("subjects")
 
     def _rows(self, kind: str) -> list[dict[str, Any]]:
         done = [t.read("trial") for t in self.trials if t.has("trial")]
         return [row for trial in done for row in trial[kind]]
 
-    def _table(self, kind: str, types: Mapping[str, type]) -> pd.DataFrame:
+    def _table(self, kind: str) -> pd.DataFrame:
         rows = self._rows(kind)
         if not rows:
             raise FileNotFoundError(f"'{self.path}' has no finished trial yet; run its recipe to the end first")
-        # a subject may be called "NA" or "007"; an empty cell is a missing number
-        text, empty = _as_csv(rows), {column: [""] for row in rows for column in row if column not in _WORDS}
-        return read_csv(io.StringIO(text), dtype=dict(types), keep_default_na=False, na_values=empty)
+        return read_table(_as_csv(rows))
 
 
 @dataclass(frozen=True)
@@ -318,6 +316,19 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value
+
+
+def write_csv(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Rows as CSV, atomically; columns in order of first appearance."""
+    write_atomic(path, _as_csv(rows))
+
+
+def read_table(text: str) -> pd.DataFrame:
+    """Results or subjects from the text of their CSV: words stay words, an empty cell is a missing number."""
+    numbers = {c: [""] for c in read_csv(io.StringIO(text), nrows=0).columns if c not in _WORDS}
+    # a subject may be called "NA" or "007"
+    words = {"stage": str, "subject": str}
+    return read_csv(io.StringIO(text), dtype=words, keep_default_na=False, na_values=numbers)
 
 
 def _as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
