@@ -41,6 +41,8 @@ ARTIFACT = Kind(
         "output": _SIDE,
         **{key: [str] for key in ("channels", "steps", "classes")},
         "rate_hz": (None, float),
+        "chain": {"sha256": (None, str), "delay_s": (None, float)},
+        "from_counts": bool,
         "tolerance": float,
         "golden": {"n": int, "ids": [str], "labels": (None, [int])},
         "operations": int,
