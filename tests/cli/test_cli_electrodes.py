@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from trimcap.data.npz import read_npz
-from trimcap.graph.save import load
+from trimcap.data.seen import OUTSIDE
+from trimcap.graph.save import load, save
 from trimcap.prune.electrodes import electrode_curve
 from trimcap.prune.saliency import l1
 
@@ -118,10 +120,7 @@ def test_grid_networks_are_silenced(call, world, tmp_path):
 
 
 def test_a_network_of_which_nothing_is_known(call, world, tmp_path):
-    (tmp_path / "net").mkdir()
-    for file in ("network.json", "tensors.safetensors"):
-        if (world / "net" / file).is_file():
-            (tmp_path / "net" / file).write_bytes((world / "net" / file).read_bytes())
+    save(replace(load(world / "net"), seen=OUTSIDE), tmp_path / "net")
     words = ("electrodes", tmp_path / "net", "--data", world / "w.npz", "--random", 1, "--counts", 2)
     ended = call(*words, "--json", ok=True).json
     assert ended["audit"] is None
