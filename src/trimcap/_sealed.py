@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 import stat
@@ -178,7 +179,9 @@ def read_plain(path: Path, *, limit: int) -> bytes:
 def parse(blob: bytes, path: Path, kind: Kind) -> dict[str, Any]:
     """A JSON object; nothing that nests too deep, names a key twice or holds NaN."""
     try:
-        content = json.loads(blob, object_pairs_hook=_once, parse_constant=_no_constant)
+        content = json.loads(
+            blob, object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_int, parse_float=_float
+        )
     except (ValueError, RecursionError) as error:
         why = "it nests too deep" if isinstance(error, RecursionError) else error
         raise ArtifactError(f"{path} is damaged ({why}); {kind.again}") from None
@@ -259,6 +262,20 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a key stands twice")
     return found
+
+
+def _int(text: str) -> int:
+    value = int(text)
+    if abs(value) >= 2**64:
+        raise ValueError(f"{text[:20]}… is too large")
+    return value
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is too large")
+    return value
 
 
 def _no_constant(name: str) -> NoReturn:

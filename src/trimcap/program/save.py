@@ -26,7 +26,7 @@ PROGRAM = Kind(
         "notes": [str],
         "measured": {str: Any},
         "expects": Any,
-        "seen": Any,
+        "seen": (None, {"windows": str, "trials": {str: [str]}, "outside": str}),
         "values": [{"name": str, "shape": [int], "dtype": str, "scale": float, "zero_point": int, "scales": [float]}],
         "ops": [
             {

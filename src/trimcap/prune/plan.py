@@ -100,7 +100,7 @@ class Plan:
                 raise _no_plan(
                     path, f"axis '{name}' keeps slices that are not ascending, or not in 0…{sizes[name] - 1}"
                 )
-        if not isinstance(requested, dict) or not all(isinstance(v, float) or _is_whole(v) for v in requested.values()):
+        if not isinstance(requested, dict) or not all(map(_is_share, requested.values())):
             raise _no_plan(path, "what was 'requested' is no number for every axis")
         return cls(
             {name: tuple(kept) for name, kept in content["keep"].items()},
@@ -115,6 +115,10 @@ def _no_plan(path: Path | str, why: str) -> PlanError:
         f"'{path}' is not a plan: {why}. Give the plan.json that `trimcap prune` or `trimcap sensitivity` wrote, a "
         "plan-….json of `trimcap electrodes`, or what Plan.save wrote"
     )
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _is_whole(value: Any) -> bool:
