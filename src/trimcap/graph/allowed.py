@@ -34,24 +34,25 @@ DTYPES: Mapping[str, torch.dtype] = {
 #: operations without a rule that torch writes down for models, all of them pure
 _MORE = frozenset(
     """
-    _native_batch_norm_legit _native_batch_norm_legit_no_training _safe_softmax _unsafe_index _unsafe_view
+    _conj _native_batch_norm_legit _native_batch_norm_legit_no_training _safe_softmax _unsafe_index _unsafe_view
     absolute acosh addbmm addmv addr alias arccos arcsin arctan asinh atanh atleast_1d atleast_2d atleast_3d
-    bartlett_window bilinear diagonal_scatter bitwise_xor blackman_window bucketize cdist chain_matmul channel_shuffle
-    conj_physical convolution copysign corrcoef cosine_similarity count_nonzero cov cross cummax cummin deg2rad
-    diag diag_embed diagonal diff digamma divide dsplit dstack empty_like erfinv fft_fft2 fft_fftfreq fft_fftn
-    fft_fftshift fft_hfft fft_ifft2 fft_ifftn fft_ifftshift fft_ihfft fft_irfft2 fft_irfftn fft_rfft2 fft_rfftfreq
-    fft_rfftn fill flatten fliplr flipud float_power frac frobenius_norm gather gcd ger grid_sampler
-    grid_sampler_2d hamming_window heaviside histc hsplit hstack im2col index_add index_copy index_fill index_put
-    inner isclose isfinite isinf istft kaiser_window kron kthvalue l1_loss lgamma lift_fresh_copy linalg_cross
-    linalg_eigh linalg_inv linalg_matrix_norm linalg_matrix_power linalg_multi_dot linalg_norm linalg_qr
-    linalg_svd linalg_vecdot logaddexp2 logdet logical_xor masked_scatter matrix_exp meshgrid mode moveaxis
-    movedim msort multiply nansum native_dropout native_group_norm native_layer_norm negative norm norm_except_dim
-    nuclear_norm numpy_T one_hot outer pairwise_distance permute_copy pixel_shuffle pixel_unshuffle positive
-    quantile rad2deg ravel renorm resolve_conj resolve_neg rot90 scalar_tensor scatter scatter_add scatter_reduce
-    searchsorted signbit special_erf special_erfcx special_expit special_expm1 special_log1p special_logit
-    special_logsumexp special_xlogy squeeze subtract swapdims sym_numel sym_stride take take_along_dim
-    tensor_split tensordot tile trace trapezoid trapz true_divide type_as unflatten unsafe_chunk unsafe_split
-    unsafe_split_with_sizes unsqueeze vander view view_as vsplit vstack xlogy
+    bartlett_window bilinear bitwise_xor blackman_window bucketize cdist chain_matmul channel_shuffle
+    conj_physical convolution copy copysign corrcoef cosine_similarity count_nonzero cov cross cummax cummin
+    deg2rad diag diag_embed diagonal diagonal_scatter diff digamma divide dsplit dstack empty_like erfinv fft_fft2
+    fft_fftfreq fft_fftn fft_fftshift fft_hfft fft_ifft2 fft_ifftn fft_ifftshift fft_ihfft fft_irfft2 fft_irfftn
+    fft_rfft2 fft_rfftfreq fft_rfftn fill flatten fliplr flipud float_power frac frobenius_norm gather gcd ger
+    grid_sampler grid_sampler_2d hamming_window heaviside histc hsplit hstack im2col index_add index_copy
+    index_fill index_put inner isclose isfinite isinf istft kaiser_window kron kthvalue l1_loss lgamma
+    lift_fresh_copy linalg_cross linalg_eigh linalg_inv linalg_matrix_norm linalg_matrix_power linalg_multi_dot
+    linalg_norm linalg_qr linalg_svd linalg_vecdot logaddexp2 logdet logical_xor masked_scatter matrix_exp
+    meshgrid mode moveaxis movedim msort multiply nansum native_dropout native_group_norm native_layer_norm
+    negative norm norm_except_dim nuclear_norm numpy_T one_hot outer pairwise_distance permute_copy pixel_shuffle
+    pixel_unshuffle positive quantile rad2deg ravel renorm resolve_conj resolve_neg rot90 scalar_tensor scatter
+    scatter_add scatter_reduce searchsorted signbit special_erf special_erfcx special_expit special_expm1
+    special_log1p special_logit special_logsumexp special_xlogy squeeze subtract swapdims sym_numel sym_stride
+    take take_along_dim tensor_split tensordot tile trace trapezoid trapz tril_indices triu_indices true_divide
+    type_as unflatten unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze vander view view_as vsplit
+    vstack xlogy
     """.split()  # noqa: SIM905
 )
 ALLOWED = (frozenset(RULES) | ELEMENTWISE | _MORE) - frozenset(NUMBERS) - {"getitem"}
