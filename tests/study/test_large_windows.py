@@ -56,8 +56,9 @@ golden = 4
 
 @pytest.fixture
 def small_reads(monkeypatch):
-    """Whole arrays of more than the 16 calibration windows may not be read at once."""
+    """Whole arrays of more than the 16 calibration windows, and as many held-out ones, may not be read at once."""
     monkeypatch.setattr(module, "AT_ONCE", 0)
+    monkeypatch.setattr("trimcap.study.stages._HELD_OUT", 16)
     read = LazyArray.__array__
 
     def refuse(self, *args, **options):
