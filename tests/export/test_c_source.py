@@ -12,6 +12,7 @@ from trimcap.export.build import CODE, STRICT, BuildError, compile_c, host_compi
 from trimcap.export.c_conv import strategy
 from trimcap.export.c_source import digest, emit_c
 from trimcap.export.c_text import ExportError
+from trimcap.program.check import check
 
 BOTH = pytest.mark.parametrize("integer", [True, False], ids=["int8", "float"])
 MAKERS = pytest.mark.parametrize("make", [eegnet_like, ccnn_like, every_kind], ids=lambda f: f.__name__)
@@ -206,8 +207,15 @@ def test_the_header_is_good_for_cpp_too(tmp_path, standard):
 def test_int16_in_the_middle_is_refused_by_name():
     m = Maker((1, 4, 16), integer=True)
     wide = m.conv("x", 2, (1, 1), wide=True)
-    with pytest.raises(ExportError, match=r"'op_table1' \(table\) reads int16 from 'conv0'"):
-        emit_c(m.program(m.act(wide)))
+    with pytest.raises(ExportError, match=r"'op_softmax1' \(softmax\) reads int16 from 'conv0'"):
+        emit_c(m.program(m.softmax(wide, 2)))
+
+
+def test_a_table_of_eight_bits_does_not_read_sixteen():
+    m = Maker((1, 4, 16), integer=True)
+    program = m.program(m.act(m.conv("x", 2, (1, 1), wide=True)))
+    with pytest.raises(ValueError, match="table has not 1280 entries"):
+        check(program)
 
 
 @needs_compiler

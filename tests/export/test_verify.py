@@ -27,7 +27,7 @@ def made(tmp_path):
 def test_host_and_sanitizers(integer, tmp_path):
     program = every_kind(integer=integer)
     folder = export(program, tmp_path / "fw", golden=windows(program, 3))
-    found = verify(folder, targets=HOST, n=150)
+    found = verify(folder, targets=HOST, n=150, save=tmp_path)
     assert found.passed
     assert [(r.target, r.status, r.windows) for r in found.rows] == [
         ("host", "passed", 150),
