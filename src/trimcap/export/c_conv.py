@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.export.c_step import (
+    Declared,
     Scratch,
     Step,
     c_type,
@@ -19,7 +20,7 @@ from trimcap.export.c_step import (
     output_value,
     suffix,
 )
-from trimcap.export.c_text import ExportError, array, kernel, struct
+from trimcap.export.c_text import Array, ExportError, kernel, struct
 from trimcap.export.c_volume import conv_volume
 from trimcap.program.program import Op, Program
 
@@ -109,21 +110,21 @@ def _geometry(program: Program, op: Op) -> list[int]:
     return [*sizes, *weight.shape[2:], *a["stride"], *a["dilation"], *a["padding"][:2]]
 
 
-def _float_constants(program: Program, index: int, op: Op, weight: NDArray[Any]) -> tuple[str, ...]:
-    return (array("float", f"w{index}", weight), array("float", f"b{index}", program.constant(op, "bias")))
+def _float_constants(program: Program, index: int, op: Op, weight: NDArray[Any]) -> tuple[Declared, ...]:
+    return (Array("float", f"w{index}", weight), Array("float", f"b{index}", program.constant(op, "bias")))
 
 
-def _int_constants(program: Program, index: int, op: Op, weight: NDArray[Any], zero: int) -> tuple[str, ...]:
+def _int_constants(program: Program, index: int, op: Op, weight: NDArray[Any], zero: int) -> tuple[Declared, ...]:
     """Weights, bias with the input's zero point folded in (modulo 2^32), multipliers, shifts, limits."""
     if np.abs(weight.astype(np.int32)).max(initial=0) > 127:
         raise ExportError(f"operation '{op.name}': a weight is outside -127…127")
     sums = weight.astype(np.int64).reshape(len(weight), -1).sum(1)
     bias = (program.constant(op, "bias").astype(np.int64) - zero * sums) % (1 << 32)
     return (
-        array("int8_t", f"w{index}", weight),
-        array("uint32_t", f"b{index}", bias),
-        array("int32_t", f"m{index}", program.constant(op, "multiplier")),
-        array("uint8_t", f"s{index}", program.constant(op, "shift")),
+        Array("int8_t", f"w{index}", weight),
+        Array("uint32_t", f"b{index}", bias),
+        Array("int32_t", f"m{index}", program.constant(op, "multiplier")),
+        Array("uint8_t", f"s{index}", program.constant(op, "shift")),
         limits(program, op, f"to{index}"),
     )
 

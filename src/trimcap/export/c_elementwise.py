@@ -16,7 +16,7 @@ from trimcap.export.c_step import (
     output_value,
     scalar,
 )
-from trimcap.export.c_text import ExportError, array, float_literal, int_literal, kernel
+from trimcap.export.c_text import Array, ExportError, float_literal, int_literal, kernel
 from trimcap.export.walks import contiguous, merged, walk_text
 from trimcap.program.functions import FUNCTIONS
 from trimcap.program.program import Op, Program
@@ -84,7 +84,7 @@ def table(program: Program, index: int, op: Op) -> Step:
     need_dtype(program, op, *INT)
     x, y = input_value(program, op), output_value(program, op)
     end = kernel_name(x, y)
-    constant = array(c_type(y), f"table{index}", program.constant(op, "table"))
+    constant = Array(c_type(y), f"table{index}", program.constant(op, "table"))
     text = kernel("table" if x.dtype == "int8" else "table_int16", Y=c_type(y), SUFFIX=end)
     return Step(f"look_up{end}({{x0}}, {{y}}, {x.size}, table{index});", (text,), (constant,), in_place=(0,))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trimcap.export.c_pool import int8_out
 from trimcap.export.c_step import Step, input_value, limits, need_dtype, scalar
-from trimcap.export.c_text import array, float_literal, kernel, struct
+from trimcap.export.c_text import Array, float_literal, kernel, struct
 from trimcap.program.program import Op, Program
 
 _INT_END = ("limits_int", "round_shift", "requantize")
@@ -24,7 +24,7 @@ def layer_norm(program: Program, index: int, op: Op) -> Step:
     need_dtype(program, op, "int8" if program.integer else "float32")
     a, gain, offset = op.attrs, program.constant(op, "gain"), program.constant(op, "offset")
     types = ("int16_t", "int32_t") if program.integer else ("float", "float")
-    constants = (array(types[0], f"gain{index}", gain), array(types[1], f"offset{index}", offset))
+    constants = (Array(types[0], f"gain{index}", gain), Array(types[1], f"offset{index}", offset))
     sizes = f"{{x0}}, {{y}}, {a['outer']}, {a['reduce']}"
     weights = f"gain{index}, {gain.size}, offset{index}, {offset.size}"
     if not program.integer:
@@ -46,7 +46,7 @@ def softmax(program: Program, index: int, op: Op) -> Step:
         return Step(f"softmax({sizes});", (kernel("softmax_float"),), in_place=(0,))
     int8_out(program, op)
     constants = (
-        array("int16_t", f"exponents{index}", program.constant(op, "exponents")),
+        Array("int16_t", f"exponents{index}", program.constant(op, "exponents")),
         limits(program, op, f"to{index}"),
     )
     kernels = (*map(kernel, _INT_END), kernel("softmax_int"))

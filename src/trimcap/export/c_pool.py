@@ -16,7 +16,7 @@ from trimcap.export.c_step import (
     scalar,
     suffix,
 )
-from trimcap.export.c_text import ExportError, array, float_literal, kernel, struct
+from trimcap.export.c_text import Array, ExportError, float_literal, kernel, struct
 from trimcap.program.program import Op, Program
 
 _INT_END = ("limits_int", "round_shift", "requantize")
@@ -34,8 +34,8 @@ def avg_pool(program: Program, index: int, op: Op) -> Step:
         return Step(call, (kernel("pool_shape"), kernel("avg_pool_float")), (shape,))
     kernels = (*map(kernel, (*_INT_END, "pool_shape")), kernel("avg_pool_int", SUFFIX=end, **words))
     factors = (
-        array("int32_t", f"m{index}", program.constant(op, "multiplier")),
-        array("uint8_t", f"s{index}", program.constant(op, "shift")),
+        Array("int32_t", f"m{index}", program.constant(op, "multiplier")),
+        Array("uint8_t", f"s{index}", program.constant(op, "shift")),
         limits(program, op, f"to{index}"),
     )
     by_count = int(op.attrs["divisor"] == 0)

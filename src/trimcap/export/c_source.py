@@ -84,7 +84,7 @@ def emit_c(program: Program, *, unit: str = "µV", about: About | None = None) -
                    enumerate(zip(program.ops, steps, strict=True)))  # fmt: skip
     kernels = "\n".join(dict.fromkeys((FINITE, *(text for step in steps for text in step.kernels))))
     constants = "\n".join(
-        f"/* {index} {comment(op.name)} */\n{''.join(step.constants)}"
+        f"/* {index} {comment(op.name)} */\n{''.join(map(str, step.constants))}"
         for index, (op, step) in enumerate(zip(program.ops, steps, strict=True))
         if step.constants
     )

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from trimcap.export.c_text import C_TYPES, ExportError, float_literal, struct
+from trimcap.export.c_text import C_TYPES, Array, ExportError, float_literal, struct
 from trimcap.program.program import DTYPE_BYTES, Op, Program, Value
+
+#: declaration of constant data: its text, or what makes it
+Declared = str | Array
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Step:
 
     call: str
     kernels: tuple[str, ...] = ()
-    constants: tuple[str, ...] = ()
+    constants: tuple[Declared, ...] = ()
     scratch: tuple[Scratch, ...] = ()
     in_place: tuple[int, ...] = ()
 

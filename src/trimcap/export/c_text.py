@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -82,6 +83,18 @@ def array(ctype: str, name: str, values: NDArray[Any]) -> str:
     count = _PER_LINE[ctype]
     lines = [", ".join(words[i : i + count]) for i in range(0, len(words), count)]
     return f"static const {ctype} {name}[{max(1, len(words))}] = {{\n  " + ",\n  ".join(lines) + "\n};\n"
+
+
+@dataclass(frozen=True, eq=False)
+class Array:
+    """A constant array whose text is made when it is asked for: who counts bytes needs none."""
+
+    ctype: str
+    name: str
+    values: NDArray[Any]
+
+    def __str__(self) -> str:
+        return array(self.ctype, self.name, self.values)
 
 
 def struct(ctype: str, name: str, values: Sequence[int]) -> str:

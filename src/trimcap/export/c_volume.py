@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from trimcap.export.c_step import Scratch, Step, c_type, float_limits, input_value, output_value, suffix
+from trimcap.export.c_step import Declared, Scratch, Step, c_type, float_limits, input_value, output_value, suffix
 from trimcap.export.c_text import kernel
 from trimcap.program.program import Op, Program
 
 _INT_END = ("limits_int", "round_shift", "requantize", "to_signed")
 
 
-def conv_volume(program: Program, index: int, op: Op, constants: tuple[str, ...]) -> Step:
+def conv_volume(program: Program, index: int, op: Op, constants: tuple[Declared, ...]) -> Step:
     """A convolution of volumes; `constants` declare weights, bias and, of integers, how the sums are scaled."""
     x, y, weight = input_value(program, op), output_value(program, op), program.constant(op, "weight")
     width, row = y.shape[3], weight[0].size * y.shape[3]

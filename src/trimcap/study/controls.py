@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap.data.baseline import COVARIANCE, LINEAR, NEIGHBOURS, WITHOUT_CHOICE, classify, is_signal
+from trimcap.data.baseline import LINEAR, NEIGHBOURS, WITHOUT_CHOICE, classify, is_signal
 from trimcap.data.features import POWER_BANDS, band_power
 from trimcap.data.folds import Fold
 from trimcap.data.partition import keys
@@ -31,8 +31,8 @@ from trimcap.study.workers import Tell, in_processes, printer
 RANDOM, FINGERPRINT = "random labels", "fingerprint"
 #: folds of the leaky protocols, as in the studies that use them
 _FOLDS = 10
-#: of signals, neighbours are looked for in their band power: a memory that can't see spectra would prove nothing
-WITNESS = "nearest neighbours in band power"
+#: signals are classified by their band power: a memory that can't see spectra would prove nothing
+WITNESS, LINEAR_WITNESS = "nearest neighbours in band power", "linear in band power"
 #: length of a Welch segment of the witness, s
 _SEGMENT = 2.0
 
@@ -96,8 +96,8 @@ def controls(
 
     "random labels" are the recipe's own recordings with one label per trial that means nothing; "fingerprint" are
     synthetic recordings of the same size in which every trial can be recognised and no class can. The baselines of a
-    study are trained on every fold of every draw: on features the linear one and nearest neighbours; on signals the
-    covariance baseline, and nearest neighbours in band power. C stays 0.05, as there is nothing to choose it by. How
+    study are trained on every fold of every draw: the linear one and nearest neighbours, of signals on their
+    band power. C stays 0.05, as there is nothing to choose it by. How
     rows become verdicts is said in `judged`.
 
     Parameters
@@ -174,7 +174,7 @@ def _classifiers(windows: Windows) -> tuple[tuple[str, str, Windows], ...]:
     if not is_signal(windows):
         return (LINEAR, LINEAR, windows), (NEIGHBOURS, NEIGHBOURS, windows)
     power = piecewise(windows, partial(band_power, bands=_bands(windows), segment=_SEGMENT))
-    return (COVARIANCE, COVARIANCE, windows), (WITNESS, NEIGHBOURS, power)
+    return (LINEAR_WITNESS, LINEAR, power), (WITNESS, NEIGHBOURS, power)
 
 
 def _bands(windows: Windows) -> dict[str, tuple[float, float]]:
