@@ -70,7 +70,7 @@ def test_a_changed_parameter_never_reuses_an_entry(other, tmp_path, builds):
 
 def test_a_new_format_never_reuses_an_entry(tmp_path, builds, monkeypatch):
     cached(CHAIN, several(), folder=tmp_path)
-    monkeypatch.setattr("trimcap.data.chain.FORMAT", 2)
+    monkeypatch.setattr("trimcap.data.chain.FORMAT", "another")
     cached(Chain(CHAIN.steps), several(), folder=tmp_path)
     assert len(builds) == 2
 

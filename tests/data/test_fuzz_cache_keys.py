@@ -66,6 +66,7 @@ OPTIONS = {
     "running_z_score": {"seconds": [10, 9]},
     "windows": {
         "seconds": [1, 2], "step": [None, 0.5], "start": [None, 2, 3], "baseline": [0, 2], "on_bad": ["raise", "drop"],
+        "marked": ["drop", "keep"],
     },
     "reject": {"peak_to_peak": [100, 101, None], "flat": [0.5, 0.25]},
     "differential_entropy": {

@@ -23,7 +23,9 @@ def test_grid_network_keeps_its_accuracy_on_the_way_to_c(eegmat_folder, tmp_path
     results = pd.read_csv(folder / "results.csv")
     mean = results.groupby("stage").accuracy.mean()
     assert mean["dense"] >= 0.78
-    assert mean["C"] >= mean["dense"] - 0.02
+    assert mean["C"] >= mean["recovered"] - 0.01
+    # one seed: between processors its networks move by up to 1.3 points in a fold
+    assert mean["C"] >= mean["dense"] - 0.03
     assert mean["linear baseline"] >= 0.78
     assert (
         results[results.stage == "rewritten"].accuracy.to_numpy()
