@@ -171,3 +171,13 @@ def test_a_split_file_is_not_replaced_by_accident(call, world, tmp_path):
     assert "--force" in other.err
     assert out.read_bytes() == before
     call(*words, "--force", ok=True)
+
+
+@pytest.mark.parametrize(("name", "what"), [("w.npz", "windows"), ("r.toml", "a recipe")])
+@pytest.mark.parametrize("more", [(), ("--data", "w.npz")])
+def test_windows_are_no_split(call, place, name, what, more):
+    (place / "r.toml").touch()
+    ended = call("audit", name, *more)
+    assert ended.code == 2
+    assert f"'{name}' is {what}, no split" in ended.err
+    assert f"trimcap split {name} --out split.json, then trimcap audit split.json --data {name}" in ended.err

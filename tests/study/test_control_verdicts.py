@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from trimcap.study.control_report import headline
 from trimcap.study.control_verdicts import Scored, judged, without_power
+from trimcap.study.controls import Controls
 
 RNG = np.random.default_rng(0)
 
@@ -108,3 +110,15 @@ def test_a_control_needs_one_classifier_that_shows_the_leak():
     assert without_power(rows([0.90, 0.91, 0.92], [0.5, 0.55, 0.45])) == []
     (text,) = without_power(rows([0.55, 0.56, 0.57], [0.5, 0.55, 0.45]))
     assert text.startswith("the control by random labels has no power: under leaky_windows")
+
+
+@pytest.mark.parametrize(
+    ("means", "said"), [((0.5, 0.5), "stays at"), ((0.5, 0.4), "is at or below"), ((0.4, 0.4), "is below")]
+)
+def test_the_headline_says_what_the_rows_say(means, said):
+    spread = np.array([-0.02, -0.01, 0.0, 0.01, 0.02])
+    scores = [s for i, m in enumerate(means) for s in scored(m + spread, classifier=f"c{i}")]
+    rows = judged([*scores, *scored(0.9 + spread, honest=False, protocol="leaky")])
+    assert {r.verdict for r in rows if r.honest} == {"at chance" if m == 0.5 else "below chance" for m in means}
+    text = headline(Controls("x", "loso", "subject", rows))
+    assert text.startswith(f"Passed: without information loso {said} chance (")

@@ -23,7 +23,7 @@ def test_same_recipe_goes_on(tmp_path):
 
 
 def test_another_recipe_is_refused_and_the_difference_named(tmp_path):
-    open_run(tmp_path / "r", RECIPE, facts={})
+    open_run(tmp_path / "r", RECIPE, facts={}).trial(0, 0).write("dense", {})
     other = parse_recipe(TEXT.replace("0.5", "0.25"))
     with pytest.raises(ValueError, match=r"another recipe: steps\[0\].sparsity = 0.5 there, 0.25 here. Choose"):
         open_run(tmp_path / "r", other, facts={})
@@ -33,7 +33,7 @@ def test_other_data_under_the_same_recipe_are_refused_and_the_difference_named(t
     def data(sha256, subjects):
         return {"data": {"windows": 10, "subjects": subjects, "sha256": sha256}}
 
-    open_run(tmp_path / "r", RECIPE, facts=data("a", ["S0", "S1"]))
+    open_run(tmp_path / "r", RECIPE, facts=data("a", ["S0", "S1"])).trial(0, 0).write("dense", {})
     open_run(tmp_path / "r", RECIPE, facts=data("a", ["S0", "S1"]))
     with pytest.raises(ValueError, match=r"run on other data: subjects = \['S0', 'S1'\] there, \['S1'\] here. Give"):
         open_run(tmp_path / "r", RECIPE, facts=data("b", ["S1"]))
@@ -104,3 +104,11 @@ def test_tables_come_from_finished_trials_only(tmp_path):
 
 def test_plain():
     assert to_plain({"a": (np.float32(0.5), np.arange(2)), "b": float("inf")}) == {"a": [0.5, [0, 1]], "b": None}
+
+
+def test_a_run_without_a_trial_locks_no_folder(tmp_path):
+    """Whatever stopped it, the corrected data and another recipe may have its folder."""
+    open_run(tmp_path / "r", RECIPE, facts={"data": {"sha256": "a"}})
+    assert open_run(tmp_path / "r", RECIPE, facts={"data": {"sha256": "b"}}).header["data"]["sha256"] == "b"
+    other = parse_recipe(TEXT.replace("0.5", "0.25"))
+    assert open_run(tmp_path / "r", other, facts={}).header["hash"] == other.hash != RECIPE.hash

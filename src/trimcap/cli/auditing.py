@@ -71,6 +71,12 @@ def _folds(split: Path, data: str | None, stimulus: str | None) -> Sequence[Spli
 
     if not split.exists():
         raise Misuse(f"no file or folder '{split}'")
+    if split.suffix in (".npz", ".toml") or datasets.holds_windows(split):
+        what = "a recipe" if split.suffix == ".toml" else "windows"
+        raise Misuse(
+            f"'{split}' is {what}, no split, so it does not say which windows are on which side. Give a split, and "
+            f"the data after it: trimcap split {split} --out split.json, then trimcap audit split.json --data {split}"
+        )
     if split.is_dir() and data is not None:
         raise Misuse(
             f"'{split}' is a folder of tables that name their rows; --data is for a file of row numbers or names"

@@ -123,6 +123,8 @@ def prepare(
     force: Force = False,
 ) -> Answer:
     """Read recordings, make windows of them by simple options or by a chain of steps, and write them."""
+    from trimcap.data.split_audit import copies_within
+
     _check_out(out, force)
     keys: dict[str, Any] = {
         "window": window, "step": step, "seconds": recording_seconds, "rate": rate, "features": features,
@@ -139,8 +141,9 @@ def prepare(
     with files.spoken():
         windows = datasets.prepared(recipe)
     _write(windows, out)
-    facts = {"out": out, **_facts(windows)}
-    return Answer(facts, [*_lines(windows), f"saved in {out}"])
+    notes = copies_within(windows)
+    facts = {"out": out, **_facts(windows), "notes": notes}
+    return Answer(facts, [*_lines(windows), *(f"note: {text}" for text in notes), f"saved in {out}"])
 
 
 def info(

@@ -120,10 +120,20 @@ def _study(recipe: str, out: Path | None, jobs: int | None, *, twin: bool = Fals
         if twin:
             write_report(folder)  # is there, whatever becomes of the twin
             run_twin(folder, jobs=jobs, progress=True)
-    except AuditError as error:  # all trials are there: the report shows what was wrong
-        failed = str(error)
+    except AuditError as error:
+        if not _finished(folder):
+            raise
+        failed = str(error)  # the report of the trials that are there shows what was wrong
     write_report(folder)
     return _summary(folder, failed, twin=twin and not failed)
+
+
+def _finished(folder: Path) -> bool:
+    """Whether there is a trial to report."""
+    from trimcap.study.store import RunFolder as Store
+    from trimcap.study.store import began
+
+    return began(folder) and any(trial.has("trial") for trial in Store(folder).trials)
 
 
 def _check_empty(folder: Path) -> None:

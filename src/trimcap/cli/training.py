@@ -107,7 +107,7 @@ def train(
     }  # fmt: skip
     start, windows, masks = _start(model, windows, option, seed, arm)
     settings["loss"] = loss_of(arm, teacher, loss, windows, temperature, weight)
-    own, held = _split(windows, valid, seed)
+    own, held, warnings = _split(windows, valid, seed)
     source = model if inputs.is_folder(model) else None
     options = settings | {
         "model": None if source else model, "option": option, "data": data, "hold_out": hold_out, "valid": valid,
@@ -126,7 +126,7 @@ def train(
         if masks is not None:
             masks.save(out / MASKS)
         write_atomic(out / "history.csv", csv_text(fitted.history))
-    return _answer(network, fitted, own, held, hold_out, out)
+    return _answer(network, fitted, own, held, hold_out, out, warnings)
 
 
 def _check(learning_rate: float, normalise: str, device: str) -> None:
@@ -172,13 +172,16 @@ def _start(
     return made, windows, None
 
 
-def _split(windows: Windows, valid: float, seed: int) -> tuple[Windows, Windows | None]:
-    """Training and validation windows of different subjects, stratified by class."""
+def _split(windows: Windows, valid: float, seed: int) -> tuple[Windows, Windows | None, list[str]]:
+    """Training and validation windows of different subjects, stratified by class, and what they share all the same."""
     from sklearn.model_selection import StratifiedGroupKFold
+
+    from trimcap.data.split_audit import copies_between
+    from trimcap.data.split_rows import Content
 
     names = datasets.subjects_of(windows)
     if valid == 0:
-        return windows, None
+        return windows, None, []
     if len(names) < 2:
         raise ValueError(
             f"validation needs windows of another subject than training, but all are of subject {names[0]}; load more "
@@ -196,7 +199,8 @@ def _split(windows: Windows, valid: float, seed: int) -> tuple[Windows, Windows 
                 f"class {absent[0]!r} is absent from the {name} subjects ({', '.join(datasets.subjects_of(part))}); "
                 "load more subjects, or take another --seed or --valid"
             )
-    return own, other
+    found = copies_between(Content(windows, rows, held), second="validation")
+    return own, other, [f.text for f in found if f.severity == "error"]
 
 
 def _scaled(model: nn.Module, windows: Windows) -> nn.Module:
@@ -258,7 +262,9 @@ def _known(name: str | None, kind: str, known: Any) -> None:
         raise ValueError(unknown(kind, name, known))
 
 
-def _answer(network: Any, fitted: Fitted, own: Windows, held: Windows | None, hold_out: str, out: Any) -> Answer:
+def _answer(
+    network: Any, fitted: Fitted, own: Windows, held: Windows | None, hold_out: str, out: Any, warnings: list[str]
+) -> Answer:
     best = fitted.history[fitted.history.epoch == fitted.best_epoch].iloc[0].to_dict()
     parts = {"training": own, **({"validation": held} if held is not None else {})}
     facts = {
@@ -269,6 +275,7 @@ def _answer(network: Any, fitted: Fitted, own: Windows, held: Windows | None, ho
         "stopped_early": fitted.stopped_early,
         "best": best,
         "held_out": list(names_of(hold_out)),
+        "warnings": warnings,
         **{name: {"windows": len(w), "subjects": datasets.subjects_of(w)} for name, w in parts.items()},
     }
     rows = [(name, len(w), ", ".join(datasets.subjects_of(w))) for name, w in parts.items()]
@@ -281,4 +288,5 @@ def _answer(network: Any, fitted: Fitted, own: Windows, held: Windows | None, ho
             f"{best['valid_accuracy']:.3f}, balanced {best['valid_balanced_accuracy']:.3f}, "
             f"loss {best['valid_loss']:.3f} (not a test: it chose the epoch)"
         )
+    lines += [f"warning: validation measures memory: {text}" for text in warnings]
     return Answer(facts, [*lines, f"saved in {out}, training curve in {out / 'history.csv'}"])

@@ -14,6 +14,7 @@ from trimcap.data.copies import KINDS, Copies, find_copies, spans
 from trimcap.data.split_content import standardised
 from trimcap.data.split_rows import Content, SplitRows, read_split, split_of
 from trimcap.data.units import LEVELS, UNITS, levels_of, plural
+from trimcap.data.windows import Windows
 
 __all__ = ["UNITS", "SplitAudit", "SplitRows", "audit_split", "read_split", "split_of"]
 
@@ -153,18 +154,24 @@ def _duplicates(split: SplitRows) -> Iterator[Finding]:
     yield from copies_between(split.content)
 
 
-def copies_between(content: Content) -> Iterator[Finding]:
-    """Test windows that are copies of training windows, and copies on either side."""
+def copies_between(content: Content, *, second: str = "test") -> Iterator[Finding]:
+    """Windows of the second side that are copies of training windows, and copies on either side."""
     windows, train, test = content.windows, content.train, content.test
     copies = find_copies(windows)
     for kind, pairs in copies.across(train, test).items():
         if len(pairs):
             example = " = ".join(windows.ids[pairs[0]].tolist())
-            text = f"{len(pairs)} of {len(test)} test windows {KINDS[kind]} a training window ({example})"
+            text = f"{len(pairs)} of {len(test)} {second} windows {KINDS[kind]} a training window ({example})"
             yield _finding("error", text)
-    for side, rows in (("training", train), ("test", test)):
+    for side, rows in (("training ", train), (f"{second} ", test)):
         yield from _inside(windows.ids, copies, side, rows)
     yield from (_finding("note", gap) for gap in copies.gaps)
+
+
+def copies_within(windows: Windows) -> list[str]:
+    """Windows of one set that are copies of earlier ones, in words."""
+    found = _inside(windows.ids, find_copies(windows), "", np.arange(len(windows)))
+    return [f"{f.text}. Leave copies out, or the audit fails a split that has them on two sides" for f in found]
 
 
 def _inside(ids: NDArray[np.str_], copies: Copies, side: str, rows: NDArray[np.int64]) -> Iterator[Finding]:
@@ -174,7 +181,7 @@ def _inside(ids: NDArray[np.str_], copies: Copies, side: str, rows: NDArray[np.i
             names = list(dict.fromkeys(name.rpartition("@")[0] for name in ids[repeated].tolist()))
             listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
             text = (
-                f"{len(repeated)} of {len(rows)} {side} windows {KINDS[kind]} another one ({listed}): they count twice"
+                f"{len(repeated)} of {len(rows)} {side}windows {KINDS[kind]} another one ({listed}): they count twice"
             )
             yield _finding("warning", text)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from trimcap.data.copies_shifted import Places, shifted_pairs
 from trimcap.data.places import file_id
 from trimcap.data.raws import samples
+from trimcap.data.recording import Recording
 
 if TYPE_CHECKING:
     import mne
@@ -42,13 +44,40 @@ def sketch(raw: mne.io.BaseRaw, file: Path, channels: Sequence[str]) -> Sketch:
     names = tuple(sorted(channels)[:_ELECTRODES])
     rate = float(raw.info["sfreq"])
     values = samples(raw, file, [raw.ch_names.index(n) for n in names], 0, min(raw.n_times, round(_SECONDS * rate)))
+    rows = [raw.ch_names.index(name) for name in channels]
+    return Sketch(file_id(raw, file, rows), names, _signal(values, rate))
+
+
+def sketch_of(recording: Recording, *, whole: bool) -> Sketch:
+    """A sketch of a recording that was read; with `whole` also of what tells copies that are not to the bit."""
+    order = sorted(range(len(recording.channels)), key=lambda row: recording.channels[row])[:_ELECTRODES]
+    names = tuple(recording.channels[row] for row in order) if whole else ()
+    values = recording.signal[order, : round(_SECONDS * recording.rate)] if whole else recording.signal[:0, :0]
+    content = hashlib.sha256(np.ascontiguousarray(recording.signal).data).hexdigest()
+    return Sketch(content, names, _signal(values, recording.rate))
+
+
+def _signal(values: NDArray[Any], rate: float) -> NDArray[np.float32]:
+    """Rows at 64 Hz."""
     width = max(1, int(rate // _RATE))
     n = values.shape[1] // width
-    means = values[:, : n * width].reshape(len(names), n, width).mean(axis=2)
+    means = values[:, : n * width].reshape(len(values), n, width).mean(axis=2)
     old, new = (np.arange(n) + 0.5) * width / rate, np.arange(int(values.shape[1] / rate * _RATE)) / _RATE
-    signal = np.stack([np.interp(new, old, row) for row in means]) if n else np.empty((len(names), 0))
-    rows = [raw.ch_names.index(name) for name in channels]
-    return Sketch(file_id(raw, file, rows), names, signal.astype(np.float32))
+    signal = np.stack([np.interp(new, old, row) for row in means]) if n else np.empty((len(values), 0))
+    return signal.astype(np.float32)
+
+
+def told(files: Sequence[str], subjects: Sequence[str], sketches: Sequence[Sketch]) -> list[str]:
+    """Recordings that are there twice, in words; `files` are what to call them."""
+    notes = []
+    for a, b, exact in same_recordings(sketches):
+        how = "to the bit" if exact else "but for its start, scale, reference or rate"
+        whose = f"subjects {subjects[a]} and {subjects[b]}: " if subjects[a] != subjects[b] else ""
+        notes.append(
+            f"the same recording twice, {how}: {files[a]} and {files[b]}; {whose}leave one of them out, or the "
+            "audit fails a split that has them on two sides"
+        )
+    return notes
 
 
 def same_recordings(sketches: Sequence[Sketch]) -> list[tuple[int, int, bool]]:
@@ -59,7 +88,7 @@ def same_recordings(sketches: Sequence[Sketch]) -> list[tuple[int, int, bool]]:
     first: dict[str, int] = {}
     found = {(first.setdefault(one.content, i), i): True for i, one in enumerate(sketches)}
     found = {pair: exact for pair, exact in found.items() if pair[0] != pair[1]}
-    for names in dict.fromkeys(one.channels for one in sketches):
+    for names in dict.fromkeys(one.channels for one in sketches if one.channels):
         own = [i for i, one in enumerate(sketches) if one.channels == names and first[one.content] == i]
         for a, b in _alike([sketches[i].signal for i in own]):
             found.setdefault((own[a], own[b]), False)

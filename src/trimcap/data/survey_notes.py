@@ -7,7 +7,7 @@ from statistics import median
 from trimcap.data.identity import choice
 from trimcap.data.spans import UNITS
 from trimcap.data.survey import Survey
-from trimcap.data.survey_copies import same_recordings
+from trimcap.data.survey_copies import told
 
 _SWINGS = (0.5, 500.0)  # µV within a second, of scalp EEG with blinks and muscles
 _DRIFT = 1000.0  # µV
@@ -49,16 +49,8 @@ def notes_of(found: Survey) -> list[str]:
 def _copies(found: Survey) -> list[str]:
     """Recordings that lie there twice."""
     files = [one for one in found.files if one.sketch is not None]
-    notes = []
-    for a, b, exact in same_recordings([one.sketch for one in files if one.sketch is not None]):
-        first, second = files[a], files[b]
-        how = "to the bit" if exact else "but for its start, scale, reference or rate"
-        whose = f"subjects {first.subject} and {second.subject}: " if first.subject != second.subject else ""
-        notes.append(
-            f"the same recording twice, {how}: {first.file} and {second.file}; {whose}leave one of them out, or the "
-            "audit fails a split that has them on two sides"
-        )
-    return notes
+    sketches = [one.sketch for one in files if one.sketch is not None]
+    return told([one.file for one in files], [one.subject for one in files], sketches)
 
 
 def unit_of(found: Survey) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from trimcap.data.baseline import MAJORITY, Classified, baselines, classify
 from trimcap.data.folds import Fold
 from trimcap.data.windows import Windows
+from trimcap.study.leaks import look
 from trimcap.study.prepare import folds_of, prepare
 from trimcap.study.recipe import Recipe
 from trimcap.train.metrics import per_subject
@@ -40,14 +41,16 @@ def baselines_alone(recipe: Recipe) -> pd.DataFrame:
 
     Raises
     ------
-    ValueError, OSError : as `prepare` and `folds_of`.
+    ValueError, OSError : as `prepare` and `folds_of`. AuditError : as `look`.
     """
     return pd.DataFrame(list(_rows(recipe)))
 
 
 def _rows(recipe: Recipe) -> Iterator[dict[str, Any]]:
     prepared = prepare(recipe)
-    for number, fold in enumerate(folds_of(prepared, recipe.protocol)):
+    folds = folds_of(prepared, recipe.protocol)
+    look(recipe, folds, range(len(folds)))
+    for number, fold in enumerate(folds):
         for name in names_of(recipe, prepared.windows):
             found = classified(fold, name, recipe)
             for row in per_subject(found.test, found.probabilities).to_dict("records"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trimcap._files import write_atomic, write_json
-from trimcap.study.control_verdicts import GAIN, LEVEL, NOT_ABOVE, Row
+from trimcap.study.control_verdicts import BELOW, GAIN, LEVEL, NOT_ABOVE, Row
 from trimcap.study.controls import FINGERPRINT, RANDOM, Controls
 from trimcap.study.latex import latex
 from trimcap.study.layout import Section, Table, Tile, number, probability
@@ -14,7 +14,7 @@ from trimcap.study.store import to_plain
 
 _MEANT = {
     RANDOM: "Random labels: the recipe's own recordings; every trial has one label that means nothing, {balance}. "
-    "Whatever is above chance comes from windows of one trial, or copies of them, on both sides of the split.",
+    "Whatever is above chance comes from windows of one trial on both sides of the split.",
     FINGERPRINT: "Fingerprint: synthetic recordings of the same size; every trial has a spectrum of its own and a "
     "label that was drawn without looking at it.",
 }
@@ -36,7 +36,9 @@ def headline(found: Controls) -> str:
     if found.failed:
         return f"Not passed: {found.failed}."
     honest, leaky = ([r for r in found.rows if r.honest == wanted] for wanted in (True, False))
-    stays = "is not shown above" if any(r.verdict == NOT_ABOVE for r in honest) else "stays at"
+    verdicts = {r.verdict for r in honest}
+    below = "is below" if verdicts == {BELOW} else "is at or below"
+    stays = "is not shown above" if NOT_ABOVE in verdicts else below if BELOW in verdicts else "stays at"
     return (
         f"Passed: without information {found.protocol} {stays} chance ({_range(honest)}), while leaky splits of the "
         f"same data reach up to {number(max(r.accuracy for r in leaky))}."

@@ -24,6 +24,7 @@ from trimcap.data.windows import Windows
 from trimcap.study.control_verdicts import ABOVE, Row, Scored, judged, without_power
 from trimcap.study.derived import LEAKY, derive, with_fingerprint, with_random_labels
 from trimcap.study.folding import make_folds
+from trimcap.study.leaks import look
 from trimcap.study.prepare import prepare
 from trimcap.study.recipe import ProtocolSection, Recipe
 from trimcap.study.workers import Tell, in_processes, printer
@@ -112,7 +113,8 @@ def controls(
 
     Raises
     ------
-    ValueError : too few draws; data or protocol don't go together; see `prepare` and `split`.
+    ValueError : too few draws; data or protocol don't go together; see `prepare` and `split`. AuditError : as `look`;
+        a copy gets a label of its own, so that no draw can show it.
     """
     if min(draws, network_draws) < 3:
         raise ValueError(f"{min(draws, network_draws)} draws make no interval; take at least 3")
@@ -120,6 +122,7 @@ def controls(
     _recorded.cache_clear()  # files may have changed since the last call
     windows = _recorded(recorded.model_dump_json())
     folds = _folds(windows, recorded.protocol)
+    look(recorded, folds, range(len(folds)))
     synthetic = recorded.protocol.file is None and folds[0].unit in ("subject", "trial")
 
     def drawn(number: int) -> dict[str, Recipe]:

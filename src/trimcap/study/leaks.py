@@ -60,7 +60,7 @@ def _declared(finding: Finding) -> Finding:
 
 def _refuse(shared: Mapping[str, Sequence[Finding]]) -> None:
     wrong = {name: [f.text for f in found if f.severity == "error"] for name, found in shared.items()}
-    lines = [f"fold {name}: {'; '.join(texts)}" for name, texts in wrong.items() if texts]
+    lines = [f"fold {name.removeprefix('fold ')}: {'; '.join(texts)}" for name, texts in wrong.items() if texts]
     if lines:
         raise AuditError(
             f"audit failed before training: {counted(len(lines), 'fold')} of {len(shared)} would test on what they "

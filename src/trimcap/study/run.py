@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from trimcap.study.leaks import look
 from trimcap.study.lock import held
 from trimcap.study.prepare import Prepared, folds_of, prepare
 from trimcap.study.recipe import Recipe
-from trimcap.study.store import BASELINES, RunFolder, check_same, open_run
+from trimcap.study.store import BASELINES, RunFolder, began, check_same, open_run
 from trimcap.study.workers import Tell, duration, in_processes, printer
 
 
@@ -84,12 +84,15 @@ def run(
     protocol = protocol_facts(folds, recipe)
     if not (folder / "run.json").exists():
         _check_axes(recipe, folds[0].train)
-    run_folder = open_run(folder, recipe, text=text, facts={"data": prepared.facts(), "protocol": protocol})
-    remove_leftovers(folder, older=_OLD)
     chosen = _chosen(len(folds), recipe.seeds, only)
-    finished = [pair for pair in chosen if run_folder.trial(*pair).has("trial")]
-    _forget(recipe, run_folder, finished)
+    opened = partial(open_run, folder, recipe, text=text, facts={"data": prepared.facts(), "protocol": protocol})
+    earlier = opened() if began(folder) else None
+    finished = [pair for pair in chosen if earlier is not None and earlier.trial(*pair).has("trial")]
+    # what is refused leaves no folder behind that the corrected data would be refused in
     shared = look(recipe, folds, (fold for fold, seed in chosen if (fold, seed) not in finished))
+    run_folder = earlier or opened()
+    remove_leftovers(folder, older=_OLD)
+    _forget(recipe, run_folder, finished)
     waiting = [
         Job(recipe.model_dump_json(), str(folder), *pair, shared[pair[0]]) for pair in chosen if pair not in finished
     ]

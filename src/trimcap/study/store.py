@@ -194,11 +194,11 @@ def open_run(folder: Path | str, recipe: Recipe, *, text: str = "", facts: Mappi
     OSError : the folder can't be written.
     """
     folder, first = Path(folder), versions()
-    if (folder / "run.json").exists():
+    if began(folder):
         check_same(folder, recipe)
         _check_same_data(folder, facts)
         first = read_header(folder)["versions"]  # what a resumed trial was made with stands in its own pieces
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and any(folder.iterdir()) and not (folder / "run.json").exists():
         raise ValueError(f"folder '{folder}' is not empty and is no run folder; choose another output folder")
     make_folder(folder)
     header = {
@@ -213,10 +213,16 @@ def open_run(folder: Path | str, recipe: Recipe, *, text: str = "", facts: Mappi
     return RunFolder(folder)
 
 
+def began(folder: Path | str) -> bool:
+    """Whether a folder holds a run of which at least one trial has begun; an empty one belongs to nobody."""
+    folder = Path(folder)
+    return (folder / "run.json").exists() and any((folder / "trials").glob("fold-*_seed-*"))
+
+
 def check_same(folder: Path | str, recipe: Recipe) -> None:
-    """Refuse a run folder of another recipe, and name the first value that differs."""
+    """Refuse a run folder of another recipe in which a trial has begun, and name the first value that differs."""
     header = read_header(folder)
-    if header["hash"] == recipe.hash:
+    if header["hash"] == recipe.hash or not began(folder):
         return
     theirs, ours = _flat(header["recipe"]), _flat(recipe.model_dump(mode="json"))
     differing = [

@@ -25,7 +25,10 @@ from trimcap.data.sets.seed import find_seed, iter_seed
 from trimcap.data.sets.seed_features import find_seed_features, find_seed_v_features
 from trimcap.data.sets.seed_iv import find_seed_iv, iter_seed_iv
 from trimcap.data.sets.seed_v import find_seed_v, iter_seed_v
+from trimcap.data.survey_copies import Sketch, sketch_of, told
 
+#: recordings of every subject of which copies are found that are not to the bit
+_SKETCHED = 2
 #: what else there is to know of a set
 _NOTES = {
     "amigos": "counted are all 20 videos; read_amigos and the source amigos give the 16 short ones (01-16) unless told "
@@ -170,6 +173,7 @@ def _checked(report: SetReport, kind: _Kind, root: Path, progress: Progress | No
     damaged: dict[str, str] = {}
     notes = [_NOTES[kind.name]] if kind.name in _NOTES else []
     facts: list[tuple[str, str, float, tuple[str, ...], float]] = []
+    seen: list[tuple[str, str, Sketch]] = []
     balance: Counter[str] = Counter()
     rules: Counter[str] = Counter()
     # one file of all subjects is read once, not once for each
@@ -189,10 +193,13 @@ def _checked(report: SetReport, kind: _Kind, root: Path, progress: Progress | No
                 continue
         notes += [str(w.message) for w in caught]
         facts += [(r.session, r.trial, r.rate, r.channels, r.duration) for r in group]
+        # of whole subjects that are there twice, the first recordings tell
+        seen += [(r.name, r.subject, sketch_of(r, whole=i < _SKETCHED)) for i, r in enumerate(group)]
         balance.update(dict.fromkeys(group[0].classes, 0) if group else {})
         balance.update(r.classes[r.label] for r in group)
         rules.update(str(r.info["rule"]) for r in group if r.info.get("rule"))
     damaged |= _end_of(stream)
+    notes += told(*zip(*seen, strict=True)) if seen else []
     durations = [fact[4] for fact in facts]
     return replace(
         report, damaged=damaged, notes=tuple(notes), read=True,
