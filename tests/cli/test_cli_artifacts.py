@@ -86,6 +86,18 @@ def test_export_of_a_network_in_float_and_in_integers(call, world, tmp_path):
     call(*words, tmp_path / "f", ok=True)  # over its own artifact
 
 
+@pytest.mark.parametrize("name", ["int", "größe", "../evil", "", "1bad name"])
+def test_a_name_that_c_does_not_have_is_changed_and_said(call, world, tmp_path, name):
+    words = ("export", world / "prog", "--golden", world / "w.npz", "-n", 1, "--name", name, "--out", tmp_path / "fw")
+    facts = call(*words, "--json", ok=True).json
+    made = facts["name"]
+    assert f"{name!r} is no name in C; it became {made!r}" in facts["notes"]
+    assert {f"{made}.c", f"{made}.h"} <= {file.name for file in (tmp_path / "fw").iterdir()}
+    said = call(*words, "--force", ok=True).out
+    assert f"{made}.c, {made}.h" in said
+    assert "is no name in C" in said
+
+
 def test_export_of_onnx_too(call, world, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")

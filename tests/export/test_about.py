@@ -39,14 +39,14 @@ def test_raw_windows_have_a_recipe_and_others_have_none(tmp_path):
     raw = make_chain([CUT]).apply([recording()])
     manifest, header, _ = exported(tmp_path / "raw", raw)
     assert (manifest["from_counts"], manifest["unit"], manifest["rate_hz"]) == (True, "µV", 64.0)
-    assert "q = clamp(round(counts * lsb / NET_INPUT_SCALE" in header
+    assert "q = clamp(round(counts * (lsb / NET_INPUT_SCALE" in header
     assert "#define NET_STEPS_BEFORE 0" in header
     for steps in (["bandpass", "running_z_score"], ["running_z_score"], ["bandpass"]):
         options = {"bandpass": {"low": 1, "high": 20}}
         chain = make_chain([*({"name": s, **options.get(s, {})} for s in steps), CUT])
         manifest, header, _ = exported(tmp_path / "-".join(steps), chain.apply([recording()]))
         assert manifest["from_counts"] is False
-        assert "q = clamp(" not in header
+        assert "counts * " not in header
         assert "counts of an ADC are not the input" in header
         assert f"#define NET_STEPS_BEFORE {len(steps)}" in header
         assert manifest["unit"] == ("z" if "running_z_score" in steps else "µV")
@@ -126,3 +126,44 @@ def test_windows_of_arrays_are_raw(tmp_path):
     X = np.random.default_rng(0).normal(0, 20, (24, 4, 32))
     windows = from_arrays(X, np.arange(24) % 2, channels=CHANNELS, rate=64, subject="s1")
     assert exported(tmp_path / "fw", windows)[0]["from_counts"] is True
+
+
+@needs_compiler
+@pytest.mark.parametrize("scales", ["one", "channels"])
+def test_the_formula_of_the_header_is_what_the_code_computes(tmp_path, scales):
+    """It was `round(x / scale)`, which is another integer for one sample in thousands; counts may differ by one."""
+    windows = make_chain([CUT]).apply([recording()])
+    network = trace(nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(windows.shape)), 2)), windows)
+    program = quantize_network(network, windows, input_scales=scales).program
+    place = export(program, tmp_path / "net", golden=windows.take(range(4)))
+    header = (place / "net.h").read_text()
+    assert "clamp((int)(v + copysignf(0.5f, v)) + zero point, -128, 127) with v = x * (1.0f / scale)" in header
+    assert ("counts * (lsb / scales[channel])" in header) == (scales == "channels")
+    scale = "scales[i / (NET_INPUT_SIZE / NET_INPUT_CHANNELS)]" if scales == "channels" else "NET_INPUT_SCALE"
+    (place / "main.c").write_text(
+        '#include "net.h"\n#include <math.h>\n#include <stdlib.h>\n'
+        + ("static const float scales[] = NET_INPUT_SCALES;\n" if scales == "channels" else "")
+        + "static float x[NET_INPUT_SIZE]; static int8_t q[NET_INPUT_SIZE];\n"
+        "static int clamp(float v) { return v < -128.0f ? -128 : v > 127.0f ? 127 : (int)v; }\n"
+        "int main(void) { for (int n = 0; n < 2000; n++) {\n"
+        "for (int i = 0; i < NET_INPUT_SIZE; i++) {\n"
+        # halves, and their neighbours
+        f"x[i] = ((float)(rand() % 400 - 200) + 0.5f) * {scale};\n"
+        "if (rand() % 2) x[i] = nextafterf(x[i], rand() % 2 ? 1e9f : -1e9f); }\n"
+        "net_quantize(x, q);\n"
+        "for (int i = 0; i < NET_INPUT_SIZE; i++) {\n"
+        f"volatile float v = x[i] * (1.0f / {scale}); volatile float u = v + copysignf(0.5f, v);\n"
+        "if (clamp((float)((int)u + NET_INPUT_ZERO_POINT)) != q[i]) return 1;\n"
+        f"if (abs(clamp(roundf(x[i] / {scale}) + (float)NET_INPUT_ZERO_POINT) - q[i]) > 1) return 2;\n"
+        "} } return 0; }\n"
+    )
+    subprocess.run(["gcc", "-std=c99", "-O1", "main.c", "net.c", "-o", "main", "-lm"], cwd=place, check=True)
+    assert subprocess.run(["./main"], cwd=place, check=False).returncode == 0
+
+
+def test_only_floats_have_outputs_without_a_decision(tmp_path):
+    windows = make_chain([CUT]).apply([recording()])
+    for integer in (True, False):
+        _, header, _ = exported(tmp_path / str(integer), windows, integer=integer)
+        assert ("NO_DECISION if an output is NaN" in header) is not integer
+        assert ("range are clamped, and it does not say so: net_quantize does" in header) is integer

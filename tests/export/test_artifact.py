@@ -7,6 +7,7 @@ import pytest
 from export_builds import edit, needs_compiler
 from export_programs import eegnet_like, windows
 
+from sealing import resealed
 from trimcap._errors import ArtifactError
 from trimcap.export import artifact as module
 from trimcap.export.artifact import check_artifact, export, multiply_adds
@@ -200,3 +201,14 @@ def test_the_self_test_fails_when_an_expected_output_is_wrong(integer, tmp_path)
     done = make(folder, "test")
     assert done.returncode != 0
     assert "window 1, output 1: expected" in done.stdout
+
+
+@pytest.mark.parametrize("key", ["classes", "operations", "program_sha256"])
+def test_a_resealed_manifest_says_nothing_else_than_the_program(key, tmp_path):
+    program = eegnet_like(integer=True)
+    folder = export(program, tmp_path / "net", golden=windows(program, 1))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    other = manifest[key][::-1] if key != "operations" else 1
+    resealed(folder / "manifest.json", lambda content: content | {key: other})
+    with pytest.raises(ArtifactError, match=f"says another '{key}'"):
+        check_artifact(folder)

@@ -9,8 +9,11 @@ import pytest
 from export_builds import needs_compiler
 from export_programs import eegnet_like, windows
 
+from sealing import resealed
 from trimcap import runtime
+from trimcap._errors import VerifyError
 from trimcap.export.artifact import export
+from trimcap.export.verify import verify
 
 pytestmark = needs_compiler
 BOTH = pytest.mark.parametrize("integer", [False, True], ids=["float", "int8"])
@@ -64,3 +67,18 @@ def test_float_outputs_that_overflow_are_no_decision(tmp_path):
     X[1] = np.where(X[1] > 0, 3e38, -3e38)
     runner = runtime.load(export(program, tmp_path / "net", golden=X[:1]), cache=tmp_path / "cache")
     assert runner.status(X).tolist() == [0, 2]
+
+
+@BOTH
+def test_verify_finds_a_classify_without_its_guard(integer, tmp_path):
+    """Every operation agrees and the golden windows are right: only a window with NaN shows it."""
+    program = eegnet_like(integer=integer).with_name("net")
+    folder = export(program, tmp_path / "net", golden=windows(program, 1))
+    source = (folder / "net.c").read_text()
+    broken = source.replace("return status == NET_NOT_FINITE ?", "return status < 0 ?")
+    broken = broken.replace("  if (not_finite(y, NET_OUTPUT_SIZE)) return NET_NO_DECISION;\n", "")
+    assert broken != source
+    (folder / "net.c").write_text(broken)
+    resealed(folder / "manifest.json", lambda content: None)
+    with pytest.raises(VerifyError, match="gives a class to a window that holds NaN"):
+        verify(folder, targets=["host"], n=2, save=tmp_path)

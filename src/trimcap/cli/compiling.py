@@ -140,7 +140,9 @@ def export(
 ) -> Answer:
     """Write one C99 file and header with a self-test, golden windows and a manifest."""
     from trimcap.export.artifact import check_artifact
+    from trimcap.export.c_text import identifier
 
+    asked, name = name, identifier(name)
     if onnx and inputs.need(source, "network", "program") == "program":
         raise Misuse("--onnx needs the network, not the program made from it")
     program, takes, seen = _program(source, float_, int8, calibration, rewrite)
@@ -163,14 +165,14 @@ def export(
         "golden": manifest["golden"]["n"],
         "files": sorted(manifest["files"]),
         "onnx": written[0] if written else None,
-        "notes": list(program.notes),
+        "notes": [*program.notes, *([] if name == asked else [f"{asked!r} is no name in C; it became {name!r}"])],
     }
     said = {"flash_bytes": "flash bytes (constants; code comes on top, see verify)"}
     costs = table(
         ("cost", "value"), [(said.get(key, key.replace("_", " ")), value) for key, value in manifest["cost"].items()]
     )
     kind = "int8" if program.integer else "float"
-    notes = [f"note: {note}" for note in program.notes] + [f"ONNX: {path}" for path in written]
+    notes = [f"note: {note}" for note in facts["notes"]] + [f"ONNX: {path}" for path in written]
     return Answer(
         facts, [costs, *notes, f"{kind} C in {out}: {name}.c, {name}.h; prove it with `trimcap verify {out}`"]
     )

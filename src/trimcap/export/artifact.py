@@ -17,7 +17,7 @@ from trimcap._errors import ArtifactError
 from trimcap._files import full_disk, make_folder
 from trimcap._sealed import Kind, listed, seal, unseal
 from trimcap.export.c_about import About
-from trimcap.export.c_source import CSource, emit_c
+from trimcap.export.c_source import CSource, digest, emit_c
 from trimcap.export.cortexm import cortexm_files
 from trimcap.export.makefile import makefile
 from trimcap.export.self_test import self_test
@@ -176,8 +176,9 @@ def check_artifact(folder: Path | str) -> Artifact:
     for file in (*needed, *(file for file in manifest["files"] if file not in needed)):
         listed(path, manifest, file, ARTIFACT)
     program = load_program(folder)
-    if any(manifest[key] != value for key, value in _sides(program).items()):
-        raise ArtifactError(f"{path} says another input or output than the program beside it; {ARTIFACT.again}")
+    for key, value in _of_program(program).items():
+        if manifest[key] != value:
+            raise ArtifactError(f"{path} says another '{key}' than the program beside it has; {ARTIFACT.again}")
     return Artifact(folder, name, program, manifest)
 
 
@@ -266,11 +267,8 @@ def _manifest(program: Program, c: CSource, facts: Mapping[str, Any], cost: Mapp
     return {
         "trimcap": __version__,
         "name": c.name,
-        "program_sha256": c.digest,
-        **_sides(program),
+        **_of_program(program),
         **facts,
-        "classes": list(program.classes),
-        "operations": len(program.ops),
         "fidelity": dict(program.measured) or None,
         "cost": {
             "flash_bytes": program.flash_bytes,
@@ -282,15 +280,16 @@ def _manifest(program: Program, c: CSource, facts: Mapping[str, Any], cost: Mapp
     }
 
 
-def _sides(program: Program) -> dict[str, dict[str, Any]]:
-    """What goes in and what comes out."""
+def _of_program(program: Program) -> dict[str, Any]:
+    """What the manifest repeats: what goes in and what comes out, and what computes it."""
     x, y = program.values[program.input], program.values[program.output]
     sides: dict[str, dict[str, Any]] = {
         side: {"shape": list(v.shape), "dtype": v.dtype, "scale": v.scale, "zero_point": v.zero_point}
         for side, v in (("input", x), ("output", y))
     }
     sides["input"]["scales"] = list(x.scales)
-    return sides
+    named = {"program_sha256": digest(program), "classes": list(program.classes), "operations": len(program.ops)}
+    return {**named, **sides}
 
 
 def multiply_adds(program: Program) -> int:

@@ -60,8 +60,12 @@ def _recipe(program: Program, upper: str, about: About) -> str:
         return f"/* counts of an ADC are not the input: {steps} */\n"
     if not program.integer:
         return "/* from an ADC: x = counts * lsb, lsb in uV */\n"
-    scale = f"{upper}_INPUT_SCALE" + ("S[channel]" if program.values[program.input].scales else "")
-    return f"/* from an ADC, lsb in uV: q = clamp(round(counts * lsb / {scale}) + {upper}_INPUT_ZERO_POINT) */\n"
+    scale = "scales[channel]" if program.values[program.input].scales else f"{upper}_INPUT_SCALE"
+    return (
+        "/* from an ADC, lsb in uV: x = counts * lsb, then quantize. Without floats, where not every bit must be that\n"
+        f"   of quantize: q = clamp(round(counts * (lsb / {scale})) + {upper}_INPUT_ZERO_POINT, -128, 127), which\n"
+        "   may differ by one where the product is within its rounding error of a half. */\n"
+    )
 
 
 def _text(value: str) -> str:

@@ -45,10 +45,10 @@ int @NAME@_infer(@NAME@_state *state, @Y@ *y);
 /* Copy a window from elsewhere and run the network on it; x is not changed. x and y must not overlap. */
 int @NAME@_run(@NAME@_state *state, const @X@ *x, @Y@ *y);
 
-/* Index of the largest output, the first one of equals; NO_DECISION if an output is NaN or infinite. */
+/* Index of the largest output, the first one of equals@UNDECIDED@. */
 int @NAME@_argmax(const @Y@ *y);
 
-/* One window in @UNIT@ to its class, outputs in y; NO_DECISION, and no outputs, if it holds NaN or infinity. */
+/* One window in @UNIT@ to its class, outputs in y; NO_DECISION, without outputs, if one is not finite.@SATURATES@ */
 int @NAME@_classify(@NAME@_state *state, const float *x, @Y@ *y);
 
 #ifdef __cplusplus

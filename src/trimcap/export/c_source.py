@@ -91,9 +91,12 @@ def emit_c(program: Program, *, unit: str = "µV", about: About | None = None) -
     window = _pointer(layout.places[program.input], c_type(program.values[program.input]), of="state->")
     sections = {"KERNELS": kernels, "CONSTANTS": constants, "BODY": body, "POINTERS": _pointers(layout)}
     words |= {"WINDOW": window, "FIELDS": _fields(layout)}
+    ends = _ENDS[program.integer]
     extra = fill_in(QUANTIZE, words) if program.integer else ""
-    source = fill_in(FRAME, {**_ENDS[program.integer], **words, "QUANTIZE": extra, **sections})
-    return CSource(name, fill_in(HEADER, words), source, layout.nbytes, layout.scratch_bytes, words["DIGEST"])
+    source = fill_in(FRAME, {**ends, **words, "QUANTIZE": extra, **sections})
+    return CSource(
+        name, fill_in(HEADER, {**ends, **words}), source, layout.nbytes, layout.scratch_bytes, words["DIGEST"]
+    )
 
 
 def digest(program: Program) -> str:
@@ -213,6 +216,8 @@ _ENDS = {
         "BEFORE": "",
         "AFTER": "  return @UPPER@_OK;\n",
         "REFUSE": "",
+        "UNDECIDED": "",
+        "SATURATES": " Samples beyond\n   the input's range are clamped, and it does not say so: @NAME@_quantize does.",
         "CLASSIFY": "@NAME@_quantize(x, @NAME@_input(state));\n"
         "  if (status != @UPPER@_NOT_FINITE) (void)@NAME@_infer(state, y)",
     },
@@ -225,13 +230,16 @@ _ENDS = {
   return finite ? @UPPER@_OK : @UPPER@_NOT_FINITE;
 """,
         "REFUSE": "  if (not_finite(y, @UPPER@_OUTPUT_SIZE)) return @UPPER@_NO_DECISION;\n",
+        "UNDECIDED": "; NO_DECISION if an output is NaN or infinite",
+        "SATURATES": "",
         "CLASSIFY": "@NAME@_run(state, x, y)",
     },
 }
 
 QUANTIZE_PROTOTYPE = """
-/* One window in @UNIT@ to the integers that @NAME@_run takes: round(x / scale) + zero point, clamped; NaN gives the
-   zero point. OK, CLIPPED or NOT_FINITE, the last if a sample is NaN or infinite. */
+/* One window in @UNIT@ to the integers that @NAME@_run takes, in float, each operation rounded:
+   q = clamp((int)(v + copysignf(0.5f, v)) + zero point, -128, 127) with v = x * (1.0f / scale);
+   NaN gives the zero point. OK, CLIPPED or NOT_FINITE, the last if a sample is NaN or infinite. */
 int @NAME@_quantize(const float *x, int8_t *q);
 """
 
@@ -243,7 +251,8 @@ def _scale_macros(program: Program, upper: str) -> str:
     scale = f"INPUT_SCALE {_scale(x.scale)}"
     if x.scales:
         listed = ", ".join(map(_decimal, x.scales))
-        scale = f"INPUT_CHANNELS {len(x.scales)}\n#define {upper}_INPUT_SCALES {{{listed}}} /* one for each channel */"
+        scales = f"{upper}_INPUT_SCALES {{{listed}}} /* static const float scales[] = {upper}_INPUT_SCALES; */"
+        scale = f"INPUT_CHANNELS {len(x.scales)}\n#define {scales}"
     words = (scale, f"INPUT_ZERO_POINT ({x.zero_point})", f"OUTPUT_SCALE {_scale(y.scale)}",
              f"OUTPUT_ZERO_POINT ({y.zero_point})")  # fmt: skip
     return "\n/* real = scale * (integer - zero point) */\n" + "".join(f"#define {upper}_{word}\n" for word in words)

@@ -16,7 +16,8 @@ from trimcap.program.program import Program
 INPUT = "input"  # name of the quantized input in a trace
 WINDOWS, TRACE, MEASURES = "windows.bin", "trace.bin", "measures.bin"
 
-_HARNESS = """#include <stdio.h>
+_HARNESS = """#include <math.h>
+#include <stdio.h>
 
 static FILE *trace;
 static int failed;
@@ -53,6 +54,15 @@ int main(void)
   @FINISH@
   if (fclose(file)) return 4;
 #ifdef SELF_TEST
+  for (int32_t i = 0; i < @UPPER@_INPUT_SIZE; i++) window[i] = 0.0f;
+  for (int32_t at = 0, end = 2; end--; at = @UPPER@_INPUT_SIZE - 1) {
+    window[at] = NAN;
+    if (@NAME@_classify(&state, window, output) != @UPPER@_NO_DECISION) {
+      puts("@NAME@_classify gives a class to a window that holds NaN");
+      return 1;
+    }
+    window[at] = 0.0f;
+  }
   if (SELF_TEST()) return 1;
 #endif
   return failed;

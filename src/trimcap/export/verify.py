@@ -88,7 +88,8 @@ def verify(
 ) -> Verification:
     """Build an artifact's C for every target, replay windows, compare every operation with the interpreter.
 
-    *host*: strict C99, warnings are errors, plus the self-test. *sanitize*: the same with address and
+    *host*: strict C99, warnings are errors, plus the self-test and two windows with
+    NaN, which `NAME_classify` must give no class. *sanitize*: the same with address and
     undefined-behaviour sanitizers. *cortex-m4*, *cortex-m7*: on emulated boards, with flash, RAM, stack and
     instruction count. A target whose tools are missing is skipped, with the reason.
 
