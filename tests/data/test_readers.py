@@ -81,6 +81,18 @@ def test_epochs_become_windows() -> None:
     assert (made.channels, made.rate, made.duration, made.unit) == (CHANNELS, 100.0, 1.0, "µV")
 
 
+def test_millivolts_where_mne_expects_volts_are_noticed() -> None:
+    source = raw()
+    source._data[:3] *= 1e3
+    events = np.array([[100, 0, 3], [300, 0, 7]])
+    many = mne.Epochs(source, events, {"a": 3, "b": 7}, 0, 0.99, baseline=None, preload=True, verbose="error")
+    with pytest.warns(UserWarning, match=r"varies by 0\.0\d+ V within a second.* look like mV.* them by 1e-3"):
+        from_epochs(many, subject="S2")
+    source._data[:3] *= 1e-3
+    source._data[:3] += np.linspace(0, 0.01, source.n_times)  # electrodes that drift
+    from_raw(source, subject="S1")
+
+
 def test_microvolts_where_mne_expects_volts_are_noticed() -> None:
     source = raw()
     source._data[0] *= 1e6  # one channel off, or full of artefacts, does not decide

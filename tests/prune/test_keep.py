@@ -146,6 +146,12 @@ def test_unreadable_size():
         size("lots")
 
 
+@pytest.mark.parametrize("wrong", ["-3 KiB", "0", 0, -1, "inf"])
+def test_a_budget_is_above_0(wrong):
+    with pytest.raises(ValueError, match=r"must be above 0 bytes|cannot read the size"):
+        size(wrong)
+
+
 def test_a_budget_is_searched_to_one_slice_an_axis():
     """Above 99 % a wide axis still has slices to give: 6,000 was refused, although 5,000 can be had."""
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(40, 400), torch.nn.ReLU(), torch.nn.Linear(400, 2))

@@ -118,6 +118,12 @@ def test_wrong_values_say_where(old, new, words):
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
+def test_a_value_that_fits_no_member_of_a_union_has_one_reason():
+    with pytest.raises(ValueError, match="subjects = -2") as error:
+        parse_recipe('name = "x"\n[data]\nsource = "synthetic"\nsubjects = -2\n')
+    assert str(error.value) == "recipe: [data] subjects = -2: input should be greater than or equal to 1"
+
+
 def test_several_problems_are_all_named():
     message = complain(DEMO.replace("epochs = 5", "epoch = 5").replace("folds = 3", "fold = 3"))
     assert len(message.splitlines()) == 2

@@ -215,6 +215,11 @@ def test_only_some_trials_then_the_rest_by_another_executor(tmp_path, finished):
         run(recipe, tmp_path / "r", only=[(2, 0)])
 
 
+def test_the_name_of_a_recipe_is_no_recipe(tmp_path):
+    with pytest.raises(TypeError, match=r"takes a Recipe, got str: pass trimcap\.load_recipe\('cp\.toml'\)"):
+        run("cp.toml", tmp_path / "out")
+
+
 def test_another_recipe_is_refused_before_anything_is_read(finished, monkeypatch):
     monkeypatch.setattr("trimcap.study.run.prepare", lambda _: pytest.fail("read data"))
     with pytest.raises(ValueError, match=r"another recipe: train\.epochs = 3 there, 4 here"):

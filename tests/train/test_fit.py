@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import re
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from trimcap.data.ledger import Ledger
+from trimcap.data.sealed import Sealed
 from trimcap.models import CCNN
 from trimcap.train import fit
 from trimcap.train.batches import batches, epoch_seeds
@@ -84,7 +87,7 @@ def test_argument_data_and_global_state_stay(eegnet, make_windows):
     w = make_windows(50)
     eegnet.temporal_norm.eval()
     before, X, state = weights(eegnet), w.X.copy(), torch.get_rng_state()
-    fitted = fit(eegnet, w, make_windows(20), epochs=2)
+    fitted = fit(eegnet, w, make_windows(20, seed=1), epochs=2)
     assert all(torch.equal(v, before[k]) for k, v in weights(eegnet).items())
     assert eegnet.training
     assert not eegnet.temporal_norm.training
@@ -246,7 +249,7 @@ def test_loss_that_is_not_finite_names_epoch_and_step(eegnet, make_windows):
 
 def test_validation_loss_that_is_not_finite(eegnet, make_windows):
     with pytest.raises(ValueError, match=r"the validation loss is nan after epoch 1\. Try"):
-        fit(eegnet, make_windows(50), make_windows(20), epochs=3, batch_size=10, hooks=[poison])
+        fit(eegnet, make_windows(50), make_windows(20, seed=1), epochs=3, batch_size=10, hooks=[poison])
 
 
 def with_nan(w):
@@ -281,6 +284,41 @@ def test_nan_in_windows_names_the_window(eegnet, make_windows):
 def test_wrong_settings(eegnet, make_windows, options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         fit(eegnet, make_windows(20), **{"epochs": 1, **options})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"epochs": 2.5}, {"epochs": True}, {"epochs": "3"}, {"epochs": None}, {"batch_size": 1.5}, {"patience": 1.0},
+     {"seed": 0.5}, {"learning_rate": "fast"}, {"weight_decay": "0"}],
+    ids=str,
+)  # fmt: skip
+def test_settings_of_a_wrong_type(eegnet, make_windows, options):
+    (name, value), *_ = options.items()
+    with pytest.raises(TypeError, match=rf"fit: {name} is a (whole )?number, got {re.escape(repr(value))}"):
+        fit(eegnet, make_windows(20), **{"epochs": 1, **options})
+
+
+def test_what_is_no_windows(eegnet, make_windows):
+    w = make_windows(20)
+    with pytest.raises(TypeError, match="fit: training windows are Windows, got ndarray"):
+        fit(eegnet, w.X, epochs=1)
+    with pytest.raises(TypeError, match="fit: validation windows are Windows, got tuple"):
+        fit(eegnet, w, (w.X, w.y), epochs=1)
+    with pytest.raises(TypeError, match=r"the test set is sealed; .*fold\.test\.open"):
+        fit(eegnet, w, Sealed(make_windows(20, seed=1), Ledger()), epochs=1)
+
+
+def test_validation_on_training_windows_is_said(eegnet, make_windows):
+    w = make_windows(20)
+    with pytest.warns(UserWarning, match="20 of 20 validation windows are training windows, or copies") as said:
+        fit(eegnet, w, w, epochs=1)
+    assert said[0].filename == __file__
+    renamed = replace(w, metadata=w.metadata.assign(subject="copy")).take(range(15, 20))
+    with pytest.warns(UserWarning, match="5 of 5 validation windows"):
+        fit(eegnet, w, renamed, epochs=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(eegnet, w.take(range(10)), w.take(range(10, 20)), epochs=1)
 
 
 def test_absent_class_cannot_be_balanced(eegnet, make_windows):

@@ -113,6 +113,29 @@ def test_messages(y, p, message):
         evaluate(np.asarray(y, dtype=int), p, ("a", "b"))
 
 
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([1, 2, 1], r"whole numbers from 0 to 1, .* it holds 1, 2\. Of codes of events"),
+        ([-1, 0, 1], "it holds -1, 0, 1"),
+        ([0.5, 1, 0], r"it holds 0\.0, 0\.5, 1\.0"),
+        ([np.nan, 1, 0], "it holds .*nan"),
+        (["a", "b", "a"], r"it holds a, b\. Of codes of events or names, np\.unique"),
+        ([[1, 0], [0, 1], [1, 0]], r"y has shape \(3, 2\); give one label per window \(one-hot: y\.argmax"),
+    ],
+)
+def test_labels_are_indices_of_classes(y, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(y, [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]], ("a", "b"))
+
+
+def test_labels_of_other_types_mean_the_same():
+    p = [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]]
+    rows = [evaluate(np.array([0, 1, 0]).astype(kind), p, ("a", "b")).row() for kind in ("i8", "u1", "f4", "?")]
+    assert rows[0]["accuracy"] == 2 / 3
+    assert all(row == rows[0] for row in rows)
+
+
 def test_per_subject_rows(make_windows):
     with pytest.raises(ValueError, match="30 windows but 29 rows"):
         per_subject(make_windows(30), np.ones((29, 2)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import mne
 import numpy as np
 import pytest
 import torch
@@ -11,6 +12,8 @@ from torch import nn
 
 from stubs import framework
 from trimcap.data import cut, k_fold_subjects, make_synthetic
+from trimcap.graph.save import load, save
+from trimcap.graph.trace import trace
 from trimcap.train import predict, probabilities
 
 
@@ -48,6 +51,25 @@ def test_a_function_of_an_array(make_windows):
 
     assert np.array_equal(predict(runtime, w, batch_size=10), w.X[:, :2, 0])
     assert calls == [(10, 4, 64), (10, 4, 64), (3, 4, 64)]
+
+
+def test_a_network_as_it_was_traced_or_loaded(eegnet, make_windows, tmp_path):
+    w = make_windows(23)
+    network = trace(eegnet, w)
+    save(network, tmp_path / "n")
+    found = predict(network, w, batch_size=10)
+    assert np.array_equal(found, predict(network.module(), w, batch_size=10))
+    assert np.array_equal(found, predict(load(tmp_path / "n"), w, batch_size=10))
+    np.testing.assert_allclose(found, predict(eegnet, w, batch_size=10), atol=1e-5)
+    np.testing.assert_allclose(probabilities(network, w).sum(axis=1), 1, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"takes windows of shape \(4, 64\)"):
+        predict(network, make_windows(5, (4, 63)))
+
+
+def test_an_average_is_no_window(eegnet, make_windows):
+    evoked = mne.EvokedArray(make_windows(1).X[0] * 1e-6, mne.create_info(["Fz", "Cz", "Pz", "Oz"], 64.0, "eeg"))
+    with pytest.raises(TypeError, match="takes single windows, got a EvokedArray, an average: pass the Epochs"):
+        predict(eegnet, evoked)
 
 
 def test_probabilities_are_softmax(make_windows):

@@ -61,7 +61,7 @@ def to_input(
     UserWarning : numbers 30 times smaller or larger than those the network was made for, one electrode 300 times so,
         or far from zero where the training windows were not.
     """
-    _refuse_others(given)
+    refuse_others(given)
     values: Any
     if isinstance(given, Windows):
         values = aligned(given, expects, what=what).X
@@ -120,11 +120,14 @@ def check_finite(X: NDArray[np.float32], expects: Expected | None, *, what: str,
     )
 
 
-def _refuse_others(given: Any) -> None:
+def refuse_others(given: Any) -> None:
+    """Refuse with a `TypeError` what holds windows but is none: a sealed test set, a fold, a recording, an average."""
     if isinstance(given, Sealed):
         raise TypeError('the test set is sealed; predict on fold.test.open("evaluate", "what is evaluated")')
     if isinstance(given, Fold):
         raise TypeError("a network takes windows, got a whole Fold: pass fold.train or fold.valid")
+    if hasattr(given, "nave") and hasattr(given, "info"):
+        raise TypeError(f"a network takes single windows, got a {type(given).__name__}, an average: pass the Epochs")
     if isinstance(given, Recording) or (hasattr(given, "get_data") and hasattr(given, "first_samp")):
         raise TypeError(
             f"a network takes windows, got a {type(given).__name__}, which is continuous: cut it first (trimcap.cut, "

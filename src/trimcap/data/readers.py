@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 # EEG is tens of µV; below this spread the numbers are volts, or the electrodes were off
 _SMALLEST_SPREAD = 1e-2
-# of scalp EEG in volts, 100 times the largest artefact: above this the numbers are µV, or have no unit
-_LARGEST_VOLTS = 1e-2
+#: how scalp EEG varies within a second, blinks and muscles included, µV: beyond it the unit is another
+SWINGS = (0.5, 500.0)
 _LOOKED_AT = 100_000
 _MOST_CLASSES = 10_000
 
@@ -57,7 +57,7 @@ def from_raw(
 
     Warns
     -----
-    UserWarning : a typical channel varies by more than 0.01 V, as no EEG does: microvolts where MNE expects volts.
+    UserWarning : a typical channel varies by more than 500 µV within a second, as no EEG does: not the V of MNE.
     """
     picks = eeg_picks(raw.info, f"raw of subject {subject}")
     channels = tuple(raw.ch_names[i] for i in picks)
@@ -75,7 +75,7 @@ def from_raw(
             info={**marked_in(raw), **(info or {})},
         )
     )
-    _warn_of_microvolts(made.signal, f"raw of subject {subject}")
+    _warn_of_unit(made.signal, made.rate, f"raw of subject {subject}")
     return made
 
 
@@ -107,7 +107,7 @@ def from_epochs(
 
     Warns
     -----
-    UserWarning : a typical channel varies by more than 0.01 V, as no EEG does: microvolts where MNE expects volts.
+    UserWarning : a typical channel varies by more than 500 µV within a second, as no EEG does: not the V of MNE.
     """
     what = f"epochs of subject {subject}"
     picks = eeg_picks(epochs.info, what)
@@ -131,7 +131,7 @@ def from_epochs(
         classes=[names[code] for code in codes],
         any_names=any_names,
     )
-    _warn_of_microvolts(made.X.transpose(1, 0, 2).reshape(len(picks), -1), what)
+    _warn_of_unit(made.X.transpose(1, 0, 2).reshape(len(picks), -1), rate, what)
     return made
 
 
@@ -200,16 +200,20 @@ def from_arrays(
     return Windows(values, labels, metadata, channels, float(rate), names, duration)
 
 
-def _warn_of_microvolts(signal: NDArray[np.float32], what: str) -> None:
-    """Warn if a signal, µV (n_channels, n_times), has amplitudes of volts; robust, so that artefacts don't decide."""
-    some = signal[:, :: max(1, signal.shape[1] // _LOOKED_AT)]
-    deviation = np.abs(some - np.median(some, axis=1, keepdims=True))
-    typical = float(np.median(1.4826 * np.median(deviation, axis=1))) * 1e-6
-    if typical > _LARGEST_VOLTS:
+def _warn_of_unit(signal: NDArray[np.float32], rate: float, what: str) -> None:
+    """Warn if a signal, µV (n_channels, n_times), varies as no EEG does; robust, so that artefacts don't decide."""
+    n = min(max(round(rate), 2), signal.shape[1])
+    pieces = signal[:, : signal.shape[1] // n * n].reshape(len(signal), -1, n)  # of a second: drift does not count
+    pieces = pieces[:, :: max(1, signal.shape[1] // _LOOKED_AT)]
+    deviation = np.abs(pieces - np.median(pieces, axis=2, keepdims=True))
+    typical = float(np.median(1.4826 * np.median(deviation, axis=2)))
+    if typical > SWINGS[1]:
+        unit, factor = ("mV", "1e-3") if typical < 1e3 * SWINGS[1] else ("µV", "1e-6")
         warnings.warn(
-            f"{what}: a typical EEG channel varies by {typical:.2g} V, and scalp EEG by some 1e-5 V. MNE objects hold "
-            "volts; these numbers look like µV, or have no unit. If they are µV, multiply them by 1e-6 before you make "
-            f"the MNE object; as they are, {1e6 * typical:.2g} µV go into the windows",
+            f"{what}: a typical EEG channel varies by {typical * 1e-6:.2g} V within a second, and scalp EEG by some "
+            f"1e-5 V. MNE objects hold volts; these numbers look like {unit}, or have no unit. If they are {unit}, "
+            f"multiply them by {factor} before you make the MNE object; as they are, {typical:,.3g} µV go into the "
+            "windows",
             stacklevel=3,
         )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from statistics import median
 
 from trimcap.data.identity import choice
+from trimcap.data.readers import SWINGS
 from trimcap.data.spans import UNITS
 from trimcap.data.survey import Survey
 from trimcap.data.survey_copies import told
 
-_SWINGS = (0.5, 500.0)  # µV within a second, of scalp EEG with blinks and muscles
 _DRIFT = 1000.0  # µV
 
 
@@ -56,7 +56,7 @@ def _copies(found: Survey) -> list[str]:
 def unit_of(found: Survey) -> str:
     """The unit that would make EEG of the numbers, "" if MNE has it right."""
     swing = _typical(found)[1]
-    if not swing or _SWINGS[0] <= swing <= _SWINGS[1]:
+    if not swing or SWINGS[0] <= swing <= SWINGS[1]:
         return ""
     return next((unit for unit, factor in UNITS.items() if 0.5 <= swing * factor / 1e6 < 500), "")
 

@@ -211,7 +211,7 @@ def keep_within(
     Raises
     ------
     PlanError : no plan meets the budgets; says the nearest that can be reached
-    TypeError : macs is no number. ValueError : no budget, or a size that can't be read
+    TypeError : macs is no number. ValueError : no budget, one below 1, or a size that can't be read
     """
     need_network(network, "keep_within")
     budgets = {"flash_bytes": size(flash), "sram_bytes": size(sram), "macs": macs}
@@ -220,6 +220,8 @@ def keep_within(
         raise ValueError("keep_within needs a budget: flash=, sram= or macs=")
     if not all(isinstance(limit, Real) for limit in limits.values()):
         raise TypeError(f"macs is a number of multiply-accumulates, such as 100_000, got {macs!r}")
+    if macs is not None and macs < 1:
+        raise ValueError(f"macs must be at least 1, got {macs}")
     count = measure or partial(cost, bits=bits)
     now = count(network)
     if _fits(now, limits):
@@ -289,14 +291,23 @@ def size(text: int | str | None) -> int | None:
     Returns
     -------
     bytes
+
+    Raises
+    ------
+    ValueError : no size, or none above 0.
     """
-    if text is None or isinstance(text, int):
-        return text
+    found = _read_size(text) if isinstance(text, str) else text
+    if found is not None and found < 1:
+        raise ValueError(f"a budget must be above 0 bytes, got {text!r}")
+    return found
+
+
+def _read_size(text: str) -> int:
     number = text.strip().rstrip("BbiIkKmM ").strip()
     unit = text.strip()[len(number) :].strip().lower()
     try:
         return round(float(number) * _UNITS[unit])
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OverflowError):
         raise ValueError(f"cannot read the size {text!r}; write a number of bytes, or '64 KiB', '128 kB'") from None
 
 

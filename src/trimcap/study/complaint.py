@@ -35,7 +35,7 @@ def problems(error: ValidationError, root: type[BaseModel], *, step: str = _STEP
     step : what a step is called, with its {number} and {kind}
     """
     details = error.errors(include_url=False)
-    real = [detail for detail in details if not _follows(detail, details)]
+    real = [one for one in details if not _follows(one, details) and not _another_type(one, details, root, step)]
     # a value that fits no member of a union is reported once per member
     return list(dict.fromkeys(line for detail in real for line in _lines(detail, root, step)))
 
@@ -45,6 +45,21 @@ def _follows(detail: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> 
     place = tuple(detail["loc"])
     places = [tuple(other["loc"]) for other in others]
     return detail["type"] == "too_short" and any(place != one and place == one[: len(place)] for one in places)
+
+
+def _another_type(
+    detail: Mapping[str, Any], others: Sequence[Mapping[str, Any]], root: type[BaseModel], step: str
+) -> bool:
+    """Whether a value is said to be of a wrong type, though another member of the union takes its type."""
+    place = tuple(detail["loc"])
+    alike = [o for o in others if tuple(o["loc"])[:-1] == place[:-1] and tuple(o["loc"]) != place]
+    key = _place(place, root, step)[:2]
+    return detail["type"].endswith("_type") and any(
+        other["input"] is detail["input"]
+        and not other["type"].endswith("_type")
+        and _place(tuple(other["loc"]), root, step)[:2] == key
+        for other in alike
+    )
 
 
 def _lines(detail: Mapping[str, Any], root: type[BaseModel], step: str) -> list[str]:

@@ -27,7 +27,7 @@ def merged(path: Path | str, *, before: tuple[Path, ...] = ()) -> dict[str, Any]
     if path.resolve() in (p.resolve() for p in before):
         circle = " → ".join(p.name for p in (*before, path))
         raise ValueError(f"recipes extend each other in a circle: {circle}; remove `extends` from one of them")
-    table = read_toml(path.read_text(encoding="utf-8"), path.name)
+    table = read_toml(_text(path), path.name)
     base = table.pop("extends", None)
     if base is None:
         return table
@@ -46,7 +46,7 @@ def inherited(path: Path | str, table: str, key: str) -> str:
     """
     own, place = Path(path), Path(path)
     while True:
-        content = read_toml(place.read_text(encoding="utf-8"), place.name)
+        content = read_toml(_text(place), place.name)
         part = content.get(table)
         if isinstance(part, dict) and key in part:
             return "" if place == own else place.name
@@ -63,10 +63,19 @@ def read_toml(text: str, where: str) -> dict[str, Any]:
         raise ValueError(f"{where} is not valid TOML: {error}") from error
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path.name} is no recipe: byte {error.start} is not UTF-8 text; give a .toml file saved as UTF-8"
+        ) from error
+
+
 def full_text(path: Path | str) -> str:
     """The recipe as it was written; what it extends follows in comments."""
     path = Path(path)
-    text = path.read_text(encoding="utf-8")
+    text = _text(path)
     base = read_toml(text, path.name).get("extends")
     if base is None:
         return text

@@ -75,6 +75,8 @@ def run(
     AuditError : before any training, if test windows are copies of training windows or overlap with them; after all
         trials, if a stage saw test windows. VerifyError : C differs from its network.
     """
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"run takes a Recipe, got {type(recipe).__name__}: pass trimcap.load_recipe({str(recipe)!r})")
     folder = Path(folder)
     if (folder / "run.json").exists():
         check_same(folder, recipe)  # before minutes of reading recordings

@@ -26,6 +26,12 @@ def recipe_path(name: str | Path) -> Path:
     path = Path(name)
     if path.is_file():
         return path
+    if path.is_dir() and (len(path.parts) != 1 or path.name not in shipped()):
+        held = sorted(one.name for one in path.glob("*.toml"))
+        raise FileNotFoundError(
+            f"'{name}' is a folder, not a recipe. "
+            + (f"Recipes in it: {', '.join(held)}" if held else "No .toml lies in it; name a recipe's file")
+        )
     own = shipped()
     bare = path.parts[-1] if path.parts else ""
     if len(path.parts) == 1 or path.parts[:-1] == ("recipes",):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
-from trimcap.data.door import aligned
+from trimcap.data.door import aligned, refuse_others
 from trimcap.data.expected import Expected
-from trimcap.data.seen import Seen, united
+from trimcap.data.seen import Seen, content_of, united
 from trimcap.data.windows import Windows
 from trimcap.graph.max_norm import imposed_by_hand
 from trimcap.graph.origin import followed, mark, seen_of
@@ -125,7 +127,12 @@ def fit(
     ------
     ValueError : illegal or misspelt setting; windows that the model does not take or that are not finite; loss that is
         not finite (names epoch and step); checkpoint of another run.
+    TypeError : windows that are no `Windows`; a setting that is no number where it must be one.
     ArtifactError : unreadable checkpoint.
+
+    Warns
+    -----
+    UserWarning : validation windows that are training windows, or copies of them.
     """
     settings = Settings(
         epochs=epochs,
@@ -152,6 +159,7 @@ def fit(
             ledger.record("early stopping", valid)
     with _surroundings(device, threads):
         state, task = _prepare(model, train, valid, settings, masks)
+        _warn_of_shared(train, valid)
         task = replace(task, hooks=tuple(hooks), epoch_hooks=tuple(epoch_hooks), gradient_hooks=tuple(gradient_hooks))
         identity: dict[str, Any] = {}
         if checkpoint is not None:
@@ -175,6 +183,13 @@ def fit(
 def _checked(
     model: nn.Module, train: Windows, valid: Windows | None, settings: Settings
 ) -> tuple[Windows, Windows | None]:
+    for role, given in (("training", train), ("validation", valid)):
+        if not isinstance(given, Windows) and (given is not None or role == "training"):
+            refuse_others(given)
+            raise TypeError(
+                f"fit: {role} windows are Windows, got {type(given).__name__}; make them with trimcap.from_epochs "
+                "or from_arrays"
+            )
     train = trained_on(model, train)
     if valid is None:
         if settings.patience is not None:
@@ -188,6 +203,17 @@ def _checked(
             f"{valid.shape} and {valid.classes}; make both by the same steps"
         )
     return train, None if valid is None else aligned(valid, Expected.of(train), what="fit")
+
+
+def _warn_of_shared(train: Windows, valid: Windows | None) -> None:
+    """Warn of validation windows with the content of training windows, which say nothing about new ones."""
+    shared = 0 if valid is None else int(np.isin(content_of(valid), content_of(train)).sum())
+    if valid is not None and shared:
+        warnings.warn(
+            f"fit: {shared} of {len(valid)} validation windows are training windows, or copies of them; they choose "
+            "the epoch that remembers best. Give windows of other groups (fold.train, fold.valid), or none",
+            stacklevel=3,
+        )
 
 
 def _prepare(

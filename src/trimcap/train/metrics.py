@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,17 +51,18 @@ def evaluate(y: ArrayLike, probabilities: ArrayLike, classes: Sequence[str]) -> 
 
     Parameters
     ----------
-    y : int (n,), index into `classes`
+    y : whole numbers (n,), index into `classes`
     probabilities : (n, k), finite; rows are scaled to sum 1
     classes : the k class names
 
     Raises
     ------
-    ValueError : shapes disagree, there are no windows, or a probability is negative or not finite.
+    ValueError : shapes disagree, there are no windows, a label is no index into `classes`, or a probability is negative
+        or not finite.
     """
     from sklearn.metrics import confusion_matrix, f1_score, recall_score
 
-    y, p = _checked(np.asarray(y), np.asarray(probabilities, dtype=np.float64), len(classes))
+    y, p = _checked(_labels(np.asarray(y), len(classes)), np.asarray(probabilities, dtype=np.float64), len(classes))
     guess = p.argmax(axis=1)
     confusion = confusion_matrix(y, guess, labels=range(len(classes))).astype(np.int64)
     here, anywhere = np.unique(y), np.union1d(y, guess)
@@ -122,6 +124,19 @@ def _voted(labels: NDArray[np.int64], trials: NDArray[np.str_], p: NDArray[np.fl
     vote = np.where(votes == votes.max(axis=1, keepdims=True), mean, -1.0)
     right = (float((guess.argmax(axis=1) == y).mean()) for guess in (vote, mean))
     return dict(zip(TRIAL_SCORES, (len(counts), *right), strict=True))
+
+
+def _labels(y: NDArray[Any], k: int) -> NDArray[np.int64]:
+    if y.ndim != 1:
+        raise ValueError(f"evaluate: y has shape {y.shape}; give one label per window (one-hot: y.argmax(axis=1))")
+    whole = y.dtype.kind in "biu" or (y.dtype.kind == "f" and bool((np.isfinite(y) & (np.floor(y) == y)).all()))
+    if len(y) and not (whole and y.min() >= 0 and y.max() < k):
+        some = ", ".join(str(v) for v in np.unique(y.astype(str))[:6])
+        raise ValueError(
+            f"evaluate: y must hold whole numbers from 0 to {k - 1}, the index into the {k} classes; it holds {some}. "
+            "Of codes of events or names, np.unique(y, return_inverse=True)[1] makes them, if every class occurs"
+        )
+    return y.astype(np.int64)
 
 
 def _checked(y: NDArray[np.int64], p: NDArray[np.float64], k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from trimcap.data.door import aligned, check_finite, need_shape, to_input
 from trimcap.data.expected import Expected
 from trimcap.data.lazy import as_lazy, pieces
 from trimcap.data.windows import Windows
+from trimcap.graph.network import Network
 from trimcap.graph.origin import seen_of
 
-#: a network, or anything that maps a float32 array (n, …) to logits (n, n_classes)
-Predictor = nn.Module | Callable[[NDArray[np.float32]], ArrayLike]
+#: a model or a network, or anything that maps a float32 array (n, …) to logits (n, n_classes)
+Predictor = nn.Module | Network | Callable[[NDArray[np.float32]], ArrayLike]
 
 
 def predict(
@@ -29,8 +31,8 @@ def predict(
 
     Parameters
     ----------
-    model : `nn.Module`; its mode and device are left as they were. Or a function of a float32 array (b, …), such as
-        a loaded artifact or `program.run`
+    model : `nn.Module`, its mode and device are left as they were; or a traced or loaded `Network`; or a
+        function of a float32 array (b, …), such as a loaded artifact or `program.run`
     windows : Windows; MNE Epochs (volts become µV, electrodes are found by name); or an array or tensor (n, …) of model
         inputs
     batch_size : windows per call of the model
@@ -45,6 +47,8 @@ def predict(
     ValueError : the windows are not what the model was made for (see `trimcap.data.door.to_input`), or the result is
         not (n, n_classes).
     """
+    if isinstance(model, Network):
+        model = replace(model, constraints=()).module()
     X = taken_by(model, windows)
     if not len(X):
         raise ValueError("predict: there are no windows; check the split or the selection that made them")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,16 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience"):
             value = getattr(self, name)
+            if value is not None or name != "patience":
+                _need_whole(name, value)
             if value is not None and value < 1:
                 raise ValueError(f"fit: {name} must be at least 1, got {value}")
+        for name in ("learning_rate", "weight_decay"):
+            if isinstance(value := getattr(self, name), bool) or not isinstance(value, Real):
+                raise TypeError(f"fit: {name} is a number, got {value!r}")
         if not self.learning_rate > 0:
             raise ValueError(f"fit: learning_rate must be above 0, got {self.learning_rate}")
+        _need_whole("seed", self.seed)
         if self.seed < 0:
             raise ValueError(f"fit: seed must be 0 or above, got {self.seed}")
         if self.monitor not in MONITORS:
@@ -54,6 +61,11 @@ class Settings:
     def describe(self) -> dict[str, Any]:
         """The settings as JSON values; functions by their names."""
         return {field.name: describe(getattr(self, field.name)) for field in fields(self)}
+
+
+def _need_whole(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"fit: {name} is a whole number, got {value!r}")
 
 
 def describe(value: Any) -> Any:
