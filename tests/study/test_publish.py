@@ -56,6 +56,17 @@ def test_a_changed_number_is_found(published, tmp_path, name, column):
         check_published(copy)
 
 
+@pytest.mark.parametrize("name", ["subjects.csv", "results.csv"])
+def test_an_edited_table_of_a_run_is_not_published(tmp_path, name):
+    run = make_run(tmp_path / "run", n_subjects=8).path
+    whole, table = (run / name).read_bytes(), pd.read_csv(run / name)
+    table.assign(accuracy=0.99).to_csv(run / name, index=False)
+    publish(run, tmp_path / "page")
+    assert (tmp_path / "page" / name).read_bytes() == whole
+    assert "| C | 0.990" not in (tmp_path / "page" / "README.md").read_text()
+    assert check_published(tmp_path / "page") > 8
+
+
 def test_the_command_publishes_and_checks(tmp_path):
     run, page = make_run(tmp_path / "run", n_subjects=8).path, str(tmp_path / "page")
     assert CliRunner().invoke(app, ["report", str(run), "--publish", page]).exit_code == 0
@@ -76,6 +87,7 @@ def test_the_machine_is_said_in_words(monkeypatch):
 def test_portable_kernels_are_chosen_before_pytorch_is_loaded_or_refused(monkeypatch):
     from trimcap.cli import studies
 
+    pytest.importorskip("torch")  # loaded by now, also where this test is a worker's first
     refused = CliRunner().invoke(app, ["run", "demo", "--portable"])
     assert refused.exit_code == 2
     for name in studies._PORTABLE:
