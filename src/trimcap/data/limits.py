@@ -70,4 +70,6 @@ def check_gzip(path: Path) -> None:
                         f"{path} unpacks to more than {allowed:,} bytes; unpack it yourself if that is right"
                     )
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} is truncated or damaged ({error}); {AGAIN}") from error
+        foreign = str(error).startswith("Not a gzipped file")
+        what = "is not a readable gzip file" if foreign else "is truncated or damaged"
+        raise ValueError(f"{path} {what} ({error}); {AGAIN}") from error
