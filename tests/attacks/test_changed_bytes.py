@@ -62,8 +62,8 @@ def test_a_manifest_that_forgets_a_file(artifact, tmp_path, line):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c["input"].update(scale=2.0), "another input or output than the program"),
-        (lambda c: c["output"].update(shape=[9]), "another input or output than the program"),
+        (lambda c: c["input"].update(scale=2.0), "says another '(input|output)' than the program"),
+        (lambda c: c["output"].update(shape=[9]), "says another '(input|output)' than the program"),
         (lambda c: c.update(tolerance="none"), "tolerance is 'none', not a number"),
         (lambda c: c.update(name="../net"), "does not list the file '../net.c'"),
         (lambda c: c.pop("golden"), "it lacks 'golden'"),
