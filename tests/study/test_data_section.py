@@ -125,7 +125,7 @@ def test_where_windows_are_kept(deap: Path, tmp_path: Path, monkeypatch: pytest.
     prepare(parse_recipe(made + "cache = true"))
     assert len(cache_info(tmp_path / "user")) == 1
     prepare(recipe(DEAP, deap, subjects=1))
-    assert len(cache_info(tmp_path / "user")) == 4
+    assert len(cache_info(tmp_path / "user")) == 2
     monkeypatch.delenv("TRIMCAP_CACHE")
     assert user_cache().parts[-2:] == ("trimcap", "windows")
 
