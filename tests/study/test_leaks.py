@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from test_run import TINY
 
 from trimcap._errors import AuditError
 from trimcap.data.generated import synthetic
 from trimcap.study.leaks import look
 from trimcap.study.prepare import folds_of, prepare
 from trimcap.study.recipe import parse_recipe
+from trimcap.study.run import run
 
 TEXT = """
 name = "leaks"
@@ -81,3 +83,18 @@ def test_nothing_is_looked_for_where_nothing_waits():
         TEXT.format(source="twice", features="raw", protocol="leave_one_subject_out", model="eegnet", more="")
     )
     assert look(recipe, [], ()) == {}
+
+
+def test_a_recording_under_two_subjects_fails_before_anything_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "copied_people", sys.modules[__name__])
+    text = TINY.replace(
+        'source = "synthetic"\nsubjects = 4\nrate = 64\nseconds = 6\n', 'source = "copied_people:twice"\n'
+    )
+    text = text.replace("[data.options]\n", "[data.options]\nrate = 64\nseconds = 6\n").replace(
+        "folds = 2", "folds = 5"
+    )
+    folder = tmp_path / "r"
+    words = r"audit failed before training: 2 folds of 5 would test(.|\n)*windows hold the same signal(.|\n)*zz/"
+    with pytest.raises(AuditError, match=words):
+        run(parse_recipe(text), folder)
+    assert not list(folder.glob("trials/*"))
