@@ -80,6 +80,14 @@ def test_validation_on_a_copy_is_warned_of(call, place):
     assert found["warnings"] == []
 
 
+def test_subjects_left_out_that_are_copies_are_warned_of(call, place):
+    write_npz(windows_of("S00", "S01", "S02", "S03", source=("S00", "S01", "S02", "S00")), place / "w.npz")
+    words = ("train", "eegnet", "--epochs", 1, "--option", "F1=2", "--option", "kernel=8", "--data", "w.npz")
+    warned = call(*words, "--hold-out", "S03", "--out", "net", "--json", ok=True).json["warnings"]
+    assert warned[0].startswith("a test on S03 would measure memory: 16 of 16 left-out windows have the same content")
+    assert call(*words, "--hold-out", "S02", "--valid", 0, "--out", "other", "--json", ok=True).json["warnings"] == []
+
+
 def test_published_sets_are_looked_through(call, tmp_path):
     """In the layout of EEGMAT: one person to the bit, one by another reference and later."""
     rng = np.random.default_rng(0)

@@ -98,8 +98,10 @@ def train(
     check_arm(arm, teacher, loss, saved=inputs.is_folder(model), temperature=temperature, weight=weight)
     windows = datasets.read(data)
     hold_out = _held_out(model, windows) if hold_out is None else hold_out
+    warnings: list[str] = []
     if names_of(hold_out):
-        windows = datasets.choose(windows, names_of(hold_out), leave_out=True)
+        rest = datasets.choose(windows, names_of(hold_out), leave_out=True)
+        windows, warnings = rest, _copies_held_out(windows, names_of(hold_out))
     settings: dict[str, Any] = {
         "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay,
         "optimizer": optimizer, "schedule": schedule, "patience": patience, "monitor": monitor,
@@ -107,7 +109,8 @@ def train(
     }  # fmt: skip
     start, windows, masks = _start(model, windows, option, seed, arm)
     settings["loss"] = loss_of(arm, teacher, loss, windows, temperature, weight)
-    own, held, warnings = _split(windows, valid, seed)
+    own, held, shared = _split(windows, valid, seed)
+    warnings += [f"validation measures memory: {text}" for text in shared]
     source = model if inputs.is_folder(model) else None
     options = settings | {
         "model": None if source else model, "option": option, "data": data, "hold_out": hold_out, "valid": valid,
@@ -176,9 +179,6 @@ def _split(windows: Windows, valid: float, seed: int) -> tuple[Windows, Windows 
     """Training and validation windows of different subjects, stratified by class, and what they share all the same."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    from trimcap.data.split_audit import copies_between
-    from trimcap.data.split_rows import Content
-
     names = datasets.subjects_of(windows)
     if valid == 0:
         return windows, None, []
@@ -199,8 +199,25 @@ def _split(windows: Windows, valid: float, seed: int) -> tuple[Windows, Windows 
                 f"class {absent[0]!r} is absent from the {name} subjects ({', '.join(datasets.subjects_of(part))}); "
                 "load more subjects, or take another --seed or --valid"
             )
-    found = copies_between(Content(windows, rows, held), second="validation")
-    return own, other, [f.text for f in found if f.severity == "error"]
+    return own, other, _copies(windows, rows, held, second="validation")
+
+
+def _copies_held_out(windows: Windows, names: tuple[str, ...]) -> list[str]:
+    """What the subjects left out for a test share with the others."""
+    import numpy as np
+
+    out = np.isin(windows.metadata.subject.astype(str).to_numpy(), names)
+    shared = _copies(windows, np.flatnonzero(~out), np.flatnonzero(out), second="left-out")
+    return [f"a test on {','.join(names)} would measure memory: {text}" for text in shared]
+
+
+def _copies(windows: Windows, train: Any, other: Any, *, second: str) -> list[str]:
+    """Windows of the second side that the network trains on under another name, in words."""
+    from trimcap.data.split_audit import copies_between
+    from trimcap.data.split_rows import Content
+
+    found = copies_between(Content(windows, train, other), second=second)
+    return [f.text for f in found if f.severity == "error"]
 
 
 def _scaled(model: nn.Module, windows: Windows) -> nn.Module:
@@ -223,6 +240,7 @@ def _fit(
 ) -> Fitted:
     """Train, or go on from the checkpoint; `anew` starts over, and other work in `out` goes after the first epoch."""
     import sys
+    from warnings import catch_warnings, filterwarnings
 
     from trimcap.train.fit import fit
     from trimcap.train.optimizers import OPTIMIZERS, SCHEDULES
@@ -244,10 +262,12 @@ def _fit(
 
     hooks = [replace] if anew else []
     try:
-        return fit(
-            model, own, held, **settings, masks=masks, checkpoint=place, progress=sys.stderr.isatty(),
-            epoch_hooks=hooks,
-        )  # fmt: skip
+        with catch_warnings():
+            filterwarnings("ignore", message="fit: .* or copies of them")  # the answer names them
+            return fit(
+                model, own, held, **settings, masks=masks, checkpoint=place, progress=sys.stderr.isatty(),
+                epoch_hooks=hooks,
+            )  # fmt: skip
     except KeyboardInterrupt as error:
         again = "the same command without --force" if anew else "the same command"
         kept = f"Epochs that were finished are kept: {again} goes on from there."
@@ -288,5 +308,5 @@ def _answer(
             f"{best['valid_accuracy']:.3f}, balanced {best['valid_balanced_accuracy']:.3f}, "
             f"loss {best['valid_loss']:.3f} (not a test: it chose the epoch)"
         )
-    lines += [f"warning: validation measures memory: {text}" for text in warnings]
+    lines += [f"warning: {text}" for text in warnings]
     return Answer(facts, [*lines, f"saved in {out}, training curve in {out / 'history.csv'}"])
