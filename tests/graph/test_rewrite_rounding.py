@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from trimcap.graph.rewrite import rewrite
+from trimcap.graph.rewrite import fold_batch_norm, rewrite
 from trimcap.graph.rewrite_proof import ROUNDING
 from trimcap.graph.trace import trace
 
@@ -30,6 +30,39 @@ def test_a_network_that_magnifies_rounding_can_be_rewritten():
     assert 1e-6 < found.error < ROUNDING
 
 
-def test_rounding_that_is_the_result_is_refused():
+def test_weights_stay_where_rounding_them_is_the_result():
+    network = subtracting(1e-6)
+    found = rewrite(network)
+    assert (found.applied, found.error) == ((), 0.0)
+    assert found.network is network
+    assert "nothing that changes weights: rounding them" in found.left[0]
     with pytest.raises(RuntimeError, match="differs by"):
-        rewrite(subtracting(1e-6))
+        rewrite(network, rules=[fold_batch_norm])
+
+
+class Odd(nn.Module):
+    """Maps of results that depend on nothing, random ones, and ones that are not finite."""
+
+    def __init__(self, odd):
+        super().__init__()
+        self.odd, self.linear = odd, nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.linear(self.odd(x))
+
+
+ODD = {
+    "a constant of nothing": lambda x: x + (torch.zeros(4) + 1) * 2,
+    "a batch of constants of nothing": lambda x: x * (torch.eye(4) * 2).reshape(1, 16)[:, :4],
+    "an infinite factor": lambda x: torch.nan_to_num(x / 0.0, posinf=1.0, neginf=-1.0),
+    "overflow everywhere": lambda x: (x.abs() + 1e200) * 1e38,
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.filterwarnings("ignore")
+def test_odd_networks_are_rewritten_or_left(name):
+    network = trace(Odd(ODD[name]).eval(), np.random.default_rng(0).standard_normal((4, 4)).astype(np.float32))
+    found = rewrite(network)
+    x = torch.randn(5, 4)
+    torch.testing.assert_close(found.network(x), network(x), rtol=1e-4, atol=1e-5, equal_nan=True)

@@ -101,11 +101,11 @@ def _arithmetic(network: Network, node: Node) -> tuple[str, Tensor, Tensor] | No
 
 
 def _constant(network: Network, value: Any) -> Tensor | None:
-    """A scalar or a tensor of the network in float64; None for a result."""
+    """A real scalar or tensor of the network in float64; None for a result."""
     if isinstance(value, Ref):
         tensor = network.tensors.get(value.name)
-        return None if tensor is None else tensor.detach().double()
-    return None if value is None else torch.tensor(value, dtype=torch.float64)
+        return None if tensor is None or tensor.is_complex() else tensor.detach().double()
+    return None if value is None or isinstance(value, complex) else torch.tensor(value, dtype=torch.float64)
 
 
 def past(network: Network, node: Node, affine: Affine) -> Affine | None:

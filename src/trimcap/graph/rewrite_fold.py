@@ -62,11 +62,13 @@ def _into_earlier(network: Network, node: Node, source: str, affine: Affine) -> 
     moved: Affine | None = affine
     while moved is not None and source in network.node and only_reader(network, source) is not None:
         producer = network.node[source]
+        if not producer.inputs:  # zeros, arange: made of nothing
+            return None
         result = absorb_after(network, producer, moved)
         if isinstance(result, Reweighted):
             return _folded(network, node, [result])
         moved = before(network, producer, moved)
-        source = producer.inputs[0] if producer.inputs else ""
+        source = producer.inputs[0]
     return None
 
 
