@@ -43,12 +43,14 @@ class Kind:
     format : its first value: "trimcap network 1"
     pattern : what it holds, see `misfit`; a new field is one more line there
     again : what to do with a damaged one
+    below : its files may lie in folders below it as well: `evaluated/C.npz`
     """
 
     name: str
     format: str
     pattern: Mapping[Any, Any]
     again: str
+    below: bool = False
 
 
 def seal(path: Path | str, kind: Kind, content: Mapping[str, Any], *, files: Iterable[str] = ()) -> Path:
@@ -59,7 +61,7 @@ def seal(path: Path | str, kind: Kind, content: Mapping[str, Any], *, files: Ite
     OSError : the folder can't be written. ValueError : NaN or infinity in `content`.
     """
     path = Path(path)
-    listed = {_safe(name, path): sha256(path.parent / name) for name in files}
+    listed = {_safe(name, path, kind): sha256(path.parent / name) for name in files}
     whole = {"format": kind.format, **content, "files": listed}
     body = json.dumps(whole, indent=1, allow_nan=False, ensure_ascii=False).removesuffix("\n}").encode()
     return write_atomic(path, body + f',\n "sha256": "{hashlib.sha256(body).hexdigest()}"\n}}\n'.encode())
@@ -84,7 +86,7 @@ def unseal(path: Path | str, kind: Kind) -> dict[str, Any]:
     if why := misfit(content, names):
         raise ArtifactError(f"{path} is damaged ({why}); {kind.again}")
     for name in content["files"]:
-        _safe(name, path)
+        _safe(name, path, kind)
     return content
 
 
@@ -99,6 +101,9 @@ def listed(path: Path | str, content: Mapping[str, Any], name: str, kind: Kind) 
     if name not in content["files"]:
         raise ArtifactError(f"{path} does not list the file '{name}', which every {kind.name} has; {kind.again}")
     try:
+        for folder in list(file.relative_to(path.parent).parents)[:-1]:
+            if (path.parent / folder).is_symlink():
+                raise ArtifactError(f"{path.parent / folder} is a link, which may lead anywhere; put the folder itself")
         blob = read_plain(file, limit=TENSOR_LIMIT)
     except FileNotFoundError:
         raise ArtifactError(f"{file} is missing; the {kind.name} is incomplete: {kind.again}") from None
@@ -231,8 +236,9 @@ def _described(pattern: Any) -> str:
     return "a list" if isinstance(pattern, list) else "a table" if isinstance(pattern, Mapping) else "null"
 
 
-def _safe(name: str, path: Path) -> str:
-    if not _NAME.fullmatch(name) or _DEVICE.fullmatch(name):
+def _safe(name: str, path: Path, kind: Kind) -> str:
+    parts = name.split("/") if kind.below else [name]
+    if not all(_NAME.fullmatch(part) and not _DEVICE.fullmatch(part) for part in parts):
         raise ArtifactError(f"{path} lists the file {name[:80]!r}, which is no plain name of a file beside it")
     return name
 

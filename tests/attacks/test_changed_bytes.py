@@ -14,6 +14,7 @@ from trimcap._errors import ArtifactError, PlanError
 from trimcap.export.artifact import check_artifact, export
 from trimcap.graph.trace import trace
 from trimcap.program.lower import lower
+from trimcap.study.gathered import gather
 from trimcap.study.recipe import parse_recipe
 from trimcap.study.store import RunFolder, open_run, read_header
 from trimcap.train.checkpoint import State, load_checkpoint, save_checkpoint
@@ -35,10 +36,12 @@ def run(tmp_path):
     folder = open_run(tmp_path / "run", RECIPE, text="x", facts={"data": {"sha256": "ab"}})
     for fold in (0, 1):
         trial = folder.trial(fold, 0)
-        trial.write_arrays("evaluated/dense", y=np.arange(3))
+        trial.write_arrays("evaluated/dense", y=np.arange(3), probabilities=np.eye(3))
         trial.write("evaluated/dense", {"accuracy": 0.5 + fold / 10})
         rows = [{"fold": fold, "seed": 0, "stage": "dense", "accuracy": 0.5 + fold / 10}]
-        trial.write("trial", {"rows": rows, "subjects": rows})
+        (trial.path / "history").mkdir()
+        (trial.path / "history/dense.csv").write_text("epoch,train_loss\n1,0.5\n")
+        trial.finish({"rows": rows, "subjects": rows})
     return folder
 
 
@@ -138,6 +141,49 @@ def test_arrays_of_a_run(run):
     for _ in flipped(path, 300):
         with pytest.raises(ArtifactError, match=r"dense.npz was changed after it was saved"):
             run.trial(0, 0).read_arrays("evaluated/dense")
+
+
+@pytest.mark.parametrize("name", ["history/dense.csv", "evaluated/dense.json", "evaluated/dense.npz"])
+def test_every_file_of_a_finished_trial(run, name):
+    """Once a removed evaluation took the confusion matrix out of the report, and an edited curve was drawn."""
+    trial = run.trial(1, 0)
+    assert name in trial.check()
+    for _ in flipped(trial.path / name, 20):
+        with pytest.raises(ArtifactError, match=rf"{name} was changed after it was saved.*Restore the file, or delete"):
+            gather(run.path)
+    content = (trial.path / name).read_bytes()
+    (trial.path / name).unlink()
+    with pytest.raises(ArtifactError, match=rf"{name} is missing.*delete the folder of its trial, and run again"):
+        gather(run.path)
+    (trial.path / "kept").write_bytes(content)
+    (trial.path / name).symlink_to(trial.path / "kept")
+    with pytest.raises(ArtifactError, match=rf"{name} is a link"):
+        gather(run.path)
+
+
+def test_a_folder_of_a_trial_that_is_a_link(run):
+    trial = run.trial(1, 0)
+    shutil.move(trial.path / "history", run.path / "elsewhere")
+    (trial.path / "history").symlink_to(run.path / "elsewhere")
+    with pytest.raises(ArtifactError, match="history is a link"):
+        trial.check()
+
+
+@pytest.mark.parametrize(
+    "name", ["../run.json", "/etc/passwd", "evaluated/../../x", "evaluated//dense.npz", "a/.b", "a/"]
+)
+def test_files_below_a_trial_only(run, name):
+    path = run.trial(0, 0).path / "trial.json"
+    resealed(path, lambda content: content["files"].update({name: "0" * 64}))
+    with pytest.raises(ArtifactError, match="which is no plain name of a file beside it"):
+        run.trial(0, 0).check()
+
+
+def test_a_curve_that_was_planted_is_not_drawn(run):
+    trial = run.trial(1, 0)
+    shutil.copy(trial.path / "history/dense.csv", trial.path / "history/C.csv")
+    (trial.path / "checkpoints").mkdir()
+    assert "history/C.csv" not in trial.check()
 
 
 def test_a_fold_copied_over_another(run):

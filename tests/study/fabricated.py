@@ -104,4 +104,4 @@ def _trial(trial, rng, skills, verdict):
     }
     facts = {"fold": trial.fold, "seed": trial.seed, "fold_name": f"part {trial.fold}", "rows": rows,
              "subjects": subjects, "audit": audit, "seconds": 12.0}  # fmt: skip
-    trial.write("trial", facts)
+    trial.finish(facts)

@@ -83,6 +83,7 @@ def gather(folder: Path | str) -> Gathered:
     Raises
     ------
     FileNotFoundError : no run folder, or no finished trial.
+    ArtifactError : a file of a finished trial is missing or was changed.
     """
     run = RunFolder(Path(folder))
     header = read_header(run.path)
@@ -92,6 +93,7 @@ def gather(folder: Path | str) -> Gathered:
     histories: dict[str, list[pd.DataFrame]] = defaultdict(list)
     evidence: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
     for trial in finished:
+        files = trial.check()
         for stage in dict.fromkeys(results.stage):
             arrays = trial.read_arrays(f"evaluated/{slug(stage)}")
             if arrays:
@@ -100,7 +102,7 @@ def gather(folder: Path | str) -> Gathered:
             if (maps := trial.read_arrays(f"evidence/{slug(stage)}")) and maps["evidence"].sum() > 0:
                 evidence[stage].append(maps["evidence"] / maps["evidence"].sum())
             history = trial.path / "history" / f"{slug(stage)}.csv"
-            if history.is_file():
+            if f"history/{history.name}" in files:
                 histories[stage].append(pd.read_csv(io.BytesIO(history.read_bytes())))
     return Gathered(
         header=header,

@@ -71,7 +71,7 @@ def run(
     Raises
     ------
     ValueError : the folder belongs to another recipe; unknown names, of axes too; impossible data.
-    OSError : the folder can't be written.
+    OSError : the folder can't be written. ArtifactError : a file of a finished trial is missing or was changed.
     AuditError : before any training, if test windows are copies of training windows or overlap with them; after all
         trials, if a stage saw test windows. VerifyError : C differs from its network.
     """
@@ -90,6 +90,8 @@ def run(
     opened = partial(open_run, folder, recipe, text=text, facts={"data": prepared.facts(), "protocol": protocol})
     earlier = opened() if began(folder) else None
     finished = [pair for pair in chosen if earlier is not None and earlier.trial(*pair).has("trial")]
+    for trial in [earlier.trial(*pair) for pair in finished] if earlier is not None else ():
+        trial.check()
     # what is refused leaves no folder behind that the corrected data would be refused in
     shared = look(recipe, folds, (fold for fold, seed in chosen if (fold, seed) not in finished))
     run_folder = earlier or opened()

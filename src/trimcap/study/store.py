@@ -12,7 +12,7 @@ import io
 import math
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -47,7 +47,10 @@ PIECE = Kind(
         "facts": {str: Any},
     },
     "delete the folder of its trial, and run again",
+    below=True,
 )
+#: what a trial no longer needs when it is finished
+_PASSING = "checkpoints"
 #: stages that are no networks; the report draws them as lines
 BASELINES = (MAJORITY, LINEAR, NEIGHBOURS, COVARIANCE, EVOKED)
 _PACKAGES = ("trimcap", "torch", "numpy", "scipy", "scikit-learn", "mne", "pandas")
@@ -142,12 +145,37 @@ class TrialFolder:
         made: dict[str, str] = self._content(piece)["made"]
         return made
 
-    def write(self, piece: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """Mark `piece` as finished."""
+    def write(self, piece: str, facts: Mapping[str, Any], *, files: Iterable[str] = ()) -> dict[str, Any]:
+        """Mark `piece` as finished; its arrays and `files`, beside or below it, are sealed with it."""
         path, plain = self.path / f"{piece}.json", to_plain(facts)
         arrays = [f"{path.stem}.npz"] if path.with_suffix(".npz").is_file() else []
-        seal(path, PIECE, {"of": self._of(piece), "made": provenance(), "facts": plain}, files=arrays)
+        every = dict.fromkeys([*arrays, *files])
+        seal(path, PIECE, {"of": self._of(piece), "made": provenance(), "facts": plain}, files=every)
         return dict(plain)
+
+    def finish(self, facts: Mapping[str, Any], *, without: Collection[Path] = ()) -> dict[str, Any]:
+        """Mark the trial as finished, and seal every file of it with its facts.
+
+        Parameters
+        ----------
+        without : files and folders that are removed now that it is finished
+        """
+        gone = {self.path / _PASSING, self.path / "trial.json", *without}
+        there = (p for p in sorted(self.path.rglob("*")) if p.is_file() and gone.isdisjoint((p, *p.parents)))
+        names = (path.relative_to(self.path) for path in there)
+        return self.write("trial", facts, files=(n.as_posix() for n in names if not _hidden(n)))
+
+    def check(self) -> frozenset[str]:
+        """The files of a finished trial, all of them there and unchanged.
+
+        Raises
+        ------
+        ArtifactError : one is missing, edited, or a link; names it and says what to do.
+        """
+        path, content = self.path / "trial.json", self._content("trial")
+        for name in content["files"]:
+            listed(path, content, name, PIECE)
+        return frozenset(content["files"])
 
     def _of(self, piece: str) -> dict[str, Any]:
         return {"run": self.run, "fold": self.fold, "seed": self.seed, "piece": piece}
@@ -178,6 +206,11 @@ class TrialFolder:
         blob = listed(path, content, f"{path.stem}.npz", PIECE)
         with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
             return dict(archive)
+
+
+def _hidden(name: Path) -> bool:
+    """Locks, and what killed processes left."""
+    return any(part.startswith(".") for part in name.parts)
 
 
 def open_run(folder: Path | str, recipe: Recipe, *, text: str = "", facts: Mapping[str, Any]) -> RunFolder:

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ def run_trial(
     _evidence(task, {s.name: states[s.name] for s in stages if s.name in states and not s.method})
     evaluated = {name: _evaluated(task, name, states) for name in (*names_of(recipe, prepared.windows), *states)}
     networks = {name: state.program or state.network for name, state in states.items()}
-    facts = folder.write("trial", _facts(task, built, evaluated, choice, networks))
+    facts = folder.finish(_facts(task, built, evaluated, choice, networks), without=_forgotten(recipe, folder))
     forget(recipe, folder)
     return facts
 
@@ -112,20 +113,29 @@ def _built(task: Task, name: str, step: Any, state: State | None) -> tuple[State
 
 
 def _saved(task: Task, name: str) -> dict[str, str]:
-    """Hashes of the sealed files of a stage; each has those of the files beside it."""
-    place = place_in(task.folder, name)
-    files = (*(place / head for head in ("network.json", "program.json", "manifest.json")), masks_in(task.folder, name))
+    """Hashes of the files of a stage; a sealed one has those of the files beside it."""
+    place, folder = place_in(task.folder, name), task.folder.path
+    beside = (folder / "history" / f"{slug(name)}.csv", folder / "plans" / f"{slug(name)}.json")
+    heads = (place / head for head in ("network.json", "program.json", "manifest.json"))
+    files = (*heads, masks_in(task.folder, name), *beside)
     return {file.relative_to(task.folder.path).as_posix(): sha256(file) for file in files if file.is_file()}
 
 
 def forget(recipe: Recipe, folder: TrialFolder) -> None:
     """Remove the networks of a finished trial's methods, unless the recipe keeps them; what was measured stays."""
+    for path in _forgotten(recipe, folder):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _forgotten(recipe: Recipe, folder: TrialFolder) -> list[Path]:
+    """What `forget` removes."""
     if recipe.compare is None or recipe.compare.keep_networks:
-        return
-    for stage in plan_of(recipe):
-        if stage.method:
-            shutil.rmtree(place_in(folder, stage.name), ignore_errors=True)
-            masks_in(folder, stage.name).unlink(missing_ok=True)
+        return []
+    methods = [stage.name for stage in plan_of(recipe) if stage.method]
+    return [path for name in methods for path in (place_in(folder, name), masks_in(folder, name))]
 
 
 def _evidence(task: Task, states: dict[str, State]) -> None:
