@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from sealing import resealed
+from trimcap.data.chain import Chain, Step
 from trimcap.data.npz import read_npz
 from trimcap.export.artifact import check_artifact
 from trimcap.export.build import host_compiler
@@ -35,6 +36,88 @@ def test_quantize_calibrates_on_training_subjects_only(call, world, tmp_path):
     note = call("evaluate", tmp_path / "q2", "--data", world / "w.npz", "--subjects", "S03", ok=True).out
     assert "not a test" in note
     assert "calibration" in note
+
+
+CUT = '{name = "windows", seconds = 0.5}'
+FILTERED = f'chain = [{{name = "bandpass", low = 1, high = 20}}, {CUT}]'
+SYNTHETIC = (
+    "synthetic", "--subjects", 4, "--option", "seconds=4", "--option", "rate=128", "--option",
+    'channels=["Fp1", "C3", "C4", "O1", "O2"]', "--option", "trials_per_class=2",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def filtered(call, tmp_path_factory):
+    """A file of a chain, the windows that it makes, and a network of them."""
+    place = tmp_path_factory.mktemp("filtered")
+    (place / "chain.toml").write_text(FILTERED)
+    call("data", "prepare", *SYNTHETIC, "--chain", place / "chain.toml", "--out", place / "w.npz", ok=True)
+    asked = ("--epochs", 1, "--option", "F1=4", "--option", "kernel=16", "--valid", 0.34)
+    call("train", "eegnet", "--data", place / "w.npz", "--out", place / "net", *asked, ok=True)
+    return place
+
+
+def test_the_contract_names_the_chain_as_in_python(call, filtered, tmp_path):
+    """It had no option for it: from the command line the header said neither chain nor delay."""
+    from trimcap.data import make_chain
+    from trimcap.export.artifact import export
+    from trimcap.graph.rewrite import rewrite
+    from trimcap.program.lower import lower
+
+    words = ("export", filtered / "net", "--golden", filtered / "w.npz", "--chain", filtered / "chain.toml")
+    found = call(*words, "-n", 4, "--device-rate", 128, "--out", tmp_path / "fw", "--json", ok=True).json
+    chain = make_chain([{"name": "bandpass", "low": 1, "high": 20}, {"name": "windows", "seconds": 0.5}])
+    network, golden = load(filtered / "net"), read_npz(filtered / "w.npz")
+    golden = golden.take(np.linspace(0, len(golden) - 1, 4).round().astype(int))
+    program = lower(rewrite(network).network, classes=tuple(map(str, range(network.n_classes)))).with_name("net")
+    export(program, tmp_path / "python", golden=golden, chain=chain, device_rate=128.0)
+    wanted, got = (check_artifact(tmp_path / name).manifest for name in ("python", "fw"))
+    facts = ("chain", "steps", "unit", "rate_hz", "channels", "from_counts")
+    assert {key: got[key] for key in facts} == {key: wanted[key] for key in facts}
+    assert found["chain"]["sha256"] == chain.hash
+    assert (tmp_path / "fw" / "net.h").read_text() == (tmp_path / "python" / "net.h").read_text()
+    assert "#define NET_CHAIN_DELAY_S 0" in (tmp_path / "fw" / "net.h").read_text()
+
+
+def test_a_chain_that_did_not_make_the_windows_is_refused(call, filtered, tmp_path):
+    (tmp_path / "other.toml").write_text(FILTERED.replace("20", "30"))
+    words = ("export", filtered / "net", "--golden", filtered / "w.npz", "-n", 4, "--out", tmp_path / "fw")
+    ended = call(*words, "--chain", tmp_path / "other.toml")
+    assert (ended.code, "band-pass 1–30 Hz" in ended.err, "were made by: band-pass 1–20 Hz" in ended.err) == (
+        1,
+        True,
+        True,
+    )
+    assert not (tmp_path / "fw" / "manifest.json").exists()
+    (tmp_path / "other.toml").write_text(FILTERED.replace("bandpass", "bandpas"))
+    assert call(*words, "--chain", tmp_path / "other.toml").code == 2
+    assert call(*words, "--chain", tmp_path / "nothing.toml").code == 2
+
+
+def test_the_chain_of_golden_windows_is_known_where_a_recipe_makes_them(call, world, filtered, tmp_path):
+    (tmp_path / "one.toml").write_text(
+        'name = "one"\n[data]\nsource = "synthetic"\nsubjects = 4\nrate = 128\nseconds = 4\nwindow = 0.5\n'
+        '[data.options]\nchannels = ["Fp1", "C3", "C4", "O1", "O2"]\ntrials_per_class = 2\n[model]\nname = "eegnet"\n'
+    )
+    for name, more in (("own", ()), ("named", ("--chain", tmp_path / "one.toml"))):
+        golden = world / "w.npz" if more else tmp_path / "one.toml"
+        words = ("export", world / "net", "--golden", golden, "-n", 2, "--out", tmp_path / name, *more)
+        assert call(*words, "--json", ok=True).json["chain"]["sha256"] == Chain((Step("windows", seconds=0.5),)).hash
+    words = ("export", filtered / "net", "--golden", tmp_path / "one.toml", "-n", 2, "--out", tmp_path / "foreign")
+    ended = call(*words, "--json", ok=True).json
+    assert ended["chain"]["sha256"] is None
+    assert "the contract names no chain: --golden is made by one (cut into 0.5-s" in ended["notes"][-1]
+
+
+def test_a_step_of_ones_own_is_asked_for_its_effect(call, filtered, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "mute_step.py").write_text("def louder(recording):\n    return recording\n")
+    (tmp_path / "mute.toml").write_text(FILTERED.replace("[", '["mute_step:louder", ', 1))
+    words = ("export", filtered / "net", "--golden", filtered / "w.npz", "--out", tmp_path / "fw", "-n", 2)
+    ended = call(*words, "--chain", tmp_path / "mute.toml")
+    assert ended.code == 1
+    assert "mute_step:louder does not declare" in ended.err
+    assert "--unit" in ended.err
 
 
 def test_quantize_says_how_near_integers_come(call, world, tmp_path):

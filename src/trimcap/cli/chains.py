@@ -28,18 +28,28 @@ def declared(file: Path | None, steps: Sequence[str]) -> list[Any] | None:
 
 def read_chain(file: Path) -> list[Any]:
     """The list `chain` of a .toml file: at its top, or in the table [data] of a recipe."""
+    table = _read(file)
+    found = table.get("chain", table.get("data", {}).get("chain") if isinstance(table.get("data"), dict) else None)
+    if not isinstance(found, list):
+        raise Misuse(f"'{file}' has no list `chain`; it has {', '.join(table) or 'nothing'}")
+    return found
+
+
+def is_recipe(file: Path) -> bool:
+    """Whether a .toml file is a whole recipe, whose chain may be that of a recipe which it extends, or of its keys."""
+    table = _read(file)
+    return "chain" not in table and "name" in table and ("data" in table or "extends" in table)
+
+
+def _read(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise Misuse(
             f"no file '{file}'; write chain = [...] into it, such as chain = [{{name = \"windows\", seconds = 1}}]"
         )
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Misuse(f"'{file}' is not valid TOML: {error}") from error
-    found = table.get("chain", table.get("data", {}).get("chain") if isinstance(table.get("data"), dict) else None)
-    if not isinstance(found, list):
-        raise Misuse(f"'{file}' has no list `chain`; it has {', '.join(table) or 'nothing'}")
-    return found
 
 
 def _step(text: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from trimcap.cli.show import share, table
 from trimcap.cli.values import names_of
 
 if TYPE_CHECKING:
+    from trimcap.data.chain import Chain
     from trimcap.data.windows import Windows
     from trimcap.graph.network import Network
     from trimcap.program.program import Program
@@ -49,6 +50,24 @@ Onnx = Annotated[
     bool, typer.Option("--onnx", help="Write the float network as NAME.onnx too, checked in ONNX Runtime.")
 ]
 Name = Annotated[str, typer.Option("--name", help="Prefix of the C functions and files.")]
+Chain_ = Annotated[
+    Path | None,
+    typer.Option(
+        "--chain",
+        metavar="FILE",
+        help="A recipe, or a .toml file that says chain = …: how the windows were made. Default: as --golden says, if "
+        "that is a recipe or a data set by name.",
+    ),
+]
+DeviceRate = Annotated[
+    float | None, typer.Option("--device-rate", help="Of the headset, which the chain is given, Hz; for its delay.")
+]
+DeviceChannels = Annotated[
+    str | None, typer.Option("--device-channels", help="Electrodes of the headset, commas between; for the delay.")
+]
+Unit = Annotated[
+    str | None, typer.Option("--unit", help="Of the windows, where a step of your own does not declare its effect.")
+]
 Artifact = Annotated[str, typer.Argument(metavar="FOLDER", help="Folder that `trimcap export` wrote.")]
 Targets = Annotated[
     list[str] | None,
@@ -136,6 +155,10 @@ def export(
     name: Name = "net",
     onnx: Onnx = False,
     rewrite: Rewriting = True,
+    chain: Chain_ = None,
+    device_rate: DeviceRate = None,
+    device_channels: DeviceChannels = None,
+    unit: Unit = None,
     force: outputs.Force = False,
 ) -> Answer:
     """Write one C99 file and header with a self-test, golden windows and a manifest."""
@@ -148,15 +171,21 @@ def export(
     program, takes, seen = _program(source, float_, int8, calibration, rewrite)
     sample = datasets.fitted_to(datasets.read(golden), **takes, name=f"'{source}'")
     sample = sample.take(_spread(len(sample), number))
+    made, about_chain = _chain(chain, golden, program, sample)
     options = {
         "golden": golden, "number": number, "integer": program.integer, "calibration": calibration, "name": name,
-        "onnx": onnx, "rewrite": rewrite, "channels": list(takes["channels"]),
+        "onnx": onnx, "rewrite": rewrite, "channels": list(takes["channels"]), "chain": made and made.hash,
+        "device_rate": device_rate, "device_channels": device_channels, "unit": unit,
     }  # fmt: skip
     step = outputs.Step("export", options, source)
     _claim_artifact(out, step, force)
-    _write_artifact(program.with_name(name), sample, out, step, seen, onnx=onnx)
+    contract = {
+        "chain": made, "device_rate": device_rate, "device_channels": names_of(device_channels or ""), "unit": unit,
+    }  # fmt: skip
+    _write_artifact(program.with_name(name), sample, out, step, seen, contract, onnx=onnx)
     written = [out / f"{name}.onnx"] if onnx else []
     manifest = check_artifact(out).manifest
+    renamed = [] if name == asked else [f"{asked!r} is no name in C; it became {name!r}"]
     facts = {
         "out": out,
         "name": name,
@@ -165,7 +194,8 @@ def export(
         "golden": manifest["golden"]["n"],
         "files": sorted(manifest["files"]),
         "onnx": written[0] if written else None,
-        "notes": [*program.notes, *([] if name == asked else [f"{asked!r} is no name in C; it became {name!r}"])],
+        "chain": manifest["chain"],
+        "notes": [*program.notes, *renamed, *about_chain],
     }
     said = {"flash_bytes": "flash bytes (constants; code comes on top, see verify)"}
     costs = table(
@@ -274,6 +304,22 @@ def _program(
     return whole, inputs.taken_by(network), {"calibration": datasets.subjects_of(sample)}
 
 
+def _chain(file: Path | None, golden: str, program: Program, sample: Windows) -> tuple[Chain | None, list[str]]:
+    """The chain for the contract, from a file or the golden windows' own; and why the latter does not count."""
+    from trimcap.export.artifact import foreign_to
+
+    if file is not None:
+        return datasets.chain_in(file), []
+    made = datasets.chain_of(golden)
+    steps = program.expects.steps if program.expects is not None else sample.steps
+    if made is None or not (foreign := foreign_to(steps, made)):
+        return made, []
+    return None, [
+        f"the contract names no chain: --golden is made by one ({'; '.join(foreign)}) that the network's windows were "
+        "not made by; name theirs with --chain"
+    ]
+
+
 def _loaded(source: str, float_: bool, int8: bool) -> Program:
     from trimcap.program.save import load_program
 
@@ -307,7 +353,14 @@ def _claim_artifact(out: Path, step: outputs.Step, force: bool) -> None:
 
 
 def _write_artifact(
-    program: Program, sample: Windows, out: Path, step: outputs.Step, seen: dict[str, Any], *, onnx: bool
+    program: Program,
+    sample: Windows,
+    out: Path,
+    step: outputs.Step,
+    seen: dict[str, Any],
+    contract: dict[str, Any],
+    *,
+    onnx: bool,
 ) -> None:
     """Make all files beside `out`, then put them there: what is in it stays if anything fails."""
     import tempfile
@@ -315,7 +368,7 @@ def _write_artifact(
     from trimcap.export.artifact import MANIFEST, export
 
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as beside:
-        draft = export(program, Path(beside) / "artifact", golden=sample)
+        draft = export(program, Path(beside) / "artifact", golden=sample, **contract)
         if onnx:
             _onnx(str(step.source), sample, draft / f"{program.name}.onnx")
         names = {file.name for file in draft.iterdir()}

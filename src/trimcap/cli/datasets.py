@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trimcap.cli.answer import Misuse, typed
-from trimcap.cli.chains import read_chain
+from trimcap.cli.chains import is_recipe, read_chain
+from trimcap.cli.inputs import see_here
 from trimcap.cli.show import times
 from trimcap.cli.values import value_of
 
 if TYPE_CHECKING:
+    from trimcap.data.chain import Chain
     from trimcap.data.windows import Windows
     from trimcap.study.recipe import Recipe
 
@@ -76,7 +78,6 @@ def section(source: str, keys: dict[str, Any]) -> Recipe:
     """
     from pydantic import ValidationError
 
-    from trimcap.cli.inputs import see_here
     from trimcap.study.complaint import complaint
     from trimcap.study.recipe import Recipe
 
@@ -130,6 +131,29 @@ def prepared(recipe: Recipe) -> Windows:
     return prepare(recipe, progress=sys.stderr.isatty()).windows
 
 
+def chain_of(text: str) -> Chain | None:
+    """The chain by which DATA are made, of a recipe or a data set by name; None of windows in a file."""
+    from trimcap.study.windows import declared_chain
+
+    return None if text.endswith(".npz") else declared_chain(_recipe(text).data)
+
+
+def chain_in(file: Path) -> Chain:
+    """The chain of a .toml file: its list `chain`, or what the table [data] of a recipe says.
+
+    Raises
+    ------
+    Misuse : no such file, no chain in it, or an impossible one.
+    """
+    from trimcap.data.chain import make_chain
+
+    see_here()
+    with typed():
+        if is_recipe(file) and (chain := chain_of(str(file))) is not None:
+            return chain
+        return make_chain(read_chain(file))
+
+
 def _windows(text: str) -> Windows:
     path = Path(text)
     if path.suffix == ".npz":
@@ -138,14 +162,18 @@ def _windows(text: str) -> Windows:
         if not path.is_file():
             raise Misuse(f"no file '{path}'; make it with `trimcap data prepare … --out {path}`")
         return read_npz(path)
-    if path.suffix == ".toml":
-        from trimcap.study.recipe import load_recipe
-        from trimcap.study.shipped import recipe_path
+    return prepared(_recipe(text))
 
-        with typed():
-            recipe = load_recipe(recipe_path(text))
-        return prepared(recipe)
-    return prepared(recipe_of(text))
+
+def _recipe(text: str) -> Recipe:
+    """The recipe of a .toml file, or of what was typed."""
+    if Path(text).suffix != ".toml":
+        return recipe_of(text)
+    from trimcap.study.recipe import load_recipe
+    from trimcap.study.shipped import recipe_path
+
+    with typed():
+        return load_recipe(recipe_path(text))
 
 
 def _split(text: str) -> tuple[str, dict[str, Any]]:

@@ -122,7 +122,7 @@ def export(
     ------
     ExportError : an operation has no C. ArtifactError : `folder` holds something else. OSError : it can't be
     written. ValueError : no golden window, or others than the network was made for; a step of one's own before the
-    network does not declare its effect (`trimcap.data.Effect`).
+    network does not declare its effect (`trimcap.data.Effect`); `chain` is not what the network's windows were made by.
     """
     if not isinstance(program, Program):
         raise TypeError(
@@ -195,7 +195,7 @@ def _about(
 
     Raises
     ------
-    ValueError : a step does not say what it does to the numbers.
+    ValueError : a step does not say what it does to the numbers, or is none that the windows were made by.
     """
     from trimcap.data.effects import UNDECLARED, computing
 
@@ -205,7 +205,12 @@ def _about(
         raise ValueError(
             f"the unit of the input is unknown: {', '.join(silent) or unit} does not declare what it does to the "
             "numbers. Set its attribute effect = trimcap.data.Effect(unit=…, scale=…, …) and make the windows again, "
-            "or pass unit= if it is known otherwise"
+            "or pass unit= (--unit) if it is known otherwise"
+        )
+    if chain is not None and (foreign := foreign_to(known.steps, chain)):
+        raise ValueError(
+            f"the chain says {'; '.join(foreign)}, but the network's windows were made by: {'; '.join(known.steps)}. "
+            "Give the chain that made them"
         )
     made = About(
         unit=unit,
@@ -226,6 +231,15 @@ def _about(
         return replace(made, delay=chain.stream(float(start), tuple(cap)).delay)
     except ValueError:  # it needs the future, and has no delay that a device could keep
         return made
+
+
+def foreign_to(steps: Sequence[str], chain: Chain) -> tuple[str, ...]:
+    """What a chain does up to the windows, in words, if `steps` say that these were made otherwise; else ()."""
+    from trimcap.data.chain_run import Plan
+
+    words = Plan.of(chain.steps).words
+    known = any(step.startswith("cut into ") for step in steps)
+    return words if known and tuple(steps[: len(words)]) != words else ()
 
 
 def _known(program: Program, golden: Any) -> tuple[Program, Expected]:

@@ -98,18 +98,15 @@ def _quantize(task: Task, name: str, step: Quantize, state: State) -> Made:
 
 
 def _export(task: Task, name: str, step: Export, state: State) -> Made:
-    from trimcap.data.sources import WINDOW_SOURCES
     from trimcap.export.artifact import export
     from trimcap.program.lower import lower
-    from trimcap.study.windows import chain_of
+    from trimcap.study.windows import declared_chain
 
     valid = fitted_to(state.network, task.valid)
     golden = valid.take(np.linspace(0, len(valid) - 1, min(step.golden, len(valid))).round().astype(np.int64))
     task.fold.ledger.record("verify", golden, "golden windows")
     program = state.program or lower(state.network, name="network", classes=valid.classes)
-    data = task.recipe.data
-    chain = None if data.source in WINDOW_SOURCES else chain_of(data)
-    place = export(program, place_of(task, name), golden=golden, chain=chain)
+    place = export(program, place_of(task, name), golden=golden, chain=declared_chain(task.recipe.data))
     return replace(state, program=program, artifact=place), program_facts(state.network, program)
 
 

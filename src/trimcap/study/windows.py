@@ -91,6 +91,11 @@ def chain_of(data: DataSection) -> Chain:
     return Chain(tuple(steps))
 
 
+def declared_chain(data: DataSection) -> Chain | None:
+    """The chain that makes the windows; None if they are stored and nobody declared how they were made."""
+    return None if data.source in WINDOW_SOURCES else chain_of(data)
+
+
 def _opened(data: DataSection, chain: Chain) -> Source | Sequence[Recording]:
     options = _options(data, chain)
     subjects = options.pop("subjects", None)
