@@ -4,11 +4,13 @@ import os
 import shutil
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 from fabricated import make_run
 from typer.testing import CliRunner
 
+from sealing import resealed
 from trimcap.cli import app
 from trimcap.study.machine import machine
 from trimcap.study.publish import check_published, publish
@@ -52,8 +54,73 @@ def test_a_changed_number_is_found(published, tmp_path, name, column):
     table = pd.read_csv(copy / name)
     table.loc[table.stage == "C", column] *= 0.9
     table.to_csv(copy / name, index=False)
-    with pytest.raises(ValueError, match="does not say what its CSV files give"):
+    with pytest.raises(ValueError, match=f"{name} was changed after it was saved"):
         check_published(copy)
+    resealed(copy / "study.json", lambda content: None)
+    with pytest.raises(ValueError, match=r"does not say what its CSV files give|of fold 0, seed 0, stage 'C', and sub"):
+        check_published(copy)
+
+
+def _twice(table):
+    return pd.concat([table, table[:1]])
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (
+            "results.csv",
+            lambda t: t.assign(accuracy=t.accuracy + 1e-6),
+            r"says accuracy .* of fold 0, seed 0, stage 'maj",
+        ),
+        ("results.csv", lambda t: t.assign(n=t.n + 1), r"says n .* of fold 0, seed 0, stage 'majority class'"),
+        ("results.csv", lambda t: t.assign(accuracy=np.nan), "says accuracy nan of fold 0, seed 0"),
+        ("results.csv", lambda t: t[t.fold != 2], r"has 6 trials and study.json 8: missing: \(2, 0\), \(2, 1\)"),
+        (
+            "results.csv",
+            lambda t: t[~((t.fold == 1) & (t.stage == "int8"))],
+            "has 7 stages of fold 1, seed 0 and study.js",
+        ),
+        ("results.csv", _twice, "has 9 stages of fold 0, seed 0"),
+        ("subjects.csv", lambda t: t[t.seed != 1], "has 4 trials and study.json 8: missing"),
+        (
+            "subjects.csv",
+            lambda t: t[t.subject != "Subject04"],
+            "has 6 subjects with 180 windows of fold 0, seed 0, stage",
+        ),
+        ("subjects.csv", lambda t: t.assign(subject=t.subject.replace("Subject04", "X")), "has X, of whom study.json"),
+        ("subjects.csv", lambda t: t.assign(n=t.n * 2), "study.json 7 with 210"),
+    ],
+)
+def test_tables_that_contradict_each_other(published, tmp_path, name, change, message):
+    """Also sealed again: rows of a trial once could be deleted, and accuracies of folds edited, without a word."""
+    shutil.copytree(published, tmp_path / "copy")
+    path = tmp_path / "copy" / name
+    change(pd.read_csv(path)).to_csv(path, index=False)
+    resealed(tmp_path / "copy" / "study.json", lambda content: None)
+    with pytest.raises(ValueError, match=message):
+        check_published(tmp_path / "copy")
+
+
+def test_trials_that_the_recipe_does_not_ask_for(published, tmp_path):
+    shutil.copytree(published, tmp_path / "copy")
+    resealed(tmp_path / "copy" / "study.json", lambda content: content["protocol"].update(folds=3))
+    with pytest.raises(ValueError, match=r"\(3, 0\), \(3, 1\), which its recipe does not ask for"):
+        check_published(tmp_path / "copy")
+
+
+@pytest.mark.parametrize("name", ["study.json", "figures/cost.png"])
+def test_a_changed_byte_of_a_published_file(published, tmp_path, name):
+    shutil.copytree(published, tmp_path / "copy")
+    path = tmp_path / "copy" / name
+    content = bytearray(path.read_bytes())
+    content[-40] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} was changed"):
+        check_published(tmp_path / "copy")
+    path.unlink()
+    with pytest.raises((FileNotFoundError, ValueError), match=f"{name} is missing|it has no {name}"):
+        check_published(tmp_path / "copy")
 
 
 @pytest.mark.parametrize("name", ["subjects.csv", "results.csv"])
@@ -72,6 +139,7 @@ def test_the_command_publishes_and_checks(tmp_path):
     assert CliRunner().invoke(app, ["report", str(run), "--publish", page]).exit_code == 0
     checked = CliRunner().invoke(app, ["report", page, "--check"])
     assert (checked.exit_code, "lines follow from the CSV files" in checked.output) == (0, True)
+    assert "not seen: F1" in checked.output
     (tmp_path / "page" / "README.md").write_text("nothing")
     assert CliRunner().invoke(app, ["report", page, "--check"]).exit_code != 0
 

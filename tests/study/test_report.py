@@ -12,6 +12,7 @@ from trimcap.study.layout import Section, Table
 from trimcap.study.pages import render
 from trimcap.study.report import report
 from trimcap.study.statistics import compare
+from trimcap.study.store import versions
 from trimcap.study.tables import comparison_table
 
 
@@ -198,3 +199,21 @@ def test_wide_tables_are_small_and_show_that_they_scroll():
     assert "var(--shade)" in wide  # at the side where columns are hidden
     assert "rgb(28 37 48 / 3%)" in rules  # stripes let it through
     assert ".wide { overflow: visible;" in rules[rules.index("@media print") :]
+
+
+def test_a_run_that_went_on_elsewhere_says_where_trials_differ(tmp_path, monkeypatch):
+    """Once the report showed the versions of the first start only, as if all trials had them."""
+    run = make_run(tmp_path / "run", n_subjects=8)
+    assert "Not all was made" not in report(run.path).with_suffix(".md").read_text()
+    here = versions()
+    trial = run.trial(2, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("trimcap.study.store.versions", lambda: {**here, "torch": "99"})
+        patch.setattr("trimcap.study.store._processor", lambda: "Z80")
+        trial.write("evaluated/C", {})  # a stage of it; the trial itself was finished here
+    trial.finish(trial.read("trial"))
+    page = report(run.path).with_suffix(".md").read_text()
+    assert "first start, which the table shows: " in page
+    assert "torch 99 for fold 2, seed 1" in page
+    assert "processor Z80 for fold 2, seed 1" in page
+    assert f"| torch | {here['torch']} |" in page

@@ -61,6 +61,7 @@ def report(run: RunFolder, publish: Publish = None, check: Check = False) -> Ans
 
     if check:
         from trimcap.study.publish import check_published
+        from trimcap.study.recount import UNSEEN
 
         if publish is not None:
             raise Misuse("--check and --publish do not go together: publish first, then check the published folder")
@@ -68,7 +69,8 @@ def report(run: RunFolder, publish: Publish = None, check: Check = False) -> Ans
             lines = check_published(run)
         except ValueError as error:
             return Answer({"folder": run}, [], failed=str(error))
-        return Answer({"folder": run, "lines": lines}, [f"{run}: {lines} lines follow from the CSV files"])
+        said = [f"{run}: {lines} lines follow from the CSV files, which agree with each other and with study.json"]
+        return Answer({"folder": run, "lines": lines, "unseen": UNSEEN}, [*said, f"not seen: {UNSEEN}"])
     inputs.need(str(run), "run")
     if publish is not None:
         from trimcap.study.publish import publish as write_folder

@@ -11,6 +11,7 @@ from trimcap.data.audit import CHECKS, UNKNOWN, UNSEEN
 from trimcap.study.chance import AT, below_linear, not_above_chance
 from trimcap.study.gathered import Gathered
 from trimcap.study.layout import Tile, count, listed, number, points, probability, size, times
+from trimcap.study.makers import elsewhere_said
 from trimcap.study.statistics import Paired, compare, compare_stages, per_subject, subjects_needed
 from trimcap.study.store import BASELINES
 from trimcap.study.tables import leak_label
@@ -135,6 +136,7 @@ def caveats(run: Gathered) -> tuple[str, ...]:
         found.append(f"{seeds}: the spread over initial weights is not well known.")
     if len(run.trials) < run.n_planned:
         found.append(f"Unfinished: {len(run.trials)} of {run.n_planned} trials are in this report.")
+    found += elsewhere_said(run)
     if run.verdict == "failed":
         found.append("The audit failed: test windows were known before the evaluation. Do not use these numbers.")
     elif run.verdict == UNKNOWN:

@@ -109,7 +109,7 @@ def gather(folder: Path | str) -> Gathered:
         recipe=Recipe.model_validate(header["recipe"]),
         results=results,
         subjects=subjects,
-        trials=tuple(trial.read("trial") for trial in finished),
+        trials=tuple({**trial.read("trial"), "made": trial.makers()} for trial in finished),
         confusion=confusion,
         histories={stage: tuple(tables) for stage, tables in histories.items()},
         evidence={stage: np.mean(maps, axis=0) for stage, maps in evidence.items()},

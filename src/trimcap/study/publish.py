@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trimcap._files import make_folder, write_atomic, write_json
+from trimcap._files import make_folder, write_atomic
+from trimcap._sealed import Kind, listed, seal, unseal
 from trimcap.study import findings, tables
 from trimcap.study import method_tables as methods
 from trimcap.study.gathered import Gathered, gather
@@ -18,6 +18,7 @@ from trimcap.study.method_report import method_headline
 from trimcap.study.method_results import outcomes, trunk_of
 from trimcap.study.pages import markdown_text, render
 from trimcap.study.recipe import Recipe
+from trimcap.study.recount import recount, trials_of
 from trimcap.study.report import report_of
 from trimcap.study.store import RunFolder, read_table, write_csv
 from trimcap.study.twin import FOLDER, inflation_table, inflations
@@ -28,6 +29,19 @@ FACTS = "study.json"
 _MOST = 60
 #: parts of a run's header that tables ask for
 _HEADER = ("name", "hash", "recipe", "text", "versions", "data", "protocol")
+_TABLES = ("results.csv", "subjects.csv")
+_AGAIN = "Publish the run again by `trimcap report RUN --publish DIR`"
+STUDY = Kind(
+    "published run",
+    "trimcap study 1",
+    {
+        "name": str, "hash": str, "recipe": {str: Any}, "text": str, "versions": {str: str}, "data": {str: Any},
+        "protocol": {str: Any},
+        "trials": [{"fold": int, "seed": int, "stages": int, "windows": int, "subjects": int}],
+    },
+    "publish the run again by `trimcap report RUN --publish DIR`",
+    below=True,
+)  # fmt: skip
 
 
 def publish(run: Path | str, folder: Path | str) -> Path:
@@ -42,6 +56,8 @@ def publish(run: Path | str, folder: Path | str) -> Path:
     run : a run folder with at least one finished trial
     folder : made if it is not there; files of these names are replaced
 
+    `study.json` is sealed and has the hashes of all files but the page, which people add words to.
+
     Returns
     -------
     path of `README.md`
@@ -52,32 +68,37 @@ def publish(run: Path | str, folder: Path | str) -> Path:
     """
     run, folder = Path(run), make_folder(folder)
     facts = report_of(run)
-    _tables_of(run, folder)
+    figures = [figure for section in facts["sections"] for figure in section.figures]
+    for figure in figures:
+        write_atomic(folder / "figures" / f"{figure.name}.png", _small(figure.png))
+    long = list[str]()
+    sections = tuple(_readable(section, folder, long) for section in facts["sections"])
     if (run / FOLDER / "subjects.csv").is_file():
         _tables_of(run / FOLDER, folder / FOLDER)
-    for section in facts["sections"]:
-        for figure in section.figures:
-            write_atomic(folder / "figures" / f"{figure.name}.png", _small(figure.png))
-    sections = tuple(_readable(section, folder) for section in facts["sections"])
+        long += [f"{FOLDER}/{name}" for name in (FACTS, *_TABLES)]
+    _tables_of(run, folder, [*long, *(f"figures/{figure.name}.png" for figure in figures)])
     return write_atomic(folder / "README.md", render("report.md.j2", facts | {"sections": sections}, html=False))
 
 
 def check_published(folder: Path | str) -> int:
     """How many lines of tables and sentences of a published page follow from the CSV files beside it: all of them.
 
+    Before that the files are compared with the hashes in `study.json`, and with each other, see `recount`.
+
     Raises
     ------
-    FileNotFoundError : no published folder. ValueError : names the first line that is not on the page.
+    FileNotFoundError : no published folder. ArtifactError : a file is missing or was changed. ValueError : names the
+        first line that is not on the page, or where the tables contradict each other.
     """
     folder = Path(folder)
+    for place in (folder, *([folder / FOLDER] if (folder / FOLDER).is_dir() else [])):
+        if wrong := next(recount(_published(place)), ""):
+            raise ValueError(f"{place}: {wrong}. {_AGAIN}")
     page = set((folder / "README.md").read_text(encoding="utf-8").splitlines())
     lines = list(_derived(folder))
     for line in lines:
         if line not in page:
-            raise ValueError(
-                f"{folder / 'README.md'} does not say what its CSV files give: {line!r}. Publish the run again by "
-                "`trimcap report RUN --publish DIR`"
-            )
+            raise ValueError(f"{folder / 'README.md'} does not say what its CSV files give: {line!r}. {_AGAIN}")
     return len(lines)
 
 
@@ -92,6 +113,7 @@ def _derived(folder: Path) -> Iterator[str]:
         if said:
             yield markdown_text(said)
     shown: list[Table | None] = [tables.accuracy_table(run), tables.cost_table(run), tables.subject_table(run)]
+    shown.append(tables.facts_table(run))
     if compared:
         shown.append(tables.comparison_table(run, compared))
     if found:
@@ -112,8 +134,10 @@ def _published(folder: Path) -> Gathered:
         raise FileNotFoundError(
             f"'{folder}' is no published run: it has no {FACTS}. Make one by `trimcap report RUN --publish DIR`"
         )
-    header = json.loads(path.read_text(encoding="utf-8"))
-    results, subjects = (read_table((folder / f"{name}.csv").read_bytes().decode()) for name in ("results", "subjects"))
+    header = unseal(path, STUDY)
+    for name in header["files"]:
+        listed(path, header, name, STUDY)
+    results, subjects = (read_table(listed(path, header, name, STUDY).decode()) for name in _TABLES)
     return Gathered(
         header=header,
         recipe=Recipe.model_validate(header["recipe"]),
@@ -126,17 +150,18 @@ def _published(folder: Path) -> Gathered:
     )
 
 
-def _tables_of(run: Path, folder: Path) -> None:
+def _tables_of(run: Path, folder: Path, files: Sequence[str] = ()) -> None:
     whole = gather(run)
     make_folder(folder)
-    write_json(folder / FACTS, {key: whole.header[key] for key in _HEADER})
     RunFolder(run).gather()  # tables are copies, which somebody may have edited
-    for name in ("results.csv", "subjects.csv"):
+    for name in _TABLES:
         write_atomic(folder / name, (run / name).read_bytes())
+    facts = {key: whole.header[key] for key in _HEADER} | {"trials": trials_of(whole.results, whole.subjects)}
+    seal(folder / FACTS, STUDY, facts, files=dict.fromkeys([*_TABLES, *files]))
 
 
-def _readable(section: Section, folder: Path) -> Section:
-    """A section without long tables, which become files."""
+def _readable(section: Section, folder: Path, long: list[str]) -> Section:
+    """A section without long tables, which become files, named in `long`."""
     shown, said = list[Table](), list(section.text)
     for number, table in enumerate(section.tables, start=1):
         if len(table.rows) <= _MOST:
@@ -145,6 +170,7 @@ def _readable(section: Section, folder: Path) -> Section:
         name = f"{section.name}-{number}.csv"
         rows: list[dict[str, Any]] = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
         write_csv(folder / name, rows)
+        long.append(name)
         said.append(f"{table.caption.rstrip('.')}: {len(rows):,} rows, in the file {name}. {table.note}".strip())
     return replace(section, text=tuple(said), tables=tuple(shown))
 

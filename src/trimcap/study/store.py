@@ -51,6 +51,8 @@ PIECE = Kind(
 )
 #: what a trial no longer needs when it is finished
 _PASSING = "checkpoints"
+#: where its pieces are; their arrays have their names
+_PIECES = ("built/", "evaluated/", "evidence/", "logits/", "trial.json")
 #: stages that are no networks; the report draws them as lines
 BASELINES = (MAJORITY, LINEAR, NEIGHBOURS, COVARIANCE, EVOKED)
 _PACKAGES = ("trimcap", "torch", "numpy", "scipy", "scikit-learn", "mne", "pandas")
@@ -144,6 +146,12 @@ class TrialFolder:
         """When, where and with which versions a piece was made."""
         made: dict[str, str] = self._content(piece)["made"]
         return made
+
+    def makers(self) -> tuple[dict[str, str], ...]:
+        """When, where and with which versions each sealed piece of a finished trial was made."""
+        names = [*self._content("trial")["files"], "trial.json"]
+        pieces = [name.removesuffix(".json") for name in names if name.startswith(_PIECES)]
+        return tuple(self.made(piece) for piece in pieces if self.has(piece))
 
     def write(self, piece: str, facts: Mapping[str, Any], *, files: Iterable[str] = ()) -> dict[str, Any]:
         """Mark `piece` as finished; its arrays and `files`, beside or below it, are sealed with it."""

@@ -9,6 +9,7 @@ from trimcap.data.audit import CHECKS, UNSEEN
 from trimcap.data.baseline import COVARIANCE, EVOKED, LINEAR, NEIGHBOURS
 from trimcap.study.gathered import COSTS, Gathered
 from trimcap.study.layout import Table, count, listed, number, points, probability, size, spread, times
+from trimcap.study.makers import made_rows
 from trimcap.study.statistics import METRICS, Paired, per_subject, summary
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def facts_table(run: Gathered) -> Table:
         ("folds × seeds", f"{protocol['folds']} × {len(run.recipe.seeds)} (seeds {listed(run.recipe.seeds)})"),
         ("data SHA-256", data["sha256"]),
         ("recipe SHA-256", run.header["hash"]),
-        *((name, version) for name, version in run.header["versions"].items()),
+        *made_rows(run),
         *_machines(run),
     ]
     return Table("What was run.", ("what", "value"), tuple(rows))
