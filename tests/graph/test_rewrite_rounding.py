@@ -40,6 +40,26 @@ def test_weights_stay_where_rounding_them_is_the_result():
         rewrite(network, rules=[fold_batch_norm])
 
 
+class Spectral(nn.Module):
+    """A filter of complex weights, as torcheeg's TSLANet has one: real numbers, seen as complex ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.norm = nn.Parameter(torch.randn(5, 2)), nn.LayerNorm(8)
+
+    def forward(self, x):
+        spectrum = torch.fft.rfft(x, dim=1, norm="ortho") * torch.view_as_complex(self.weight)
+        return self.norm(torch.fft.irfft(spectrum, n=8, dim=1, norm="ortho"))
+
+
+def test_complex_weights_stay_of_the_same_precision():
+    """They were evaluated in float64 and left so; the network it gave did not run."""
+    network = trace(Spectral().eval(), np.random.default_rng(0).standard_normal((4, 8)).astype(np.float32))
+    found, x = rewrite(network), torch.randn(5, 8)
+    assert found.network(x).dtype == torch.float32
+    torch.testing.assert_close(found.network(x), network(x))
+
+
 class Odd(nn.Module):
     """Maps of results that depend on nothing, random ones, and ones that are not finite."""
 

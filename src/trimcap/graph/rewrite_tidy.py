@@ -74,7 +74,7 @@ def constant_evaluations(network: Network) -> Iterator[Change]:
         if node.name not in constant or all(r.name in constant for r in readers):
             continue
         value = value_of(network, node)
-        if isinstance(value, torch.Tensor):
+        if isinstance(value, torch.Tensor) and not value.is_complex():  # which no network keeps
             yield _evaluated(network, node, value)
 
 
