@@ -55,6 +55,32 @@ def test_honest_row_numbers_pass_and_shuffled_ones_do_not(call, windows, place):
     assert any("3 of 3 test subjects" in f["text"] for f in second["findings"] if f["severity"] == "error")
 
 
+def test_passed_comes_with_what_can_not_be_seen(call, windows, place):
+    """Min-max over all windows, and a z-score per subject after which windows were left out, pass: it is said."""
+    test = of(windows, "subject", windows.metadata.subject[0])
+    subjects = windows.metadata.subject.to_numpy()
+    low, high = windows.X.min(axis=(0, 2), keepdims=True), windows.X.max(axis=(0, 2), keepdims=True)
+    scaled = windows.X.copy()
+    for name in np.unique(subjects):
+        rows = subjects == name
+        scaled[rows] -= scaled[rows].mean(axis=(0, 2), keepdims=True)
+        scaled[rows] /= scaled[rows].std(axis=(0, 2), keepdims=True)
+    write_split(place / "s.json", test)
+    for X, rows, findings in (
+        ((windows.X - low) / (high - low), slice(None), 0),
+        (scaled, slice(None), 1),
+        (scaled, slice(None, None, 2), 0),
+    ):
+        write_npz(windows.with_X(X, step="").take(np.arange(len(windows))[rows]), place / "t.npz")
+        write_split(place / "s.json", test[rows])
+        found = call("audit", "s.json", "--data", "t.npz", "--json", ok=True).json
+        shown = [f for f in found["folds"][0]["findings"] if "normalised" in f["text"]]
+        assert [f["severity"] for f in shown] == ["warning"] * findings
+        assert "min-max" in found["unseen"]
+        assert "left out" in found["unseen"]
+    assert "min-max" in call("audit", "s.json", "--data", "t.npz", ok=True).out
+
+
 def test_what_leaks_depends_on_the_unit(call, windows, place):
     write_split(place / "s.json", of(windows, "trial", str(windows.metadata.trial[0])))
     words = ("audit", "s.json", "--data", "w.npz")

@@ -43,13 +43,16 @@ def test_run_writes_results_and_report(ran, call):
     assert ended.code == 0, ended.err
     found = ended.json
     assert found["trials"] == 2
+    assert "min-max" in found["unseen"]
     assert "dense" in [stage["stage"] for stage in found["stages"]]
     assert Path(found["report"]).read_text().lstrip().lower().startswith("<!doctype html")
     assert (place / "run" / "results.csv").is_file()
     (place / "run" / "report.html").unlink()
     again = call("report", place / "run", "--json", ok=True).json
     assert Path(again["report"]).is_file()
-    assert "2 of 2 trials were finished before" in call("run", place / "tiny.toml", "--out", place / "run").err
+    again = call("run", place / "tiny.toml", "--out", place / "run")
+    assert "2 of 2 trials were finished before" in again.err
+    assert "audit: passed. What can't be seen: " in again.out
 
 
 @pytest.mark.slow

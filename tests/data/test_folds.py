@@ -117,6 +117,8 @@ def test_transductive_scaling_is_noted_by_the_audit():
     one = fold(z_score_per_subject(toy()))
     one.ledger.record("fit", one.train)
     assert any("transductive" in f.text for f in one.audit().findings)
+    assert str(one.audit()).startswith("audit: passed\nnote: ")
+    assert "min-max" in str(one.audit())
 
 
 def by_the_whole_set(windows):

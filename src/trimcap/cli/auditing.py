@@ -50,7 +50,10 @@ def audit(split: Split, data: Data = None, unit: Unit = None, stimulus: Stimulus
     audits = [audit_split(fold, unit=unit) for fold in _folds(split, data, stimulus)]
     leaking = [found.name for found in audits if not found.passed]
     units = list(dict.fromkeys(found.unit for found in audits))
-    facts = {"split": split, "unit": units[0], "folds": [_facts(found) for found in audits], "leaking": leaking}
+    facts = {
+        "split": split, "unit": units[0], "folds": [_facts(found) for found in audits], "leaking": leaking,
+        "unseen": UNSEEN,
+    }  # fmt: skip
     rows = [(a.name, a.n_train, a.n_test, "passed" if a.passed else "LEAKS", _text(a)) for a in audits]
     shown = table(("fold", "train", "test", "verdict", "findings"), rows)
     counts = []

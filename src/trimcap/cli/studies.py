@@ -169,6 +169,7 @@ def _check_names(recipe: Recipe) -> None:
 
 
 def _summary(folder: Path, failed: str, *, twin: bool = False) -> Answer:
+    from trimcap.data.audit import UNSEEN
     from trimcap.study.store import RunFolder as Store
 
     run_folder = Store(folder)
@@ -178,7 +179,15 @@ def _summary(folder: Path, failed: str, *, twin: bool = False) -> Answer:
     stages = _stages(results, run_folder.subjects())
     page = folder / "report.html"
     leaky = bool(run_folder.header["protocol"]["leaky"])
-    facts = {"run": folder, "report": page, "trials": len(trials), "leaky": leaky, "stages": stages, "audit": verdicts}
+    facts = {
+        "run": folder,
+        "report": page,
+        "trials": len(trials),
+        "leaky": leaky,
+        "stages": stages,
+        "audit": verdicts,
+        "unseen": UNSEEN,
+    }
     columns = ("accuracy", "balanced_accuracy", "parameters", "macs", "flash", "sram")
     rows = [(s["stage"], *(s.get(c) for c in columns), s["verified"]) for s in stages]
     heads = ("stage", "accuracy", "balanced", "parameters", "MACs", "flash, B", "SRAM, B", "verified")
@@ -191,7 +200,8 @@ def _summary(folder: Path, failed: str, *, twin: bool = False) -> Answer:
         rows = [(one["classifier"], one["honest"], one["LEAKY"], f"{100 * one['inflation']:+.1f}") for one in found]
         lines.append("What a LEAKY split would have claimed, for comparison only:")
         lines.append(table(("classifier", "honest", "LEAKY", "inflation, points"), rows))
-    return Answer({**facts, "failed": failed}, [*lines, f"report: {page}"], failed)
+    said = ", ".join(dict.fromkeys(verdict for *_, verdict in verdicts))
+    return Answer({**facts, "failed": failed}, [*lines, f"audit: {said}. {UNSEEN}", f"report: {page}"], failed)
 
 
 def _stages(results: pd.DataFrame, subjects: pd.DataFrame) -> list[dict[str, Any]]:

@@ -22,8 +22,10 @@ CHECKS: Mapping[str, str] = {
 #: what no audit of windows can find; said wherever one says "passed"
 UNSEEN = (
     "What can't be seen: features, hyper-parameters or methods that people chose outside the fold after looking at its "
-    "test windows or at earlier reports; transforms other than a z-score that were fitted on all windows outside "
-    "trimcap (PCA, spatial filters, ranges); and copies that are changed beyond what docs/protocols.md lists as found."
+    "test windows or at earlier reports; transforms that were fitted on all windows outside trimcap (PCA, spatial "
+    "filters, min-max, and a z-score after which windows were left out or changed; of a plain one over each test "
+    "subject's own windows there is only a warning); and copies that are changed beyond what docs/protocols.md lists "
+    "as found."
 )
 
 #: verdict where nobody recorded what a network was trained on
@@ -65,6 +67,10 @@ class Audit:
     def passed(self) -> bool:
         """Whether the numbers measure generalisation: neither failed, leaky nor unknown."""
         return self.verdict == "passed"
+
+    def __str__(self) -> str:
+        found = [f"{f.severity}: {f.text}" for f in self.findings]
+        return "\n".join([f"audit: {self.verdict}", *found, UNSEEN])
 
     def raise_if_failed(self) -> None:
         """Raise AuditError with every error; a declared leaky protocol is labelled, not refused."""

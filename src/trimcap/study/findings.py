@@ -109,9 +109,8 @@ def tiles(run: Gathered, compared: Mapping[str, Paired]) -> tuple[Tile, ...]:
                 found.append(Tile(times(dense[key], final[key]), label, f"{show(dense[key])} → {show(final[key])}"))
     audit = "FAILED" if run.verdict == "failed" else run.verdict
     what = f"audit of {listed(list(CHECKS))}"
-    found.append(
-        Tile(audit, what, f"{len(run.trials)} trials; choices of people are not seen", run.verdict == "passed")
-    )
+    blind = "choices of people, and transforms fitted before, are not seen"
+    found.append(Tile(audit, what, f"{len(run.trials)} trials; {blind}", run.verdict == "passed"))
     return tuple(found)
 
 
