@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 
@@ -33,6 +34,24 @@ def counted(n: int, what: str, many: str = "") -> str:
     ('1 epoch', '21 epochs', '0 entries')
     """
     return f"{n} {what if n == 1 else many or what + 's'}"
+
+
+def noted(worded: Callable[[str], str] = str) -> Callable[..., None]:
+    """A `warnings.showwarning` that writes each text once to standard error, without a file and line of Python.
+
+    Parameters
+    ----------
+    worded : what is said for the text of a warning
+    """
+    said: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        text = worded(str(message))
+        if text not in said:
+            said.add(text)
+            print(f"{'note' if issubclass(category, UserWarning) else 'warning'}: {text}", file=sys.stderr, flush=True)
+
+    return show
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

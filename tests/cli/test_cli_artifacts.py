@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 
 from sealing import resealed
 from trimcap.data.chain import Chain, Step
-from trimcap.data.npz import read_npz
+from trimcap.data.npz import read_npz, write_npz
 from trimcap.export.artifact import check_artifact
 from trimcap.export.build import host_compiler
 from trimcap.graph.save import load
@@ -253,3 +254,25 @@ def test_program_artifact_and_interpreter_agree(call, world, tmp_path, monkeypat
     ]
     assert [f["kind"] for f in found] == ["program", "artifact", "artifact"]
     assert found[0]["overall"] == found[1]["overall"] == found[2]["overall"]
+
+
+def test_another_unit_is_noted_where_a_program_does_not_know_its_own(call, world, tmp_path):
+    from trimcap.export.artifact import export
+
+    windows, program = read_npz(world / "w.npz"), load_program(world / "prog")
+    export(replace(program, expects=None), tmp_path / "fw", golden=windows.X[:2], unit="µV")
+    write_npz(windows.with_X(windows.X, step="standardised", unit="z"), tmp_path / "z.npz")
+    for data, there in ((tmp_path / "z.npz", True), (world / "w.npz", False)):
+        out = call("evaluate", tmp_path / "fw", "--data", data, "--interpret", ok=True).out
+        assert ("note: the artifact takes windows in µV, these are in z" in out) == there
+
+
+def test_warnings_are_lines_and_said_once(call, world, tmp_path):
+    """Python showed them with its own path, line number and source."""
+    windows = read_npz(world / "w.npz")
+    write_npz(windows.with_X(windows.X * 100, step="counts"), tmp_path / "large.npz")
+    for folder in ("net", "prog"):
+        err = call("evaluate", world / folder, "--data", tmp_path / "large.npz", ok=True).err
+        assert (err.startswith("note: "), err.count("the numbers vary by")) == (True, 1), err
+        assert "UserWarning" not in err
+        assert ".py:" not in err

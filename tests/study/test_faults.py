@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 from fabricated import make_run
@@ -102,6 +103,11 @@ def test_a_full_disk_names_the_file_and_keeps_the_old_one(tmp_path, monkeypatch)
 def test_a_worker_that_was_killed_says_perhaps_memory():
     with pytest.raises(RuntimeError, match=r"ended from outside, perhaps because memory ran out.*fewer --jobs"):
         list(in_processes(1, os._exit, [9]))
+
+
+def test_a_workers_warning_is_a_line(capfd):
+    list(in_processes(1, warnings.warn, ["a trial was left out"]))
+    assert "note: a trial was left out\n" in capfd.readouterr().err
 
 
 def test_an_interruption_ends_the_workers(monkeypatch):

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from functools import wraps
 from typing import Annotated, Any, get_type_hints
 
 import typer
+
+from trimcap._errors import noted
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -65,7 +68,7 @@ def verb(function: Callable[..., Answer], *, interrupted: str = "") -> Callable[
     @wraps(function)
     def command(*, as_json: bool, debug: bool, **options: Any) -> None:
         try:
-            with redirect_stdout(sys.stderr), terminable():
+            with redirect_stdout(sys.stderr), terminable(), spoken():
                 answer = function(**options)
         except KeyboardInterrupt as error:
             typer.echo(" ".join(["\ninterrupted.", *getattr(error, "__notes__", [interrupted])]).rstrip(), err=True)
@@ -81,6 +84,16 @@ def verb(function: Callable[..., Answer], *, interrupted: str = "") -> Callable[
 
     _declare(command, function)
     return command
+
+
+@contextmanager
+def spoken(worded: Callable[[str], str] = str) -> Iterator[None]:
+    """Warnings inside are lines on standard error, each once; `worded` is what is said for the text of one."""
+    with warnings.catch_warnings():
+        if not sys.warnoptions:  # of who runs Python with -W
+            warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = noted(worded)
+        yield
 
 
 @contextmanager

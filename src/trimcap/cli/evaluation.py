@@ -122,10 +122,14 @@ _PREDICTORS: dict[str, Callable[[str, bool], _Predictor]] = {
 
 
 def _interpreted(program: Any) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    from dataclasses import replace
+
     from trimcap.program.interpret import dequantize, interpret
 
+    bare = replace(program, expects=None)  # what it expects is compared once, before
+
     def run(X: NDArray[np.float32]) -> NDArray[np.float32]:
-        return dequantize(program, interpret(program, X)).reshape(len(X), -1)
+        return dequantize(bare, interpret(bare, X)).reshape(len(X), -1)
 
     run.expects = program.expects  # type: ignore[attr-defined]  # electrodes are then found by their names
     return run

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from trimcap.cli.answer import Misuse, typed
+from trimcap.cli.answer import Misuse, spoken, typed
 from trimcap.cli.values import names_of
 
 # options of `files_source` with an option of their own here, and those without
@@ -87,17 +84,13 @@ def source_of(sources: Sequence[str], options: dict[str, Any]) -> tuple[str, dic
 
 
 @contextmanager
-def spoken() -> Iterator[None]:
-    """Errors inside name options of Python (`channels=…`), outside those of the command line; warnings are notes."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
+def worded() -> Iterator[None]:
+    """Errors and warnings inside name options of Python (`channels=…`), outside those of the command line."""
+    with spoken(_here):
         try:
             yield
         except ValueError as error:
             raise ValueError(_here(str(error))) from error
-        finally:
-            for text in dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning):
-                typer.echo(f"note: {_here(text)}", err=True)
 
 
 def _here(text: str) -> str:

@@ -138,7 +138,7 @@ def prepare(
     )  # fmt: skip
     name, options = files.source_of(source, {**given, **pairs_of(option or (), option="--option")})
     recipe = datasets.section(name, {**keys, "options": options})
-    with files.spoken():
+    with files.worded():
         windows = datasets.prepared(recipe)
     _write(windows, out)
     notes = copies_within(windows)

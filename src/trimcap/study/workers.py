@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
+
+from trimcap._errors import noted
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -87,6 +90,7 @@ def duration(seconds: float) -> str:
 
 
 def _follow_parent() -> None:
+    warnings.showwarning = noted()
     parent = os.getppid()
 
     def watch() -> None:

@@ -83,7 +83,9 @@ def taken_by(model: object, given: Any) -> NDArray[np.float32]:
     """
     expects = _expects(model)
     shape = _window_shape(model) or (None if expects is None else expects.shape)
-    return to_input(given, expects, shape=shape, what=type(model).__name__)
+    return to_input(
+        given, expects, shape=shape, what=type(model).__name__ if hasattr(model, "forward") else "the network"
+    )
 
 
 def trained_on(model: object, windows: Windows) -> Windows:
