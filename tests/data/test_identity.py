@@ -10,6 +10,7 @@ import pytest
 from edf_plus_files import noise
 from edf_plus_files import write as write_edf
 from mne_files import LSB, counts, write_fif
+from scipy.io import savemat
 
 from trimcap.data.chain import make_chain
 from trimcap.data.events import events_of
@@ -142,3 +143,34 @@ def test_events_beside_a_fif_file(tmp_path: Path) -> None:
     (tmp_path / "S1-eve.fif").write_bytes(b"none of MNE")
     with pytest.raises(ValueError, match=r"S1-eve.fif holds no events of MNE"):
         events_of(open_raw(path), path)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("struct", [False, True])
+def test_eeglab_says_who_it_is_of(tmp_path: Path, packed: bool, struct: bool) -> None:
+    """Once its files had no header to speak of, and two sessions of a person were two persons by their names."""
+    for name, subject in (("a_1", "S7"), ("b_1", "S7"), ("c_1", "S8")):
+        fields = {"setname": name, "subject": subject, "data": np.zeros((2, 50))}
+        savemat(tmp_path / f"{name}.set", {"EEG": fields} if struct else fields, do_compression=packed)
+    files = sorted(tmp_path.glob("*.set"))
+    assert [who(file, "header", None) for file in files] == ["S7", "S7", "S8"]
+    assert (identity(files, tmp_path).way, identity(files, tmp_path).doubt) == ("header", "")
+
+
+@pytest.mark.parametrize("subject", ["", "n/a", np.zeros((0, 0)), np.arange(3.0)])
+def test_eeglab_that_names_nobody(tmp_path: Path, subject: object) -> None:
+    savemat(tmp_path / "a.set", {"EEG": {"subject": subject, "data": np.zeros((2, 50))}})
+    assert who(tmp_path / "a.set", "header", None) == ""
+    savemat(tmp_path / "b.set", {"EEG": {"data": np.zeros((2, 50))}})
+    assert who(tmp_path / "b.set", "header", None) == ""
+
+
+def test_neuroscan_says_who_it_is_of(tmp_path: Path) -> None:
+    head = bytearray(900)
+    head[:11] = b"Version 3.0"
+    head[121:127] = b"Muster"
+    (tmp_path / "a.cnt").write_bytes(head)
+    head[21:25] = b"S/12"
+    (tmp_path / "b.cnt").write_bytes(head)
+    (tmp_path / "c.cnt").write_bytes(b"RIFF" + bytes(head[4:]))
+    assert [who(tmp_path / f"{name}.cnt", "header", None) for name in "abc"] == ["Muster", "S-12", ""]

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from trimcap.data.edf_head import edf_fields
 from trimcap.data.recorders.known import header_subject
+from trimcap.data.sets.matfiles import mat_shapes, read_field, read_mat
 
 #: what can tell who a file is of, in the order in which it is asked
 WAYS = ("header", "bids", "folder", "file")
@@ -106,6 +109,10 @@ def _header(path: Path, _changed: int, _size: int) -> str:
                 return _first_word(file.read(74)[8:].split(b"\0")[0].decode("latin-1"))
         if name.endswith((".fif", ".fif.gz")):
             return _of_fif(path)
+        if name.endswith(".set"):
+            return _somebody(_of_set(path))
+        if name.endswith(".cnt"):
+            return _of_cnt(path)
         if name.endswith(".csv"):
             return _somebody(header_subject(path))
     except Exception:  # reading the file says what is wrong with it
@@ -123,6 +130,25 @@ def _of_fif(path: Path) -> str:
     return next(
         (text for key in (info.get("his_id"), info.get("id"), names) if (text := _somebody(str(key or "")))), ""
     )
+
+
+def _of_set(path: Path) -> str:
+    """`EEG.subject` of EEGLAB, a field of one variable or, as newer versions save, a variable."""
+    known = mat_shapes(path)
+    value = read_mat(path, "subject") if "subject" in known else read_field(path, "EEG", "subject")
+    if isinstance(value, np.ndarray):  # MATLAB 7.3 writes text as numbers; [] is nothing
+        value = "".join(map(chr, value.reshape(-1).astype(int))) if value.dtype.kind == "u" else ""
+    return str(value)
+
+
+def _of_cnt(path: Path) -> str:
+    """`id` of Neuroscan's header (structure SETUP of Scan 4: 20 letters at byte 21), else `patient`, at byte 121."""
+    with path.open("rb") as file:
+        head = file.read(141)
+    if not head.startswith(b"Version"):
+        return ""
+    found = (head[at : at + 20].split(b"\0")[0].decode("latin-1") for at in (21, 121))
+    return next((name for text in found if (name := _somebody(text))), "")
 
 
 def _first_word(patient: str) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import mne
 
 _WIDTHS = {"INT_16": 2, "UINT_16": 2, "INT_32": 4, "IEEE_FLOAT_32": 4}
+_FEW = 4096
 # in these a sample may take less than a byte
 _COMPRESSED = (".set", ".gz", ".mff")
 
@@ -31,6 +32,24 @@ def check_size(path: Path, raw: mne.io.BaseRaw) -> None:
     size = sum(Path(name).stat().st_size for name in {path, *raw.filenames} if name and Path(name).is_file())
     if size and not path.name.lower().endswith(_COMPRESSED) and raw.n_times > size:
         raise ValueError(f"{path} is truncated: {raw.n_times:,} samples promised, {size:,} bytes there; {AGAIN}")
+
+
+def check_declared(path: Path) -> None:
+    """Refuse a BrainVision header with more channels than its data have bytes: MNE makes a name for each.
+
+    Raises
+    ------
+    ValueError : names header and data.
+    """
+    if path.suffix.lower() not in (".vhdr", ".ahdr") or not path.is_file():
+        return
+    text = path.read_bytes().decode("latin-1")
+    data, channels = named_in(path, text, "DataFile"), _number(text, "NumberOfChannels")
+    if data is not None and data.is_file() and channels > max(data.stat().st_size, _FEW):
+        raise ValueError(
+            f"{path} is damaged: it declares {channels:,} channels, and {data.name} has {data.stat().st_size:,} bytes; "
+            f"{AGAIN}"
+        )
 
 
 def named_in(path: Path, header: str, key: str) -> Path | None:

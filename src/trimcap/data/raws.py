@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from trimcap._errors import counted
 from trimcap.data.edf_raw import beyond, keep_outside, mark_pauses, read_edf
 from trimcap.data.epochs_files import are_epochs, read_epochs
-from trimcap.data.limits import check_gzip, time_limit
+from trimcap.data.limits import check_packed, reading_limits
 from trimcap.data.raw_errors import no_recording, refusal
-from trimcap.data.raw_sizes import AGAIN, check_size, named_in
+from trimcap.data.raw_sizes import AGAIN, check_declared, check_size, named_in
 from trimcap.data.recorders.known import recorder_of
 from trimcap.data.recorders.take import raw_of
 
@@ -114,9 +114,9 @@ def open_raw(path: Path, read: Callable[[], Any] | None = None) -> mne.io.BaseRa
     UserWarning : what MNE warns of, with the name of the file.
     """
     _check_there(path)
-    if path.suffix.lower() == ".gz":
-        check_gzip(path)
-    with warnings.catch_warnings(record=True) as caught, time_limit(path):
+    check_packed(path)
+    check_declared(path)
+    with warnings.catch_warnings(record=True) as caught, reading_limits(path):
         warnings.simplefilter("always")
         try:
             raw = _read(path) if read is None else read()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -19,6 +21,8 @@ _UNITS = {
     "v": 1e6, "volt": 1e6, "volts": 1e6, "mv": 1e3, "millivolt": 1e3, "millivolts": 1e3, "uv": 1.0, "µv": 1.0,
     "μv": 1.0, "microvolt": 1.0, "microvolts": 1.0, "nv": 1e-3, "": 1.0,
 }  # fmt: skip
+#: tags of chunks, and the longest header of a stream that is looked at, bytes
+_HEADER, _SAMPLES, _LONGEST = 2, 3, 64 << 20
 _OTHER_KINDS = ("aux", "acc", "trigger", "trg", "misc", "eog", "ecg", "emg", "gyro", "battery", "counter", "stim")
 
 
@@ -38,6 +42,8 @@ def read_xdf(path: Path) -> Take:
         start = file.read(4)
     if start != b"XDF:" and start[:2] != b"\x1f\x8b":
         raise ValueError(f"{path} does not begin as XDF does; {AGAIN}")
+    if why := _too_large(path, packed=start != b"XDF:"):
+        raise ValueError(f"{path} is damaged: {why}; {AGAIN}")
     with _heard() as said:
         streams, _ = pyxdf.load_xdf(str(path), verbose=False)
     if damage := [text for text, wrong in said if wrong]:
@@ -72,6 +78,32 @@ def read_xdf(path: Path) -> Take:
     dropped = (*(labels[i] for i in range(len(labels)) if i not in rows), *others)
     signal = values.T[rows] * np.asarray([_UNITS[units[i]] for i in rows])[:, None]
     return Take(signal, tuple(labels[i] for i in rows), grid, tuple(sorted(marks)), dropped, tuple(notes))
+
+
+def _too_large(path: Path, *, packed: bool) -> str:
+    """Why a chunk holds fewer bytes than the samples that it declares: pyxdf sets aside what is declared."""
+    counts: dict[bytes, int] = {}
+    with path.open("rb") as plain:
+        file: IO[bytes] = gzip.GzipFile(fileobj=plain) if packed else plain  # type: ignore[assignment]
+        file.read(4)
+        while (length := _varlen(file)) is not None:
+            start = file.tell()
+            tag, stream = int.from_bytes(file.read(2), "little"), file.read(4)
+            if tag == _HEADER and length <= _LONGEST:
+                found = re.search(rb"<channel_count>\s*([0-9]+)", file.read(max(length - 6, 0)))
+                counts[stream] = int(found[1][:19]) if found else 0
+            elif tag == _SAMPLES and (declared := _varlen(file) or 0) * (1 + counts.get(stream, 0)) > length:
+                return f"it declares {declared:,} samples of {counts.get(stream, 0):,} channels in {length:,} bytes"
+            file.seek(start + length)
+    return ""
+
+
+def _varlen(file: IO[bytes]) -> int | None:
+    """A number that begins with how many bytes it takes; None at the end, and of what is none."""
+    size = file.read(1)
+    if size not in (b"\x01", b"\x04", b"\x08"):
+        return None
+    return int.from_bytes(file.read(size[0]), "little") & (2**62 - 1)
 
 
 def _is_marks(stream: Mapping[str, Any]) -> bool:
