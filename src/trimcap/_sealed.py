@@ -155,6 +155,31 @@ def unseal_tensors(path: Path | str, kind: Kind) -> tuple[dict[str, Any], bytes]
     return content, blob
 
 
+def unseal_with_tensors(
+    path: Path, kind: Kind, tensors: str, load: Callable[[bytes], Mapping[str, Any]], *, order: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The content of a sealed file and the tensors in the file `tensors` beside it, in the order of its list `order`.
+
+    Raises
+    ------
+    ArtifactError : a file is missing, edited or damaged; names it.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        content = unseal(path, kind)
+    except FileNotFoundError:
+        raise ArtifactError(f"'{path.parent}' holds no {kind.name}: {path.name} is missing; {kind.again}") from None
+    blob = listed(path, content, tensors, kind)
+    try:
+        found = load(blob)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ArtifactError(f"{path.parent / tensors} is damaged: {error!r}; {kind.again}") from error
+    if sorted(found) != sorted(content[order]):
+        raise ArtifactError(f"{path} is damaged (its list '{order}' is not what {tensors} holds); {kind.again}")
+    return content, {name: found[name] for name in content[order]}
+
+
 def read_plain(path: Path, *, limit: int) -> bytes:
     """All bytes of a plain file.
 

@@ -109,7 +109,7 @@ def test_a_type_is_one_of_a_list(saved, tmp_path, dtype):
         (lambda c: c.update(inputs={}), "it has no input"),
         (lambda c: c.update(inputs={"input": [4, -8]}), "an input has the shape"),
         (lambda c: c.update(trainable=["nobody"]), "trainable tensor 'nobody' does not exist"),
-        (lambda c: c.update(order=["nobody"]), "its tensors are not those of"),
+        (lambda c: c.update(order=["nobody"]), "its list 'order' is not what"),
         (lambda c: c.update(nodes=c["nodes"] * 5000), "at most 20,000"),
         (lambda c: c.update(constraints=[rule(kind="exec")]), "constraint 'exec'"),
         (lambda c: c.update(constraints=[rule(tensor="nobody")]), "on 'nobody' is unknown"),

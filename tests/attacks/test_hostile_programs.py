@@ -121,7 +121,7 @@ def test_whole_program_is_taken(saved, tmp_path):
         (lambda c: c.update(output="nobody"), "makes the output 'nobody'"),
         (lambda c: c.update(input="nobody"), "its input 'nobody' is no value"),
         (lambda c: c["ops"].append(dict(c["ops"][0])), "is made twice"),
-        (lambda c: c.update(constants=["nobody"]), "its constants are not those"),
+        (lambda c: c.update(constants=["nobody"]), "its list 'constants' is not what"),
         (lambda c: c.update(classes=[1]), "classes.0. is 1, not text"),
     ],
 )

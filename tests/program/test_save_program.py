@@ -35,7 +35,7 @@ def test_round_trip(program, tmp_path) -> None:
 
 
 def test_missing_folder(tmp_path) -> None:
-    with pytest.raises(ArtifactError, match=r"program\.json' is missing"):
+    with pytest.raises(ArtifactError, match=r"holds no program: program\.json is missing"):
         load_program(tmp_path)
 
 

@@ -12,13 +12,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from trimcap._errors import ArtifactError, TraceError
 from trimcap._files import write_atomic
-from trimcap._sealed import Kind, listed, seal, unseal
+from trimcap._sealed import Kind, seal, unseal_with_tensors
 from trimcap.data.expected import Expected
 from trimcap.data.seen import PATTERN, from_json
 from trimcap.graph.allowed import misused
@@ -100,18 +99,12 @@ def load(folder: Path | str) -> Network:
     ArtifactError : a file is missing, edited or of another format, or what it holds is no network; names the file
     """
     path = Path(folder) / GRAPH
-    try:
-        content = unseal(path, NETWORK)
-    except FileNotFoundError:
-        raise ArtifactError(f"{folder} holds no network: {GRAPH} is missing") from None
-    found = _tensors(listed(path, content, TENSORS, NETWORK), path)
-    if sorted(found) != sorted(content["order"]):
-        raise ArtifactError(f"{path} is damaged (its tensors are not those of {TENSORS}); {NETWORK.again}")
+    content, tensors = unseal_with_tensors(path, NETWORK, TENSORS, load_tensors, order="order")
     try:
         return check(
             Network(
                 nodes=tuple(_node_from_json(node) for node in content["nodes"]),
-                tensors={name: found[name] for name in content["order"]},
+                tensors=tensors,
                 trainable=frozenset(content["trainable"]),
                 inputs={name: tuple(shape) for name, shape in content["inputs"].items()},
                 output=content["output"],
@@ -126,13 +119,6 @@ def load(folder: Path | str) -> Network:
         )
     except ValueError as error:
         raise ArtifactError(f"{path} holds no network that can be used: {error}") from error
-
-
-def _tensors(blob: bytes, path: Path) -> dict[str, Any]:
-    try:
-        return dict(load_tensors(blob))
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise ArtifactError(f"{path.parent / TENSORS} is damaged: {error!r}; {NETWORK.again}") from error
 
 
 def _node_to_json(node: Node) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from trimcap._errors import ArtifactError
 from trimcap._files import write_atomic
-from trimcap._sealed import Kind, listed, seal, unseal
+from trimcap._sealed import Kind, seal, unseal_with_tensors
 from trimcap.program.check import check
 from trimcap.program.program import Op, Program, Value
 
@@ -82,28 +82,14 @@ def load_program(folder: Path | str) -> Program:
     ArtifactError : a file is missing, truncated, edited (hash mismatch) or of another version, or what it holds is
         no program; names the file.
     """
+    from safetensors.numpy import load
+
     path = Path(folder) / GRAPH
-    try:
-        content = unseal(path, PROGRAM)
-    except FileNotFoundError:
-        raise ArtifactError(f"no program here: '{path}' is missing; {PROGRAM.again}") from None
-    constants = _constants(listed(path, content, CONSTANTS, PROGRAM), path)
-    if sorted(constants) != sorted(content["constants"]):
-        raise ArtifactError(f"{path} is damaged (its constants are not those of {CONSTANTS}); {PROGRAM.again}")
+    content, constants = unseal_with_tensors(path, PROGRAM, CONSTANTS, load, order="constants")
     try:
         return check(_program(content, constants))
     except ValueError as error:
         raise ArtifactError(f"{path} holds no program that can be used: {error}") from error
-
-
-def _constants(blob: bytes, path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        return dict(load(blob))
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path.parent / CONSTANTS} is damaged: {error!r}; {PROGRAM.again}") from error
 
 
 def _tuples(value: Any) -> Any:
@@ -123,7 +109,7 @@ def _program(content: dict[str, Any], constants: dict[str, Any]) -> Program:
         content["name"],
         tuple(ops),
         {v.name: v for v in values},
-        {name: constants[name] for name in content["constants"]},
+        constants,
         content["input"],
         content["output"],
         tuple(content["classes"]),
