@@ -93,6 +93,19 @@ def test_the_legend_of_recovery_has_every_method(compared, monkeypatch):
     assert [entry.get_text() for entry in legend.get_texts()] == ["LFP", "Taylor", "random", "UMWP"]
 
 
+@pytest.mark.parametrize("draw", [method_figures.recovery_figure, method_figures.methods_figure])
+def test_a_method_with_an_underscore_is_in_the_legend(compared, monkeypatch, draw):
+    """Matplotlib leaves labels that begin with `_` out; a recipe may call a method so."""
+    drawn = []
+    monkeypatch.setattr(method_figures, "drawing", lambda name, figure, text: drawn.append(figure))
+    whole = gather(compared.path)
+    found = outcomes(whole)
+    first = found[0].method
+    draw(whole, tuple(replace(one, method=f"_{first}") if one.method == first else one for one in found))
+    (legend,) = drawn[0].legends
+    assert f" _{first}" in [entry.get_text() for entry in legend.get_texts()]
+
+
 def test_tables_say_what_was_measured(compared):
     whole = gather(compared.path)
     found = outcomes(whole)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -120,6 +122,22 @@ def test_curves_start_at_the_whole_network(monkeypatch):
     assert rings == [(50.0, 0.8)]  # axis b has none to lose
     assert "77 validation windows" in found.caption
     assert found.png.startswith(b"\x89PNG")
+
+
+def test_names_that_matplotlib_would_hide_are_in_the_legend(monkeypatch):
+    """A label that begins with `_` once was in no legend."""
+    from matplotlib.figure import Figure
+
+    said, save = [], Figure.savefig
+
+    def spy(self, *args, **kwargs):
+        said.append([text.get_text() for axes in self.axes for text in axes.get_legend().get_texts()])
+        return save(self, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, "savefig", spy)
+    found = sens()
+    sensitivity_figure(replace(found, curves={f"_{name}": curve for name, curve in found.curves.items()}))
+    assert said[0] == [" _a (10)", " _b (4)"]
 
 
 def test_colours_of_the_paper(monkeypatch):

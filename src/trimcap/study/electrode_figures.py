@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trimcap.prune.electrodes import ElectrodeCurve
-from trimcap.study.figures import BLUE, GREEN, GREY, INK, ORANGE, drawing, new_figure, style
+from trimcap.study.figures import BLUE, GREEN, GREY, INK, ORANGE, drawing, legend_name, new_figure, style
 from trimcap.study.layout import Drawing
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def electrodes_figure(curves: ElectrodeCurve | Sequence[ElectrodeCurve], *, titl
 
 def _place(label: str, curves: Sequence[ElectrodeCurve]) -> int:
     """Lines first, then what they are compared with, then headsets."""
-    names = _names(curves)
+    names = [legend_name(name) for name in _names(curves)]
     if label in names:
         return names.index(label)
     return 100 + ("all electrodes", "random", "chance").index(label) if label in _COMPARED else 200
@@ -130,7 +130,7 @@ def _panel(axes: Axes, curves: Sequence[ElectrodeCurve], recovered: bool) -> Non
             colour = _COLOURS[number % len(_COLOURS)]
             axes.plot(
                 [s.count for s in own], [s.mean for s in own], "o-", color=colour, markersize=3.5, linewidth=1.6,
-                label=name, zorder=3,
+                label=legend_name(name), zorder=3,
             )  # fmt: skip
     _worn(axes, curves, recovered)
     n = len(curves[0].channels)
@@ -164,8 +164,8 @@ def _worn(axes: Axes, curves: Sequence[ElectrodeCurve], recovered: bool) -> None
         for summary in own:
             axes.plot(
                 summary.count + aside, summary.mean, _MARKERS[number % len(_MARKERS)], color=INK, markersize=7,
-                markerfacecolor="white" if replaced else INK, markeredgewidth=1.3, linestyle="none", label=label,
-                zorder=5,
+                markerfacecolor="white" if replaced else INK, markeredgewidth=1.3, linestyle="none",
+                label=legend_name(label), zorder=5,
             )  # fmt: skip
 
 

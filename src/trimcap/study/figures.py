@@ -55,6 +55,15 @@ def drawing(name: str, figure: Figure, caption: str) -> Drawing:
     return Drawing(name, _inline(svg.getvalue(), name), png.getvalue(), caption)
 
 
+def legend_name(name: str) -> str:
+    """A name as the label of a line: Matplotlib leaves labels that begin with `_`, or are empty, out of legends.
+
+    >>> legend_name("_x"), legend_name("dense"), legend_name("")
+    (' _x', 'dense', ' ')
+    """
+    return name if name and not name.startswith("_") else f" {name}"
+
+
 def _inline(svg: str, name: str) -> str:
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -122,9 +131,11 @@ def _dumbbells(axes: Axes, table: pd.DataFrame, networks: list[str]) -> None:
     ordered = table.sort_values(first)
     y = np.arange(len(ordered))
     axes.hlines(y, ordered[first], ordered[last], color=GREY, linewidth=1.5, alpha=0.7)
-    axes.scatter(ordered[first], y, s=26, facecolors="none", edgecolors=BLUE, linewidths=1.4, label=first, zorder=3)
+    axes.scatter(
+        ordered[first], y, s=26, facecolors="none", edgecolors=BLUE, linewidths=1.4, label=legend_name(first), zorder=3
+    )
     if last != first:
-        axes.scatter(ordered[last], y, s=20, color=ORANGE, label=last, zorder=4)
+        axes.scatter(ordered[last], y, s=20, color=ORANGE, label=legend_name(last), zorder=4)
     names = [str(s).removeprefix("Subject") for s in ordered.index]
     axes.set_yticks(y, names, fontsize=8 if len(y) > 12 else 9)
     axes.set_ylim(-0.7, len(y) - 0.3)

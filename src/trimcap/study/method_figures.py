@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from trimcap.study.figures import GREY, INK, drawing, new_figure
+from trimcap.study.figures import GREY, INK, drawing, legend_name, new_figure
 from trimcap.study.gathered import Gathered
 from trimcap.study.layout import Drawing, attempted
 from trimcap.study.method_results import Outcome, trunk_of
@@ -54,7 +54,7 @@ def methods_figure(run: Gathered, found: Sequence[Outcome]) -> Drawing:
         _reference(axes, table, base, run.recipe.report.margin)
         _label(axes, key)
     panels[0].set_ylabel("window accuracy")
-    figure.legend(lines, methods, loc="outside lower center", ncols=min(6, len(methods)))
+    figure.legend(lines, list(map(legend_name, methods)), loc="outside lower center", ncols=min(6, len(methods)))
     return drawing(
         "methods",
         figure,
@@ -120,7 +120,7 @@ def recovery_figure(run: Gathered, found: Sequence[Outcome]) -> Drawing | None:
             axes.plot([x, x], [before, after], color=colour, linewidth=1.5, alpha=0.6)
             axes.plot(x, before, marker="o", markerfacecolor="none", color=colour, markersize=5)
             axes.plot(x, after, marker="o", color=colour, markersize=5, linestyle="none",
-                      label=method if o is own[0] else "_")  # fmt: skip
+                      label=legend_name(method) if o is own[0] else "_")  # fmt: skip
     axes.set_xticks(range(len(sparsities)), [f"{100 * s:.4g} %" for s in sparsities])
     axes.axhline(float(table[trunk_of(run).final].mean()), color=INK, linewidth=1.2)
     axes.set_ylabel("window accuracy")

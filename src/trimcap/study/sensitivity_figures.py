@@ -13,7 +13,7 @@ from trimcap.prune.plan import Plan, prunable_axis
 from trimcap.prune.ratios import ratios_for
 from trimcap.prune.scores import Scores
 from trimcap.prune.sensitivity import Curve, Sensitivity
-from trimcap.study.figures import BLUE, GREY, INK, ORANGE, drawing, new_figure, style
+from trimcap.study.figures import BLUE, GREY, INK, ORANGE, drawing, legend_name, new_figure, style
 from trimcap.study.filters import negative_share, ranked, shown
 from trimcap.study.layout import Drawing, number
 
@@ -70,7 +70,7 @@ def _curve(
 ) -> None:
     x = [0.0, *(100 * s for s in curve.sparsities)]
     y = [found.baseline, *curve.values]
-    axes.plot(x, y, line, color=colour, marker="o", markersize=3, linewidth=1.5, label=label)
+    axes.plot(x, y, line, color=colour, marker="o", markersize=3, linewidth=1.5, label=legend_name(label))
     if ratio:
         at = [p / 100 for p in curve.percents].index(ratio) + 1
         axes.plot(x[at], y[at], "o", markersize=9, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.6)
