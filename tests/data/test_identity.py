@@ -165,6 +165,17 @@ def test_eeglab_that_names_nobody(tmp_path: Path, subject: object) -> None:
     assert who(tmp_path / "b.set", "header", None) == ""
 
 
+@pytest.mark.parametrize("struct", [False, True])
+def test_eeglab_of_matlab_7_3_says_who_it_is_of(tmp_path: Path, struct: bool) -> None:
+    h5py = pytest.importorskip("h5py")
+    for name, value in (("a", np.array([[ord(c)] for c in "S7"], np.uint16)), ("b", np.zeros(2, np.uint64))):
+        with h5py.File(tmp_path / f"{name}.set", "w", userblock_size=512) as file:
+            (file.create_group("EEG") if struct else file)["subject"] = value
+    with h5py.File(tmp_path / "c.set", "w", userblock_size=512) as file:
+        file["EEG"] = h5py.ExternalLink(str(tmp_path / "a.set"), "EEG" if struct else "/")
+    assert [who(tmp_path / f"{name}.set", "header", None) for name in "abc"] == ["S7", "", ""]
+
+
 def test_neuroscan_says_who_it_is_of(tmp_path: Path) -> None:
     head = bytearray(900)
     head[:11] = b"Version 3.0"

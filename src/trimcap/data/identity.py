@@ -136,8 +136,8 @@ def _of_set(path: Path) -> str:
     """`EEG.subject` of EEGLAB, a field of one variable or, as newer versions save, a variable."""
     known = mat_shapes(path)
     value = read_mat(path, "subject") if "subject" in known else read_field(path, "EEG", "subject")
-    if isinstance(value, np.ndarray):  # MATLAB 7.3 writes text as numbers; [] is nothing
-        value = "".join(map(chr, value.reshape(-1).astype(int))) if value.dtype.kind == "u" else ""
+    if isinstance(value, np.ndarray):  # MATLAB 7.3 writes text as uint16, and the shape of empty text as uint64
+        value = "".join(map(chr, value.reshape(-1).tolist())) if value.dtype == np.uint16 else ""
     return str(value)
 
 

@@ -116,8 +116,10 @@ def cell_count(path: Path | str, name: str, field: str) -> int:
 
 
 def read_field(path: Path | str, name: str, field: str, *, largest: int = LARGEST) -> Any:
-    """One field of the 1 × 1 struct `name` (version 5 only), as `read_mat` gives it."""
+    """One field of the 1 × 1 struct `name`, as `read_mat` gives it."""
     path = _existing(path)
+    if _is_hdf5(path):
+        return _guarded(path, lambda: _hdf5_array(path, field, largest, struct=name))
 
     def field_() -> Any:
         with path.open("rb") as file:
@@ -178,9 +180,13 @@ def _hdf5_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         return {name: file[name].shape[::-1] for name in _local(file)}
 
 
-def _hdf5_array(path: Path, name: str, largest: int) -> NDArray[Any]:
-    with _hdf5(path) as file:
-        known = _local(file)
+def _hdf5_array(path: Path, name: str, largest: int, *, struct: str = "") -> NDArray[Any]:
+    with _hdf5(path) as whole:
+        import h5py  # is there: the file is open
+
+        own = not struct or isinstance(whole.get(struct, getlink=True), h5py.HardLink)
+        file = whole[struct] if struct and own else whole
+        known = _local(file) if own and isinstance(file, h5py.Group) else []
         if name not in known:
             raise mat5.DamagedError(_absent(name, known))
         data = file[name]
