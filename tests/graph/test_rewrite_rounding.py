@@ -75,6 +75,7 @@ ODD = {
     "a constant of nothing": lambda x: x + (torch.zeros(4) + 1) * 2,
     "a batch of constants of nothing": lambda x: x * (torch.eye(4) * 2).reshape(1, 16)[:, :4],
     "an infinite factor": lambda x: torch.nan_to_num(x / 0.0, posinf=1.0, neginf=-1.0),
+    "a complex factor": lambda x: torch.fft.irfft(torch.fft.rfft(x) * 1j, n=4),
     "overflow everywhere": lambda x: (x.abs() + 1e200) * 1e38,
 }
 
