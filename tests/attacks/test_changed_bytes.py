@@ -179,6 +179,12 @@ def test_files_below_a_trial_only(run, name):
         run.trial(0, 0).check()
 
 
+def test_a_trial_that_forgets_an_evaluation(run):
+    resealed(run.trial(1, 0).path / "trial.json", lambda content: content["files"].clear())
+    with pytest.raises(ArtifactError, match=r"does not list the file 'evaluated/dense.json'.*run again"):
+        gather(run.path)
+
+
 def test_a_curve_that_was_planted_is_not_drawn(run):
     trial = run.trial(1, 0)
     shutil.copy(trial.path / "history/dense.csv", trial.path / "history/C.csv")

@@ -181,7 +181,8 @@ class TrialFolder:
         ArtifactError : one is missing, edited, or a link; names it and says what to do.
         """
         path, content = self.path / "trial.json", self._content("trial")
-        for name in content["files"]:
+        scored = (f"evaluated/{slug(row['stage'])}.json" for row in content["facts"].get("rows", ()))
+        for name in dict.fromkeys((*scored, *content["files"])):
             listed(path, content, name, PIECE)
         return frozenset(content["files"])
 
