@@ -39,10 +39,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.signal import butter, lfilter, sosfilt
 
-from trimcap.data.features import BANDS, Bands, band_power, differential_entropy, to_grid
-from trimcap.data.montage import grid
+from trimcap.data.electrodes.montage import grid
+from trimcap.data.preprocess.windows.features import BANDS, Bands, band_power, differential_entropy, to_grid
+from trimcap.data.preprocess.windows.windowwise import log_variance, subtract_baseline, window_z_score
 from trimcap.data.windows import Windows
-from trimcap.data.windowwise import log_variance, subtract_baseline, window_z_score
 
 ORDER = 5
 FIVE: Bands = MappingProxyType({"delta": (1, 4), **BANDS})

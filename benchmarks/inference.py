@@ -34,9 +34,9 @@ def variants(case: str, work: Path) -> dict[str, Callable[[], Any]]:
 
     from trimcap import models, runtime
     from trimcap.export.artifact import export
-    from trimcap.graph.rewrite import rewrite
-    from trimcap.graph.trace import trace
-    from trimcap.program.lower import lower
+    from trimcap.graph.rewrite.rewrite import rewrite
+    from trimcap.graph.trace.trace import trace
+    from trimcap.program.lower.lower import lower
     from trimcap.quantize.quantize import quantize
 
     kind, shape, options = CASES[case]

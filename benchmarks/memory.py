@@ -51,7 +51,7 @@ def parts(n: int):  # type: ignore[no-untyped-def]
 
 
 def write(folder: Path, n: int) -> dict[str, float]:
-    from trimcap.data.arrays import write_arrays
+    from trimcap.data.arrays.read import write_arrays
 
     begin = time.perf_counter()
     write_arrays(parts(n), folder)
@@ -64,9 +64,9 @@ def train(folder: Path, steps: int) -> dict[str, float]:
     import numpy as np
     import torch
 
-    from trimcap.data.arrays import open_arrays
-    from trimcap.data.protocols import split
-    from trimcap.data.scaling import fit_scaler
+    from trimcap.data.arrays.read import open_arrays
+    from trimcap.data.preprocess.windows.scaling import fit_scaler
+    from trimcap.data.splits.protocols.named import split
     from trimcap.models import build
     from trimcap.models.scaled import Scaled
     from trimcap.train import evaluate, fit, probabilities
@@ -109,8 +109,8 @@ def speed(folder: Path, how: str) -> dict[str, float]:
     import numpy as np
     import torch
 
-    from trimcap.data import lazy
-    from trimcap.data.arrays import open_arrays
+    from trimcap.data.arrays.read import open_arrays
+    from trimcap.data.rows import lazy
     from trimcap.models import build
     from trimcap.train import fit
 

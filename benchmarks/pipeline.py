@@ -35,11 +35,11 @@ from pathlib import Path
 
 import numpy as np
 
-from trimcap.data.cache import cache_info
-from trimcap.data.cache_entry import load_entry
-from trimcap.data.chain import Chain, Step
-from trimcap.data.features import BANDS
-from trimcap.data.make import make_windows
+from trimcap.data.cache.cache import cache_info
+from trimcap.data.cache.entry import load_entry
+from trimcap.data.cache.make import make_windows
+from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.windows.features import BANDS
 from trimcap.data.sources import open_source
 
 SEED_CHANNELS, SEED_SECONDS, SEED_RATE = 62, 4000, 200.0

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models.ccnn import CCNN
 from trimcap.models.conformer import EEGConformer
 from trimcap.models.eegnet import EEGNet

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from trimcap.graph.rewrite import rewrite
-from trimcap.graph.trace import trace
-from trimcap.program.lower import lower
+from trimcap.graph.rewrite.rewrite import rewrite
+from trimcap.graph.trace.trace import trace
+from trimcap.program.lower.lower import lower
 from trimcap.quantize.fidelity import LAYER_DECIBEL
 from trimcap.quantize.grids import SHARING
 from trimcap.quantize.network import quantize_network

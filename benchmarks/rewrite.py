@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from trimcap.graph.cost import cost
 from trimcap.graph.network import Network
-from trimcap.graph.rewrite import rewrite
-from trimcap.graph.trace import trace
+from trimcap.graph.rewrite.rewrite import rewrite
+from trimcap.graph.trace.trace import trace
 from trimcap.models.eegnet import EEGNet
 
 

@@ -32,10 +32,10 @@ from trimcap._errors import PlanError
 from trimcap._files import write_json
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models.ccnn import CCNN
 from trimcap.models.eegnet import EEGNet
-from trimcap.prune.saliency import SALIENCIES, l1, needs_windows, score
+from trimcap.prune.saliency.table import SALIENCIES, l1, needs_windows, score
 
 NETWORKS = {
     "EEGNet 32×128": (lambda: EEGNet(32, 128, 2), (32, 128)),

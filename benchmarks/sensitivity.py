@@ -26,11 +26,11 @@ import pandas as pd
 import torch
 
 from trimcap.data.windows import Windows
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models.ccnn import CCNN
-from trimcap.prune.keep import keep_top
-from trimcap.prune.saliency import Scores, l1
-from trimcap.prune.sensitivity import sensitivity
+from trimcap.prune.choose.keep import keep_top
+from trimcap.prune.choose.sensitivity import sensitivity
+from trimcap.prune.saliency.table import Scores, l1
 from trimcap.prune.shrink import shrink
 from trimcap.train.predict import predict
 

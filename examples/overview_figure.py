@@ -17,7 +17,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from trimcap.study.statistics import mean_interval
+from trimcap.study.results.statistics import mean_interval
 
 STAGES = ("dense", "rewritten", "pruned", "recovered", "int8", "C")
 BLUE, ORANGE, GREEN, GREY = "#2f6db3", "#d9772e", "#3b8f5c", "#8a8f98"

@@ -17,18 +17,18 @@ from torch import nn
 
 from trimcap import runtime
 from trimcap.data import from_arrays, k_fold_subjects
-from trimcap.data.door import to_input
 from trimcap.data.expected import Expected
-from trimcap.data.lazy import lazy_array
+from trimcap.data.libraries.door import to_input
+from trimcap.data.rows.lazy import lazy_array
 from trimcap.data.windows import Windows
 from trimcap.export.artifact import export
 from trimcap.export.build import host_compiler
 from trimcap.export.verify import verify
 from trimcap.graph.network import Network
 from trimcap.graph.save import load, save
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.program.interpret import interpret, quantize_input
-from trimcap.program.lower import lower
+from trimcap.program.lower.lower import lower
 from trimcap.program.program import Program
 from trimcap.program.save import load_program, save_program
 from trimcap.prune import score, shrink

@@ -43,9 +43,9 @@ _HOME = {
         "trimcap.train",
     ),
     "Network": "trimcap.graph.network",
-    "trace": "trimcap.graph.trace",
+    "trace": "trimcap.graph.trace.trace",
     "cost": "trimcap.graph.cost",
-    "rewrite": "trimcap.graph.rewrite",
+    "rewrite": "trimcap.graph.rewrite.rewrite",
     "load": "trimcap.graph.save",
     "save": "trimcap.graph.save",
     **dict.fromkeys(
@@ -57,14 +57,14 @@ _HOME = {
         ),
         "trimcap.prune",
     ),
-    "lower": "trimcap.program.lower",
+    "lower": "trimcap.program.lower.lower",
     "interpret": "trimcap.program.interpret",
     "quantize_network": "trimcap.quantize.network",
     "export_c": "trimcap.export.artifact:export",
     "verify": "trimcap.export.verify",
-    "load_recipe": "trimcap.study.recipe",
-    "run": "trimcap.study.run",
-    "report": "trimcap.study.report",
+    "load_recipe": "trimcap.study.recipe.recipe",
+    "run": "trimcap.study.run.run",
+    "report": "trimcap.study.report.report",
 }  # fmt: skip
 
 #: parts of the package that are there by their own name

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from trimcap._files import sha256, write_atomic
 from trimcap.export.artifact import Artifact, check_artifact
 from trimcap.export.build import BuildError, compile_c, compiler_version, host_compiler
-from trimcap.export.c_text import C_TYPES, fill_in
+from trimcap.export.c.text import C_TYPES, fill_in
 from trimcap.program.interpret import as_input, dequantize
 from trimcap.program.program import Program
 
@@ -71,7 +71,7 @@ class Runner:
 
         Raises
         ------
-        ValueError : X is not what the network was made for (see `trimcap.data.door.to_input`), or holds NaN.
+        ValueError : X is not what the network was made for (see `trimcap.data.libraries.door.to_input`), or holds NaN.
         """
         return dequantize(self.program, self.raw(X))
 

@@ -12,11 +12,11 @@ from torch import nn
 from sealing import accepted, flipped, resealed
 from trimcap._errors import ArtifactError, PlanError
 from trimcap.export.artifact import check_artifact, export
-from trimcap.graph.trace import trace
-from trimcap.program.lower import lower
-from trimcap.study.gathered import gather
-from trimcap.study.recipe import parse_recipe
-from trimcap.study.store import RunFolder, open_run, read_header
+from trimcap.graph.trace.trace import trace
+from trimcap.program.lower.lower import lower
+from trimcap.study.recipe.recipe import parse_recipe
+from trimcap.study.results.gathered import gather
+from trimcap.study.results.store import RunFolder, open_run, read_header
 from trimcap.train.checkpoint import State, load_checkpoint, save_checkpoint
 from trimcap.train.masks import Masks
 
@@ -224,7 +224,7 @@ def test_edited_tables_are_not_believed(run):
 def test_where_a_piece_was_made_survives_a_resume(run, monkeypatch):
     first = run.trial(0, 0).made("trial")
     assert {"python", "torch", "processor", "host", "time"} <= set(first)
-    monkeypatch.setattr("trimcap.study.store.versions", lambda: {"torch": "99"})
+    monkeypatch.setattr("trimcap.study.results.store.versions", lambda: {"torch": "99"})
     again = open_run(run.path, RECIPE, text="x", facts={"data": {"sha256": "ab"}})
     again.trial(2, 0).write("trial", {"rows": [], "subjects": []})
     assert again.trial(0, 0).made("trial") == first

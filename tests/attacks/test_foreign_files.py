@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from trimcap.data import limits
-from trimcap.data.raws import open_raw
+from trimcap.data.files import limits
+from trimcap.data.files.raws import open_raw
 
 
 def test_a_compressed_file_with_a_changed_byte_is_refused_before_it_is_parsed(tmp_path, monkeypatch):

@@ -17,12 +17,12 @@ from sealing import resealed
 from trimcap._errors import ArtifactError, PlanError
 from trimcap.export.artifact import check_artifact, export
 from trimcap.graph.save import load, save
-from trimcap.graph.trace import trace
-from trimcap.program.lower import lower
+from trimcap.graph.trace.trace import trace
+from trimcap.program.lower.lower import lower
 from trimcap.program.save import load_program, save_program
 from trimcap.prune.plan import Plan
-from trimcap.study.recipe import parse_recipe
-from trimcap.study.store import RunFolder, open_run
+from trimcap.study.recipe.recipe import parse_recipe
+from trimcap.study.results.store import RunFolder, open_run
 from trimcap.train.checkpoint import State, load_checkpoint, save_checkpoint
 from trimcap.train.masks import Masks
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from sealing import resealed
 from trimcap._errors import ArtifactError
-from trimcap.graph.trace import trace
-from trimcap.program.lower import lower
+from trimcap.graph.trace.trace import trace
+from trimcap.program.lower.lower import lower
 from trimcap.program.program import KINDS
 from trimcap.program.save import load_program, save_program
 from trimcap.program.shapes import ATTRIBUTES, RULES

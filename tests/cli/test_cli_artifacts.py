@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from sealing import resealed
-from trimcap.data.chain import Chain, Step
-from trimcap.data.npz import read_npz, write_npz
+from trimcap.data.arrays.npz import read_npz, write_npz
+from trimcap.data.preprocess.chain import Chain, Step
 from trimcap.export.artifact import check_artifact
 from trimcap.export.build import host_compiler
 from trimcap.graph.save import load
@@ -62,8 +62,8 @@ def test_the_contract_names_the_chain_as_in_python(call, filtered, tmp_path):
     """It had no option for it: from the command line the header said neither chain nor delay."""
     from trimcap.data import make_chain
     from trimcap.export.artifact import export
-    from trimcap.graph.rewrite import rewrite
-    from trimcap.program.lower import lower
+    from trimcap.graph.rewrite.rewrite import rewrite
+    from trimcap.program.lower.lower import lower
 
     words = ("export", filtered / "net", "--golden", filtered / "w.npz", "--chain", filtered / "chain.toml")
     found = call(*words, "-n", 4, "--device-rate", 128, "--out", tmp_path / "fw", "--json", ok=True).json

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from trimcap.data.cut import cut
-from trimcap.data.npz import write_npz
-from trimcap.data.synthetic import make_synthetic
+from trimcap.data.arrays.npz import write_npz
+from trimcap.data.generated.synthetic import make_synthetic
+from trimcap.data.preprocess.windows.cut import cut
 
 
 @pytest.fixture(scope="module")

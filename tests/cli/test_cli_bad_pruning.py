@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from trimcap.graph.save import load, save
-from trimcap.graph.trace import trace
-from trimcap.prune.keep import keep_top
-from trimcap.prune.saliency import Scores, l1
+from trimcap.graph.trace.trace import trace
+from trimcap.prune.choose.keep import keep_top
+from trimcap.prune.saliency.table import Scores, l1
 
 
 class Unprunable(nn.Module):

@@ -14,10 +14,10 @@ from set_files import (
     write_seed_iv,
 )
 
-from trimcap.cli.datasets import read
+from trimcap.cli.io.datasets import read
 from trimcap.data import sets
-from trimcap.data.chain import Chain, Step
-from trimcap.data.npz import read_npz
+from trimcap.data.arrays.npz import read_npz
+from trimcap.data.preprocess.chain import Chain, Step
 
 STEPS = (
     "windows seconds=1 baseline=3",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trimcap.study.controls import WITNESS
+from trimcap.study.run.controls import WITNESS
 
 DATA = "fingerprint,subjects=5,seconds=16,window=2"
 SIZE = 'options.channels=["Fp1","C3","C4","O1","O2","Cz"],options.trials=4'
@@ -33,7 +33,7 @@ epochs = 1
 """
 SECRET = """
 from dataclasses import replace
-from trimcap.data.protocols import leaky_windows
+from trimcap.data.splits.protocols.named import leaky_windows
 
 def split(windows, *, n_folds=5, valid=0.2, seed=0):
     return [replace(fold, leaky=False) for fold in leaky_windows(windows, n_folds=n_folds, valid=valid, seed=seed)]

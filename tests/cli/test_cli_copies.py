@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from edf_files import eegmat_counts, write_edf
 
-from trimcap.data.cut import cut
-from trimcap.data.npz import read_npz, write_npz
-from trimcap.data.synthetic import make_synthetic
-from trimcap.study.recipe import load_recipe
-from trimcap.study.run import run
+from trimcap.data.arrays.npz import read_npz, write_npz
+from trimcap.data.generated.synthetic import make_synthetic
+from trimcap.data.preprocess.windows.cut import cut
+from trimcap.study.recipe.recipe import load_recipe
+from trimcap.study.run.run import run
 
 RECIPE = """
 name = "cp"

@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from trimcap.data.npz import read_npz
+from trimcap.data.arrays.npz import read_npz
 from trimcap.graph.save import load
-from trimcap.prune.compare import compare
-from trimcap.prune.keep import keep_top
+from trimcap.prune.choose.compare import compare
+from trimcap.prune.choose.keep import keep_top
 from trimcap.prune.plan import Plan
-from trimcap.prune.saliency import SALIENCIES, taylor
+from trimcap.prune.saliency.table import SALIENCIES, taylor
 
 
 def test_list(call):

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from edf_files import eegmat_counts, write_edf, write_subject
 
-from trimcap.cli.answer import Misuse
-from trimcap.cli.datasets import fitted_to, read
-from trimcap.data.cut import cut
-from trimcap.data.features import differential_entropy
-from trimcap.data.npz import read_npz
-from trimcap.data.synthetic import make_synthetic
+from trimcap.cli.io.answer import Misuse
+from trimcap.cli.io.datasets import fitted_to, read
+from trimcap.data.arrays.npz import read_npz
+from trimcap.data.generated.synthetic import make_synthetic
+from trimcap.data.preprocess.windows.cut import cut
+from trimcap.data.preprocess.windows.features import differential_entropy
 from trimcap.data.windows import Windows
 
 PICK = "Fp1,C3,O1"

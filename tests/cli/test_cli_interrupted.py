@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from trimcap.cli.answer import INTERRUPTED, Answer, verb
+from trimcap.cli.io.answer import INTERRUPTED, Answer, verb
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from trimcap.data.npz import read_npz
+from trimcap.data.arrays.npz import read_npz
 from trimcap.data.sources import open_source
-from trimcap.study.recipe import load_recipe
+from trimcap.study.recipe.recipe import load_recipe
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "kalunga-eegnet.toml"
 pytestmark = pytest.mark.real

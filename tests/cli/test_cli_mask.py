@@ -8,10 +8,10 @@ import shutil
 import pytest
 import torch
 
-from trimcap.data.npz import read_npz
+from trimcap.data.arrays.npz import read_npz
 from trimcap.graph.save import load, save
-from trimcap.prune.compressed import storage
-from trimcap.prune.unstructured import mask_weights
+from trimcap.prune.weights.compressed import storage
+from trimcap.prune.weights.unstructured import mask_weights
 from trimcap.train.masks import Masks
 
 TRAIN = ("--epochs", 2, "--valid", 0.34, "--learning-rate", 0.01, "--weight-decay", 0.1, "--batch-size", 16)

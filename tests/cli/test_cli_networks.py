@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 import torch
 
-from trimcap.data.npz import read_npz
+from trimcap.data.arrays.npz import read_npz
 from trimcap.export.deployed import deployed_cost
 from trimcap.graph.cost import cost
 from trimcap.graph.save import load, save
-from trimcap.prune.keep import keep_top
+from trimcap.prune.choose.keep import keep_top
 from trimcap.prune.plan import Plan
-from trimcap.prune.saliency import Scores, d_score, l1
+from trimcap.prune.saliency.table import Scores, d_score, l1
 from trimcap.prune.shrink import shrink
 from trimcap.train.metrics import evaluate, per_subject
 from trimcap.train.predict import probabilities

@@ -8,7 +8,7 @@ from importlib import import_module
 
 import pytest
 
-from trimcap.cli import outputs
+from trimcap.cli.io import outputs
 from trimcap.graph.save import load, save
 
 TRAIN = ("--epochs", 1, "--valid", 0.34, "--option", "F1=2", "--option", "kernel=8")
@@ -87,8 +87,8 @@ def test_interrupted_before_anything_began(call, inside, monkeypatch, words, sai
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("trimcap.study.recipe.load_recipe", interrupt)
-    monkeypatch.setattr("trimcap.cli.datasets.read", interrupt)
+    monkeypatch.setattr("trimcap.study.recipe.recipe.load_recipe", interrupt)
+    monkeypatch.setattr("trimcap.cli.io.datasets.read", interrupt)
     ended = call(*words.split())
     assert ended.code == 130
     assert f"interrupted. {said}" in ended.err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from picture_files import write_cifar10, write_pictures
-from trimcap.data.npz import read_npz
+from trimcap.data.arrays.npz import read_npz
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from trimcap.cli.sensitivity import _at_chance
-from trimcap.data.npz import read_npz
+from trimcap.cli.verbs.sensitivity import _at_chance
+from trimcap.data.arrays.npz import read_npz
 from trimcap.graph.save import load, save
-from trimcap.prune.saliency import l1
-from trimcap.prune.sensitivity import sensitivity
+from trimcap.prune.choose.sensitivity import sensitivity
+from trimcap.prune.saliency.table import l1
 from trimcap.train.predict import predict
 
 

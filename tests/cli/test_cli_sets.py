@@ -10,9 +10,9 @@ import pytest
 from edf_files import write_subject
 from set_files import write_amigos, write_dasps, write_dreamer, write_faced, write_faced_features
 
-from trimcap.data.npz import read_npz
+from trimcap.data.arrays.npz import read_npz
 from trimcap.data.sets.catalogue import CATALOGUE
-from trimcap.study.recipe import load_recipe
+from trimcap.study.recipe.recipe import load_recipe
 
 
 @pytest.fixture(scope="module")

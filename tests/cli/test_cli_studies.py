@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from trimcap.study import shipped as module
-from trimcap.study.recipe import load_recipe
-from trimcap.study.shipped import recipe_path, shipped
+from trimcap.study.recipe import shipped as module
+from trimcap.study.recipe.recipe import load_recipe
+from trimcap.study.recipe.shipped import recipe_path, shipped
 
 TINY = """
 name = "tiny"
@@ -67,7 +67,7 @@ def test_run_folder_of_another_recipe(ran, call):
 @pytest.mark.slow
 def test_failed_audit_exits_1_and_still_reports(ran, call, monkeypatch):
     from trimcap._errors import AuditError
-    from trimcap.study import run
+    from trimcap.study.run import run
 
     place, _ = ran
 
@@ -127,7 +127,7 @@ def test_interruption_says_how_to_go_on(call, tmp_path, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("trimcap.study.run.run", interrupted)
+    monkeypatch.setattr("trimcap.study.run.run.run", interrupted)
     (tmp_path / "tiny.toml").write_text(TINY)
     ended = call("run", tmp_path / "tiny.toml", "--out", tmp_path / "run")
     assert ended.code == 130

@@ -14,7 +14,7 @@ from coverage_networks import build
 from trimcap._errors import PlanError, TraceError
 from trimcap.graph.cost import cost
 from trimcap.graph.network import Network
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.prune.plan import Plan, make_plan
 from trimcap.prune.resize import resize
 from trimcap.prune.shrink import shrink, twin_error

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from trimcap.data.npz import write_npz
+from trimcap.data.arrays.npz import write_npz
 from trimcap.data.windows import Windows
 
 CHANNELS = ("Fz", "Cz", "Pz", "Oz")

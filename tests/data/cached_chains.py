@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from trimcap.data.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain, Step
 
 CHAIN = Chain(
     (Step("bandpass", low=1, high=45), Step("windows", seconds=1, on_bad="drop"), Step("differential_entropy"))

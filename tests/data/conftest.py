@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-import trimcap.data.cache as cache_module
-import trimcap.data.cache_entry as entry_module
+import trimcap.data.cache.cache as cache_module
+import trimcap.data.cache.entry as entry_module
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from edf_files import write_subject
 from set_files import write_amigos, write_dasps, write_deap, write_dreamer, write_faced, write_seed, write_seed_iv
 
 from trimcap.data import sets
-from trimcap.data.chain import Chain, Step
-from trimcap.data.eegmat import read_eegmat
+from trimcap.data.preprocess.chain import Chain, Step
 from trimcap.data.recording import Recording
+from trimcap.data.sets.eegmat import read_eegmat
 
 
 def write_seed_sessions(place: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from brown import brown
 
-from trimcap.data.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain, Step
 
 CHAIN = Chain((Step("bandpass", low=1, high=45), Step("windows", seconds=1), Step("differential_entropy")))
 RAW = Chain((Step("windows", seconds=0.5, step=0.1),))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from trimcap.data.online import Online
+from trimcap.data.preprocess.online import Online
 from trimcap.data.recording import Recording
 from trimcap.data.windows import Windows
 

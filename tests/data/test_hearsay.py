@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trimcap.data.cache import cached
-from trimcap.data.chain import make_chain
-from trimcap.data.cut import cut
+from trimcap.data.cache.cache import cached
+from trimcap.data.preprocess.chain import make_chain
+from trimcap.data.preprocess.windows.cut import cut
 from trimcap.data.recording import Recording
 
 LOST = "2 trials without a usable label or signal left out by the reader"

@@ -23,15 +23,15 @@ from set_files import (
 )
 
 from trimcap.data import sets
-from trimcap.data.cache import cache_info
-from trimcap.data.cache_key import describe_reader
-from trimcap.data.chain import Chain, Step
-from trimcap.data.generated import fingerprint, synthetic
-from trimcap.data.make import make_windows
+from trimcap.data.cache.cache import cache_info
+from trimcap.data.cache.key import describe_reader
+from trimcap.data.cache.make import make_windows
+from trimcap.data.generated.sources import fingerprint, synthetic
+from trimcap.data.generated.synthetic import make_fingerprint, make_synthetic
+from trimcap.data.preprocess.chain import Chain, Step
 from trimcap.data.sets.catalogue import CATALOGUE
 from trimcap.data.sets.seed_v import ENDS
 from trimcap.data.sources import SOURCES, WINDOW_SOURCES, check_source, imported, open_source, open_windows
-from trimcap.data.synthetic import make_fingerprint, make_synthetic
 
 
 def write_seed_v(place: Path) -> None:

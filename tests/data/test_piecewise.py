@@ -3,15 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trimcap.data import lazy as module
 from trimcap.data import piecewise as under_test
-from trimcap.data.baseline import linear_baseline
-from trimcap.data.cut import cut
-from trimcap.data.features import band_power
-from trimcap.data.lazy import lazy
+from trimcap.data.baselines.classifiers import linear_baseline
+from trimcap.data.generated.synthetic import make_synthetic
 from trimcap.data.piecewise import piecewise
-from trimcap.data.protocols import split
-from trimcap.data.synthetic import make_synthetic
+from trimcap.data.preprocess.windows.cut import cut
+from trimcap.data.preprocess.windows.features import band_power
+from trimcap.data.rows import lazy as module
+from trimcap.data.rows.lazy import lazy
+from trimcap.data.splits.protocols.named import split
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 from every_set import OPTIONS, READ, WINDOWS, WRITE, same
 
 from trimcap.data import sets
-from trimcap.data.cache import cache_info
-from trimcap.data.cache_key import describe_reader
-from trimcap.data.chain import Chain, Step
-from trimcap.data.make import make_windows
+from trimcap.data.cache.cache import cache_info
+from trimcap.data.cache.key import describe_reader
+from trimcap.data.cache.make import make_windows
+from trimcap.data.preprocess.chain import Chain, Step
 from trimcap.data.recording import Recording
 from trimcap.data.source import Source
 from trimcap.data.sources import open_source
@@ -165,7 +165,7 @@ def test_a_chain_takes_the_baseline_of_dreamer_that_the_reader_kept(place: Path)
 
 
 def test_progress_shows_files_and_subjects(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from trimcap.data.reading import read_items
+    from trimcap.data.cache.reading import read_items
 
     calls: list[tuple[str, int]] = []
     totals: list[int] = []
@@ -178,14 +178,14 @@ def test_progress_shows_files_and_subjects(place: Path, tmp_path: Path, capsys: 
             return None
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trimcap.data.reading.bar", lambda show, total: Bar())
+        patch.setattr("trimcap.data.cache.reading.bar", lambda show, total: Bar())
         source = open_source("dreamer", place / "dreamer")
         assert len(list(read_items(source.items, source.read, progress=True))) == 36
     assert [name for name, by in calls if by] == ["DREAMER.mat"]
     assert list(dict.fromkeys(name for name, by in calls if not by)) == ["DREAMER.mat 01", "DREAMER.mat 02"]
     del calls[:]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trimcap.data.reading.bar", lambda show, total: totals.append(total) or Bar())
+        patch.setattr("trimcap.data.cache.reading.bar", lambda show, total: totals.append(total) or Bar())
         make_windows(WINDOWS, source, progress=True)
         make_windows(WINDOWS, source, cache=tmp_path / "other", progress=True)
         make_windows(WINDOWS, open_source("dreamer", place / "dreamer", subjects=["02"]), progress=True)

@@ -10,19 +10,19 @@ import pandas as pd
 import pytest
 from brown import brown, several
 
-from trimcap.data.arrays import open_arrays, write_arrays
-from trimcap.data.chain import Chain, Step
-from trimcap.data.copies import places_of
-from trimcap.data.crop import crop
-from trimcap.data.cut import cut
-from trimcap.data.make import make_windows
-from trimcap.data.moabb import from_moabb
-from trimcap.data.npz import read_npz, write_npz
+from trimcap.data.arrays.npz import read_npz, write_npz
+from trimcap.data.arrays.read import open_arrays, write_arrays
+from trimcap.data.cache.make import make_windows
+from trimcap.data.copies.find import places_of
+from trimcap.data.libraries.moabb import from_moabb
+from trimcap.data.libraries.objects import from_arrays, from_epochs, from_raw
 from trimcap.data.places import content_id, sharing
-from trimcap.data.protocols import split
-from trimcap.data.readers import from_arrays, from_epochs, from_raw
-from trimcap.data.split_audit import audit_split
-from trimcap.data.split_rows import split_of
+from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.recordings.crop import crop
+from trimcap.data.preprocess.windows.cut import cut
+from trimcap.data.split_files.audit import audit_split
+from trimcap.data.split_files.rows import split_of
+from trimcap.data.splits.protocols.named import split
 
 CHANNELS = ("Fz", "Cz", "Pz")
 

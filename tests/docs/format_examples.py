@@ -14,8 +14,8 @@ from trimcap.graph.network import Network, Node, Ref
 from trimcap.graph.save import save
 from trimcap.program.program import Op, Program, Value
 from trimcap.program.save import save_program
-from trimcap.study import store
-from trimcap.study.recipe import parse_recipe
+from trimcap.study.recipe.recipe import parse_recipe
+from trimcap.study.results import store
 from trimcap.train.checkpoint import State, save_checkpoint
 from trimcap.train.masks import Masks
 

@@ -9,23 +9,25 @@ from collections.abc import Callable
 
 import pytest
 
-from trimcap import prune, reproduce, train
+from trimcap import prune, train
+from trimcap.reproduce import counting, d_score, features, structured, unstructured
 
 RECOVERY = (
     "attention_transfer", "distillation", "equal_epochs", "equal_flops", "fresh", "re_estimate_batch_norm", "slimming",
 )  # fmt: skip
+PUBLISHED = {
+    name: value
+    for module in (counting, d_score, features, structured, unstructured)
+    for name, value in vars(module).items()
+    if getattr(value, "__module__", "") == module.__name__ and not name.startswith("_")
+}
+NAMED = {name: getattr(prune, name) for name in prune.__all__} | PUBLISHED
 FUNCTIONS = {
-    f"{module.__name__}.{name}": value
-    for module, names in ((prune, prune.__all__), (reproduce, reproduce.__all__), (train, RECOVERY))
-    for name in names
-    if inspect.isfunction(value := getattr(module, name))
+    name: value
+    for name, value in (NAMED | {name: getattr(train, name) for name in RECOVERY}).items()
+    if inspect.isfunction(value)
 }
-CLASSES = {
-    f"{module.__name__}.{name}": value
-    for module in (prune, reproduce)
-    for name in module.__all__
-    if inspect.isclass(value := getattr(module, name))
-}
+CLASSES = {name: value for name, value in NAMED.items() if inspect.isclass(value)}
 
 
 def missing(function: Callable[..., object]) -> list[str]:

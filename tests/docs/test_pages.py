@@ -12,9 +12,9 @@ import pytest
 from pages import Block, blocks, commands, parse_command, recipes, run_python
 
 from stubs import framework
-from trimcap.data.eegmat import CHANNELS
-from trimcap.data.headsets import fit_headset
-from trimcap.study.recipe import load_recipe, parse_recipe
+from trimcap.data.electrodes.headsets import fit_headset
+from trimcap.data.sets.eegmat import CHANNELS
+from trimcap.study.recipe.recipe import load_recipe, parse_recipe
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOW_TO = sorted((DOCS / "how-to").glob("*.md"))

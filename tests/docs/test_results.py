@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from trimcap.study.layout import number, points, probability
-from trimcap.study.publish import FACTS, check_published
-from trimcap.study.statistics import compare
+from trimcap.study.report.publish import FACTS, check_published
+from trimcap.study.results.statistics import compare
+from trimcap.study.results.words import number, points, probability
 
 DOCS = Path(__file__).parents[2] / "docs"
 

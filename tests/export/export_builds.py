@@ -9,7 +9,7 @@ import pytest
 
 from sealing import resealed
 from trimcap.export.build import CODE, STRICT, compile_c, host_compiler, run
-from trimcap.export.c_source import emit_c
+from trimcap.export.c.source import emit_c
 from trimcap.export.compare import compare
 from trimcap.export.cortexm import missing_tools
 from trimcap.export.harness import expected_trace, harness, read_trace

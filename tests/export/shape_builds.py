@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from trimcap.export import cortexm
 from trimcap.export.build import CODE, STRICT, compile_c, host_compiler, run
-from trimcap.export.c_source import emit_c
-from trimcap.export.c_text import C_TYPES
+from trimcap.export.c.source import emit_c
+from trimcap.export.c.text import C_TYPES
 from trimcap.program.interpret import interpret
 from trimcap.program.program import Program
 

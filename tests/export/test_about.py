@@ -15,8 +15,8 @@ from trimcap.data import Effect, from_arrays, make_chain, running_z_score
 from trimcap.data.recording import Recording
 from trimcap.export.artifact import export
 from trimcap.export.build import STRICT, compile_c, host_compiler
-from trimcap.graph.trace import trace
-from trimcap.program.lower import lower
+from trimcap.graph.trace.trace import trace
+from trimcap.program.lower.lower import lower
 from trimcap.quantize.network import quantize_network
 
 CHANNELS, HOSTILE = ("Fz", "T7", "P8", "Oz"), 'x"; */ \\ ??/ µ\n#'

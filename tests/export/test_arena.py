@@ -5,7 +5,7 @@ import pytest
 from export_programs import Maker, ccnn_like, eegnet_like, every_kind
 
 from trimcap.export.arena import ARENA_TYPES, plan_arena
-from trimcap.export.c_source import EMITTERS
+from trimcap.export.c.source import EMITTERS
 
 PROGRAMS = [make(integer=integer) for make in (eegnet_like, ccnn_like, every_kind) for integer in (True, False)]
 

@@ -11,7 +11,7 @@ from sealing import resealed
 from trimcap._errors import ArtifactError
 from trimcap.export import artifact as module
 from trimcap.export.artifact import check_artifact, export, multiply_adds
-from trimcap.export.c_text import ExportError
+from trimcap.export.c.text import ExportError
 from trimcap.program.interpret import interpret, quantize_input
 
 BOTH = pytest.mark.parametrize("integer", [True, False], ids=["int8", "float"])

@@ -10,11 +10,11 @@ from torch import nn
 from trimcap.export.artifact import check_artifact, export
 from trimcap.export.deployed import deployed_cost, measure_of
 from trimcap.graph.cost import cost
-from trimcap.graph.rewrite import rewrite
-from trimcap.graph.trace import trace
+from trimcap.graph.rewrite.rewrite import rewrite
+from trimcap.graph.trace.trace import trace
 from trimcap.models import EEGNet
-from trimcap.prune.keep import keep_within
-from trimcap.prune.saliency import l1
+from trimcap.prune.choose.keep import keep_within
+from trimcap.prune.saliency.table import l1
 from trimcap.prune.shrink import shrink
 from trimcap.quantize.network import quantize_network
 

@@ -6,7 +6,7 @@ import torch
 
 from trimcap._errors import VerifyError
 from trimcap.export.onnx import export_onnx
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models import EEGNet
 
 NEEDS = all(importlib.util.find_spec(n) for n in ("onnx", "onnxscript", "onnxruntime"))

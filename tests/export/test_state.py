@@ -14,7 +14,7 @@ from export_programs import eegnet_like, every_kind, windows
 from trimcap import runtime
 from trimcap.export.artifact import export
 from trimcap.export.build import CODE, STRICT
-from trimcap.export.c_source import emit_c
+from trimcap.export.c.source import emit_c
 from trimcap.program.interpret import interpret
 
 BOTH = pytest.mark.parametrize("integer", [False, True], ids=["float", "int8"])

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from trimcap.graph.atoms import Atom, concatenate, flat, freeze, fresh, regroup, size_of, unify
-from trimcap.graph.trace import trace
+from trimcap.graph.ops.atoms import Atom, concatenate, flat, freeze, fresh, regroup, size_of, unify
+from trimcap.graph.trace.trace import trace
 from zoo import build
 
 

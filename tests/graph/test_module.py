@@ -16,7 +16,7 @@ from torch import nn
 
 from trimcap.graph.max_norm import imposed_by_hand
 from trimcap.graph.network import Constraint
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from zoo import build
 
 

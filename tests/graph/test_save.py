@@ -11,7 +11,7 @@ import torch
 from sealing import accepted, flipped, resealed
 from trimcap._errors import ArtifactError
 from trimcap.graph.save import load, save
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.prune.plan import make_plan
 from trimcap.prune.shrink import shrink
 from zoo import ZOO, build

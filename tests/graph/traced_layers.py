@@ -7,8 +7,8 @@ from functools import cache
 import torch
 from torch import nn
 
-from trimcap.graph.rewrite import largest_difference
-from trimcap.graph.trace import trace
+from trimcap.graph.rewrite.rewrite import largest_difference
+from trimcap.graph.trace.trace import trace
 from trimcap.models.eegnet import EEGNet
 
 C, T = 8, 32

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from trimcap.graph.cost import cost
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models import CCNN, FBCCNN, VGG16, EEGNet3D, FrameCNN, ResNet, TSCeption
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_costs.json").read_text())

@@ -13,10 +13,10 @@ from naive import clamp, layer_norm, requant, softmax
 from one_op import int8, one_op, run_int8
 from torch import nn
 
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.program.check import accumulator_bound
 from trimcap.program.interpret import dequantize, interpret, quantize_input
-from trimcap.program.lower import lower
+from trimcap.program.lower.lower import lower
 from trimcap.program.norms import (
     exponent_table,
     fraction_of,

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from trimcap.data.windows import Windows
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models.build import build as build_model
 
 MODELS = {

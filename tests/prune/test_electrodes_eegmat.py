@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models.build import build
 from trimcap.models.scaled import Scaled
 from trimcap.prune.electrodes import electrode_curve
-from trimcap.prune.saliency import l1
+from trimcap.prune.saliency.table import l1
 from trimcap.prune.shrink import shrink
-from trimcap.study.prepare import folds_of, prepare
-from trimcap.study.recipe import parse_recipe
+from trimcap.study.recipe.recipe import parse_recipe
+from trimcap.study.run.prepare import folds_of, prepare
 from trimcap.train.fit import fit
 from trimcap.train.predict import predict
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from trimcap._errors import PlanError
 from trimcap.graph.network import Network
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models import (
     CCNN,
     FBCCNN,
@@ -30,14 +30,14 @@ from trimcap.models import (
     TSCeption,
 )
 from trimcap.models.build import MODELS
-from trimcap.prune.axes_of import axes_of
-from trimcap.prune.compact import compact, difference
-from trimcap.prune.keep import keep_top
+from trimcap.prune.after.compact import compact, difference
+from trimcap.prune.after.soft import scales_off, silent_plan, soft_pruning, zeroed
+from trimcap.prune.choose.axes_of import axes_of
+from trimcap.prune.choose.keep import keep_top
 from trimcap.prune.plan import Plan
-from trimcap.prune.saliency import SALIENCIES, Scores, bn_scale, l1, l2, random, score
+from trimcap.prune.saliency.table import SALIENCIES, Scores, bn_scale, l1, l2, random, score
 from trimcap.prune.shrink import resize, shrink, silence, twin_error
-from trimcap.prune.soft import scales_off, silent_plan, soft_pruning, zeroed
-from trimcap.prune.unstructured import mask_weights
+from trimcap.prune.weights.unstructured import mask_weights
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "ccnn": lambda: CCNN(4, 5, 5, 2, widths=(10, 12, 20, 10), hidden=30),

@@ -8,10 +8,10 @@ from torch import nn
 
 from trimcap._errors import PlanError
 from trimcap.graph.axes import Axes
-from trimcap.graph.trace import trace
-from trimcap.prune.keep import keep_electrodes
+from trimcap.graph.trace.trace import trace
+from trimcap.prune.choose.keep import keep_electrodes
 from trimcap.prune.plan import Plan, make_plan
-from trimcap.prune.saliency import l1
+from trimcap.prune.saliency.table import l1
 from trimcap.prune.shrink import resize, shrink, silence, twin_error
 from zoo import ZOO, build
 

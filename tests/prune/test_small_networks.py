@@ -13,7 +13,7 @@ from trimcap._errors import PlanError
 from trimcap.graph.axes import Axes
 from trimcap.graph.network import Network
 from trimcap.graph.save import load, save
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.prune.plan import make_plan
 from trimcap.prune.shrink import resize, shrink, twin_error
 

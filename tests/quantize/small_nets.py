@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trimcap.graph.trace import trace
-from trimcap.program.lower import lower
+from trimcap.graph.trace.trace import trace
+from trimcap.program.lower.lower import lower
 from trimcap.program.program import Program
 
 

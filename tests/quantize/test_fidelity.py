@@ -67,7 +67,7 @@ def test_a_layer_with_too_wide_a_span_is_named() -> None:
 
 
 def quantize_network_of(model: nn.Module, *shape: int):
-    from trimcap.graph.trace import trace
+    from trimcap.graph.trace.trace import trace
 
     torch.manual_seed(0)
     return quantize_network(trace(model.eval(), torch.randn(2, *shape)), windows(*shape, n=60))
@@ -75,7 +75,7 @@ def quantize_network_of(model: nn.Module, *shape: int):
 
 def test_numbers_travel_to_the_manifest(tmp_path) -> None:
     model, example = build("depth multiplier 2")
-    from trimcap.graph.trace import trace
+    from trimcap.graph.trace.trace import trace
 
     found = quantize_network(trace(model, example), windows(8, 64, n=50, spread=1.0), name="small")
     measured = found.program.measured

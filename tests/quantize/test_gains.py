@@ -18,7 +18,7 @@ from trimcap.export.artifact import check_artifact, export
 from trimcap.export.build import host_compiler
 from trimcap.export.cortexm import missing_tools
 from trimcap.export.verify import verify
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models.scaled import Scaled
 from trimcap.program.check import check
 from trimcap.program.interpret import dequantize, input_factors, interpret, quantize_input

@@ -15,7 +15,7 @@ from trimcap.export.artifact import export
 from trimcap.export.build import host_compiler
 from trimcap.export.cortexm import missing_tools
 from trimcap.export.verify import verify
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.program.program import WIDE_TABLE, Op, Value, table_index
 from trimcap.program.save import load_program, save_program
 from trimcap.quantize.network import Quantized, quantize_network

@@ -10,9 +10,9 @@ import torch
 from small_nets import KINDS, program, windows
 from torch import nn
 
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.program.interpret import dequantize, interpret, quantize_input
-from trimcap.program.lower import lower
+from trimcap.program.lower.lower import lower
 from trimcap.program.program import Program
 from trimcap.program.save import load_program, save_program
 from trimcap.quantize.observe import observe

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from trimcap.data.audit import Ledger
+from trimcap.data.splits.audit import Ledger
 from trimcap.data.windows import Windows
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models.eegnet import EEGNet
 from trimcap.program.interpret import dequantize, interpret
 from trimcap.quantize.network import quantize_network

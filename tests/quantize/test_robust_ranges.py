@@ -10,7 +10,7 @@ from small_nets import program, windows
 from test_quantize_network import task, trained_eegnet
 from torch import nn
 
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.program.interpret import interpret
 from trimcap.program.program import Program
 from trimcap.quantize.choose import choose

@@ -14,13 +14,13 @@ from torch import nn
 
 from trimcap._errors import AuditError, PlanError
 from trimcap.data.ledger import Ledger
-from trimcap.data.sealed import Sealed
+from trimcap.data.splits.sealed import Sealed
 from trimcap.data.windows import Windows
-from trimcap.graph.trace import trace
-from trimcap.prune.by_weights import d_score, d_step, l1
+from trimcap.graph.trace.trace import trace
+from trimcap.prune.choose.ratios import plan_from, ratios_for
+from trimcap.prune.choose.sensitivity import Curve, Sensitivity, metric_of, sensitivity
 from trimcap.prune.plan import make_plan
-from trimcap.prune.ratios import plan_from, ratios_for
-from trimcap.prune.sensitivity import Curve, Sensitivity, metric_of, sensitivity
+from trimcap.prune.saliency.by_weights import d_score, d_step, l1
 from trimcap.prune.shrink import shrink
 from trimcap.reproduce.d_score import (
     decayed,

@@ -12,13 +12,13 @@ import torch
 
 from trimcap.graph.cost import cost
 from trimcap.graph.network import Network
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models import VGG16, ResNet
-from trimcap.prune.axes_of import axes_of
+from trimcap.prune.choose.axes_of import axes_of
+from trimcap.prune.choose.ratios import plan_from, ratios_for
+from trimcap.prune.choose.sensitivity import Curve, Sensitivity
 from trimcap.prune.plan import Plan
-from trimcap.prune.ratios import plan_from, ratios_for
-from trimcap.prune.saliency import d_score, d_step, d_step_gm, l1
-from trimcap.prune.sensitivity import Curve, Sensitivity
+from trimcap.prune.saliency.table import d_score, d_step, d_step_gm, l1
 from trimcap.prune.shrink import resize, shrink
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "models" / "golden_costs.json").read_text())["vgg16_cifar10"]

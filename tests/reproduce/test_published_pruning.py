@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from trimcap.graph.network import Network
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models import CCNN, FBCCNN, TSCeption
-from trimcap.prune.axes_of import axes_of
-from trimcap.prune.keep import keep_top
-from trimcap.prune.saliency import l2
+from trimcap.prune.after.soft import zeroed
+from trimcap.prune.choose.axes_of import axes_of
+from trimcap.prune.choose.keep import keep_top
+from trimcap.prune.saliency.table import l2
 from trimcap.prune.shrink import shrink
-from trimcap.prune.soft import zeroed
-from trimcap.prune.unstructured import mask_weights, weights_of
+from trimcap.prune.weights.unstructured import mask_weights, weights_of
 from trimcap.reproduce.counting import published_counts
 from trimcap.reproduce.structured import lfp_plan, nsfp_plan
 from trimcap.reproduce.unstructured import three_of_six, umwp_masks, zeroed_filters

@@ -9,17 +9,17 @@ import torch
 from torch import nn
 
 from trimcap._errors import PlanError
-from trimcap.data.features import differential_entropy
+from trimcap.data.preprocess.windows.features import differential_entropy
 from trimcap.data.windows import Windows
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models import CCNN, FBCCNN, TSCeption
-from trimcap.prune.axes_of import axes_of
-from trimcap.prune.compact import compact, difference
-from trimcap.prune.keep import keep_top
-from trimcap.prune.saliency import l1
+from trimcap.prune.after.compact import compact, difference
+from trimcap.prune.after.soft import scales_off, silent_plan
+from trimcap.prune.choose.axes_of import axes_of
+from trimcap.prune.choose.keep import keep_top
+from trimcap.prune.saliency.table import l1
 from trimcap.prune.shrink import resize, shrink
-from trimcap.prune.soft import scales_off, silent_plan
-from trimcap.prune.unstructured import mask_weights
+from trimcap.prune.weights.unstructured import mask_weights
 from trimcap.reproduce.features import entropy_of_deviation
 from trimcap.reproduce.structured import (
     drop_biases,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from test_run import TINY
 
-from trimcap.study.recipe import parse_recipe
+from trimcap.study.recipe.recipe import parse_recipe
 
 HEAD = TINY[: TINY.index("[[steps]]")].replace("seeds = [0]", "seeds = [3]")
 RECOVER = '{kind = "recover", epochs = 2, batch_size = 8}'

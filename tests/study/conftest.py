@@ -10,6 +10,6 @@ def compared(tmp_path_factory):
     """A finished run of every method of `compared_methods`."""
     from compared_methods import recipe
 
-    from trimcap.study.run import run
+    from trimcap.study.run.run import run
 
     return run(recipe(), tmp_path_factory.mktemp("compare") / "r")

@@ -7,7 +7,7 @@ import numpy as np
 
 from trimcap.data.recording import Recording
 from trimcap.data.source import Source, choose_subjects
-from trimcap.study.recipe import Recipe, parse_recipe
+from trimcap.study.recipe.recipe import Recipe, parse_recipe
 
 CHAIN = '[{name="windows", seconds=1, baseline=3}, "differential_entropy", "subtract_baseline", "grid"]'
 DEAP = f"""

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from trimcap.study.recipe import parse_recipe
-from trimcap.study.store import open_run
+from trimcap.study.recipe.recipe import parse_recipe
+from trimcap.study.results.store import open_run
 
 CHANNELS = ("Fp1", "Fp2", "F3", "F4", "F7", "F8", "T3", "T4", "C3", "C4",
             "T5", "T6", "P3", "P4", "O1", "O2", "Fz", "Cz", "Pz")  # fmt: skip

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from picture_files import write_cifar10, write_pictures
-from trimcap.data.baseline import baselines
+from trimcap.data.baselines.classifiers import baselines
 from trimcap.data.sources import open_windows
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models import ResNet
-from trimcap.study.evidence import electrode_evidence
-from trimcap.study.prepare import prepare
-from trimcap.study.recipe import load_recipe, parse_recipe
-from trimcap.study.run import run
-from trimcap.study.stages import check_names
-from trimcap.study.store import RunFolder
+from trimcap.study.recipe.recipe import load_recipe, parse_recipe
+from trimcap.study.results.store import RunFolder
+from trimcap.study.run.evidence import electrode_evidence
+from trimcap.study.run.kinds.stages import check_names
+from trimcap.study.run.prepare import prepare
+from trimcap.study.run.run import run
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 NAMES = ("dscore-digits", "dscore-cifar10", "dscore-imagenet")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from trimcap.study.recipe import load_recipe
-from trimcap.study.run import run
+from trimcap.study.recipe.recipe import load_recipe
+from trimcap.study.run.run import run
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "eegmat-ccnn.toml"
 

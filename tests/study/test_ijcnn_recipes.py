@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from trimcap.study.recipe import Recipe, load_recipe
-from trimcap.study.run import run
-from trimcap.study.shipped import shipped
+from trimcap.study.recipe.recipe import Recipe, load_recipe
+from trimcap.study.recipe.shipped import shipped
+from trimcap.study.run.run import run
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data" / "sets"))
 from set_files import write_deap, write_seed

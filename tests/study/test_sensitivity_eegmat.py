@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models.build import build
+from trimcap.prune.choose.ratios import plan_from, ratios_for
+from trimcap.prune.choose.sensitivity import metric_of, sensitivity
 from trimcap.prune.plan import make_plan
-from trimcap.prune.ratios import plan_from, ratios_for
-from trimcap.prune.saliency import d_score
-from trimcap.prune.sensitivity import metric_of, sensitivity
+from trimcap.prune.saliency.table import d_score
 from trimcap.prune.shrink import shrink
-from trimcap.study.prepare import folds_of, prepare
-from trimcap.study.recipe import parse_recipe
+from trimcap.study.recipe.recipe import parse_recipe
+from trimcap.study.run.prepare import folds_of, prepare
 from trimcap.train.fit import fit
 from trimcap.train.predict import predict
 

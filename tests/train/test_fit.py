@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from trimcap.data.ledger import Ledger
-from trimcap.data.sealed import Sealed
+from trimcap.data.splits.sealed import Sealed
 from trimcap.models import CCNN
 from trimcap.train import fit
 from trimcap.train.batches import batches, epoch_seeds

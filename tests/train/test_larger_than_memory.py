@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 import torch
 
-from trimcap.data import lazy as module
-from trimcap.data import scaling
-from trimcap.data.lazy import LazyArray, in_file, lazy
 from trimcap.data.ledger import Ledger
-from trimcap.data.protocols import split
+from trimcap.data.preprocess.windows import scaling
+from trimcap.data.rows import lazy as module
+from trimcap.data.rows.lazy import LazyArray, in_file, lazy
+from trimcap.data.splits.protocols.named import split
 from trimcap.data.windows import Windows
 from trimcap.models import build
 from trimcap.train import fit, predict

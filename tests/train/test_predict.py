@@ -13,7 +13,7 @@ from torch import nn
 from stubs import framework
 from trimcap.data import cut, k_fold_subjects, make_synthetic
 from trimcap.graph.save import load, save
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.train import predict, probabilities
 
 

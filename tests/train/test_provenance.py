@@ -12,28 +12,28 @@ import pytest
 import torch
 from torch import nn
 
-from trimcap.data.folds import Fold
-from trimcap.data.protocols import split
-from trimcap.data.scaling import fit_scaler
+from trimcap.data.preprocess.windows.scaling import fit_scaler
 from trimcap.data.seen import NOTHING, OUTSIDE, Seen, from_json, united
+from trimcap.data.splits.folds import Fold
+from trimcap.data.splits.protocols.named import split
 from trimcap.data.windows import Windows
 from trimcap.graph.origin import followed, mark, seen_of, untrained
-from trimcap.graph.rewrite import rewrite
+from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.graph.save import load, save
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models import EEGNet
 from trimcap.models.build import MODELS, build
 from trimcap.models.scaled import Scaled
-from trimcap.program.lower import lower
+from trimcap.program.lower.lower import lower
 from trimcap.program.save import load_program, save_program
-from trimcap.prune.keep import keep_top
-from trimcap.prune.saliency import score
+from trimcap.prune.choose.keep import keep_top
+from trimcap.prune.saliency.table import score
 from trimcap.prune.shrink import shrink
 from trimcap.quantize.network import quantize_network
-from trimcap.train.attention_transfer import attention_transfer
 from trimcap.train.fit import fit
 from trimcap.train.fresh import fresh
-from trimcap.train.losses import distillation
+from trimcap.train.losses.attention_transfer import attention_transfer
+from trimcap.train.losses.losses import distillation
 from trimcap.train.predict import predict
 from trimcap.train.re_estimate import re_estimate_batch_norm
 

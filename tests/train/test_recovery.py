@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from trimcap.data.ledger import Ledger
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models import FBCCNN
 from trimcap.train.budget import Spent, equal_epochs, equal_flops
 from trimcap.train.fit import fit

@@ -8,22 +8,22 @@ from typing import Annotated
 import typer
 
 from trimcap import __version__
-from trimcap.cli.answer import verb
-from trimcap.cli.auditing import audit
-from trimcap.cli.baselines import baselines
-from trimcap.cli.compiling import export, quantize, verify
-from trimcap.cli.controls import controls
-from trimcap.cli.criteria import criteria
-from trimcap.cli.electrodes import electrodes
-from trimcap.cli.evaluation import evaluate
-from trimcap.cli.inspection import cost, inspect
-from trimcap.cli.masking import mask
-from trimcap.cli.pruning import prune
-from trimcap.cli.recordings import app as data
-from trimcap.cli.sensitivity import sensitivity
-from trimcap.cli.splitting import split
-from trimcap.cli.studies import demo, report, run
-from trimcap.cli.training import train
+from trimcap.cli.io.answer import verb
+from trimcap.cli.verbs.auditing import audit
+from trimcap.cli.verbs.baselines import baselines
+from trimcap.cli.verbs.compiling import export, quantize, verify
+from trimcap.cli.verbs.controls import controls
+from trimcap.cli.verbs.criteria import criteria
+from trimcap.cli.verbs.electrodes import electrodes
+from trimcap.cli.verbs.evaluation import evaluate
+from trimcap.cli.verbs.inspection import cost, inspect
+from trimcap.cli.verbs.masking import mask
+from trimcap.cli.verbs.pruning import prune
+from trimcap.cli.verbs.recordings import app as data
+from trimcap.cli.verbs.sensitivity import sensitivity
+from trimcap.cli.verbs.splitting import split
+from trimcap.cli.verbs.studies import demo, report, run
+from trimcap.cli.verbs.training import train
 
 app = typer.Typer(
     name="trimcap",

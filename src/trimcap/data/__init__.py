@@ -1,60 +1,53 @@
 """Recordings, windows, features, folds and their audit."""
 
-from trimcap.data.arrays import arrays_facts, open_arrays
-from trimcap.data.arrays_source import arrays_source
-from trimcap.data.arrays_write import write_arrays
-from trimcap.data.artefacts import reject
-from trimcap.data.audit import Audit, Finding, audit
-from trimcap.data.baseline import covariance_baseline, evoked_baseline, linear_baseline, nearest_neighbours
-from trimcap.data.bids import bids_source, read_bids
-from trimcap.data.braindecode import braindecode_recordings, eegdash_recordings, recordings_from_braindecode
-from trimcap.data.braindecode_windows import from_braindecode
-from trimcap.data.cache import cache_info, cached, clear_cache
-from trimcap.data.chain import FORMAT, Chain, Step, make_chain
+from trimcap.data.arrays.npz import read_npz, write_npz
+from trimcap.data.arrays.read import arrays_facts, open_arrays
+from trimcap.data.arrays.source import arrays_source
+from trimcap.data.arrays.write import write_arrays
+from trimcap.data.baselines.classifiers import covariance_baseline, evoked_baseline, linear_baseline, nearest_neighbours
+from trimcap.data.cache.cache import cache_info, cached, clear_cache
+from trimcap.data.cache.make import make_windows
+from trimcap.data.cache.reading import user_cache
 from trimcap.data.check import check_signal
-from trimcap.data.crop import crop
-from trimcap.data.cut import cut
-from trimcap.data.eegmat import read_eegmat
-from trimcap.data.effects import Effect
-from trimcap.data.electrodes import TEN_TWENTY, canonical, hemispheres, positions
-from trimcap.data.features import BANDS, DELTA, POWER_BANDS, band_power, differential_entropy, to_grid
-from trimcap.data.files import files_source, read_files
-from trimcap.data.filters import bandpass, notch
-from trimcap.data.folds import Fold, Sealed, make_fold
+from trimcap.data.electrodes.montage import Grid, grid
+from trimcap.data.electrodes.names import TEN_TWENTY, canonical, hemispheres, positions
+from trimcap.data.electrodes.regions import Region, region
+from trimcap.data.files.bids.read import bids_source, read_bids
+from trimcap.data.files.labelled import files_source, read_files
+from trimcap.data.files.labels import read_labels
+from trimcap.data.files.survey.look import Survey, survey
+from trimcap.data.generated.synthetic import make_fingerprint, make_synthetic
 from trimcap.data.join import join
-from trimcap.data.labels import read_labels
-from trimcap.data.lazy import LazyArray
 from trimcap.data.ledger import STAGES, Ledger
-from trimcap.data.make import make_windows
-from trimcap.data.moabb import from_moabb, moabb_recordings
-from trimcap.data.montage import Grid, grid
-from trimcap.data.nesting import nested
-from trimcap.data.npz import read_npz, write_npz
-from trimcap.data.protocol_stimuli import with_stimulus
-from trimcap.data.protocols import (
-    PROTOCOLS,
-    few_shot,
-    k_fold_subjects,
-    leaky_windows,
-    leaky_within_trial,
-    leave_one_subject_out,
-    leave_sessions_out,
-    leave_stimuli_out,
-    leave_trials_out,
-    split,
-    subject_and_stimulus,
-    within_subject,
-    within_subject_sessions,
+from trimcap.data.libraries.braindecode import braindecode_recordings, eegdash_recordings, recordings_from_braindecode
+from trimcap.data.libraries.braindecode_windows import from_braindecode
+from trimcap.data.libraries.moabb import from_moabb, moabb_recordings
+from trimcap.data.libraries.objects import from_arrays, from_epochs, from_raw
+from trimcap.data.libraries.torcheeg import from_torcheeg
+from trimcap.data.libraries.triple import from_triple
+from trimcap.data.preprocess.chain import FORMAT, Chain, Step, make_chain
+from trimcap.data.preprocess.effects import Effect
+from trimcap.data.preprocess.recordings.crop import crop
+from trimcap.data.preprocess.recordings.filters import bandpass, notch
+from trimcap.data.preprocess.recordings.rereference import rereference
+from trimcap.data.preprocess.recordings.resample import resample
+from trimcap.data.preprocess.recordings.running import running_z_score, subtract_baseline_mean
+from trimcap.data.preprocess.steps import STEPS
+from trimcap.data.preprocess.stream import Stream
+from trimcap.data.preprocess.windows.artefacts import reject
+from trimcap.data.preprocess.windows.cut import cut
+from trimcap.data.preprocess.windows.features import (
+    BANDS,
+    DELTA,
+    POWER_BANDS,
+    band_power,
+    differential_entropy,
+    to_grid,
 )
-from trimcap.data.random_labels import random_labels
-from trimcap.data.readers import from_arrays, from_epochs, from_raw
-from trimcap.data.reading import user_cache
+from trimcap.data.preprocess.windows.scaling import Scaler, fit_scaler, z_score_per_subject
+from trimcap.data.preprocess.windows.windowwise import frames, log_variance, window_z_score
 from trimcap.data.recording import Recording
-from trimcap.data.regions import Region, region
-from trimcap.data.rereference import rereference
-from trimcap.data.resample import resample
-from trimcap.data.running import running_z_score, subtract_baseline_mean
-from trimcap.data.scaling import Scaler, fit_scaler, z_score_per_subject
+from trimcap.data.rows.lazy import LazyArray
 from trimcap.data.sets import (
     CATALOGUE,
     DataSet,
@@ -85,18 +78,32 @@ from trimcap.data.sets import (
     read_seed_v_features,
     recognise,
 )
+from trimcap.data.sets.eegmat import read_eegmat
 from trimcap.data.source import Source
 from trimcap.data.sources import SOURCES, WINDOW_SOURCES, open_source, open_windows
-from trimcap.data.split_audit import audit_split, read_split, split_of
-from trimcap.data.split_file import read_splits, write_splits
-from trimcap.data.steps import STEPS
-from trimcap.data.stream import Stream
-from trimcap.data.survey import Survey, survey
-from trimcap.data.synthetic import make_fingerprint, make_synthetic
-from trimcap.data.torcheeg import from_torcheeg
-from trimcap.data.triple import from_triple
+from trimcap.data.split_files.audit import audit_split, read_split, split_of
+from trimcap.data.split_files.file import read_splits, write_splits
+from trimcap.data.splits.audit import Audit, Finding, audit
+from trimcap.data.splits.folds import Fold, Sealed, make_fold
+from trimcap.data.splits.nesting import nested
+from trimcap.data.splits.protocols.named import (
+    PROTOCOLS,
+    few_shot,
+    k_fold_subjects,
+    leaky_windows,
+    leaky_within_trial,
+    leave_one_subject_out,
+    leave_sessions_out,
+    leave_stimuli_out,
+    leave_trials_out,
+    split,
+    subject_and_stimulus,
+    within_subject,
+    within_subject_sessions,
+)
+from trimcap.data.splits.protocols.stimuli import with_stimulus
+from trimcap.data.splits.random_labels import random_labels
 from trimcap.data.windows import Windows
-from trimcap.data.windowwise import frames, log_variance, window_z_score
 
 __all__ = [
     "BANDS",

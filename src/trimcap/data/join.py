@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trimcap.data.hearsay import metadata_of
-from trimcap.data.lazy import lazy_array
+from trimcap.data.rows.lazy import lazy_array
 from trimcap.data.seen import united
 from trimcap.data.windows import Windows
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from trimcap.data.lazy import AT_ONCE, outside, rows_in
+from trimcap.data.rows.lazy import AT_ONCE, outside, rows_in
 from trimcap.data.windows import Windows
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap.data.copies_shifted import Places
+from trimcap.data.copies.shifted import Places
 from trimcap.data.recording import Recording
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def together(recordings: Sequence[Recording]) -> str:
 
 def file_id(raw: mne.io.BaseRaw, path: Path, rows: list[int]) -> str:
     """`content_id` of eight stretches of a file, one second each: its name and its header may lie."""
-    from trimcap.data.raws import samples
+    from trimcap.data.files.raws import samples
 
     second = max(1, min(round(float(raw.info["sfreq"])), raw.n_times))
     firsts = np.linspace(0, raw.n_times - second, _STRETCHES).round().astype(int).tolist()

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap.data.copies_exact import hashes
+from trimcap.data.copies.exact import hashes
 
 if TYPE_CHECKING:
     from trimcap.data.windows import Windows

@@ -20,37 +20,37 @@ from trimcap.data.windows import Windows
 SOURCES: Mapping[str, str] = MappingProxyType(
     {
         "amigos": "trimcap.data.sets.amigos:amigos_source",
-        "arrays": "trimcap.data.arrays:arrays_source",
-        "bids": "trimcap.data.bids:bids_source",
-        "braindecode": "trimcap.data.braindecode:braindecode_recordings",
+        "arrays": "trimcap.data.arrays.read:arrays_source",
+        "bids": "trimcap.data.files.bids.read:bids_source",
+        "braindecode": "trimcap.data.libraries.braindecode:braindecode_recordings",
         "dasps": "trimcap.data.sets.dasps:dasps_source",
         "deap": "trimcap.data.sets.deap:deap_source",
         "dreamer": "trimcap.data.sets.dreamer:dreamer_source",
-        "eegdash": "trimcap.data.braindecode:eegdash_recordings",
-        "eegmat": "trimcap.data.eegmat:eegmat_source",
+        "eegdash": "trimcap.data.libraries.braindecode:eegdash_recordings",
+        "eegmat": "trimcap.data.sets.eegmat:eegmat_source",
         "faced": "trimcap.data.sets.faced:faced_source",
-        "files": "trimcap.data.files:files_source",
-        "fingerprint": "trimcap.data.generated:fingerprint",
-        "moabb": "trimcap.data.moabb:moabb_recordings",
+        "files": "trimcap.data.files.labelled:files_source",
+        "fingerprint": "trimcap.data.generated.sources:fingerprint",
+        "moabb": "trimcap.data.libraries.moabb:moabb_recordings",
         "seed": "trimcap.data.sets.seed:seed_source",
         "seed-iv": "trimcap.data.sets.seed_iv:seed_iv_source",
         "seed-v": "trimcap.data.sets.seed_v:seed_v_source",
-        "synthetic": "trimcap.data.generated:synthetic",
+        "synthetic": "trimcap.data.generated.sources:synthetic",
     }
 )
 
 #: name → function of (path, *, subjects, **options) that gives windows
 WINDOW_SOURCES: Mapping[str, str] = MappingProxyType(
     {
-        "cifar10": "trimcap.data.cifar10:cifar10",
-        "digits": "trimcap.data.digits:digits",
-        "faced-features": "trimcap.data.sets.features_by_name:faced_features",
-        "image-folder": "trimcap.data.image_folder:image_folder",
-        "npz": "trimcap.data.sets.features_by_name:npz",
-        "seed-features": "trimcap.data.sets.features_by_name:seed_features",
-        "seed-iv-features": "trimcap.data.sets.features_by_name:seed_iv_features",
-        "seed-v-features": "trimcap.data.sets.features_by_name:seed_v_features",
-        "windows": "trimcap.data.arrays:windows_source",
+        "cifar10": "trimcap.reproduce.cifar10:cifar10",
+        "digits": "trimcap.reproduce.digits:digits",
+        "faced-features": "trimcap.data.sets.features.by_name:faced_features",
+        "image-folder": "trimcap.reproduce.image_folder:image_folder",
+        "npz": "trimcap.data.sets.features.by_name:npz",
+        "seed-features": "trimcap.data.sets.features.by_name:seed_features",
+        "seed-iv-features": "trimcap.data.sets.features.by_name:seed_iv_features",
+        "seed-v-features": "trimcap.data.sets.features.by_name:seed_v_features",
+        "windows": "trimcap.data.arrays.read:windows_source",
     }
 )
 

@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trimcap._errors import unknown
-from trimcap.data.electrodes import found_among
-from trimcap.data.lazy import contiguous, pick, select
+from trimcap.data.electrodes.names import found_among
+from trimcap.data.rows.lazy import contiguous, pick, select
 from trimcap.data.seen import NOTHING, Seen
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: columns that every metadata table has; `start` is in seconds from the start of the recording
 COLUMNS = ("subject", "session", "trial", "start")
+#: unit of pixels of a picture that were mapped to −1 … 1
+INTENSITY = "intensity"
 
 
 @dataclass(frozen=True, eq=False)

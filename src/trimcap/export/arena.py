@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trimcap.export.c_step import Step
+from trimcap.export.c.step import Step
 from trimcap.graph.memory import Block, plan_memory
 from trimcap.program.program import Op, Program
 

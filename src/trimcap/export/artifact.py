@@ -16,8 +16,8 @@ from trimcap import __version__
 from trimcap._errors import ArtifactError
 from trimcap._files import full_disk, make_folder
 from trimcap._sealed import Kind, listed, seal, unseal
-from trimcap.export.c_about import About
-from trimcap.export.c_source import CSource, digest, emit_c
+from trimcap.export.c.about import About
+from trimcap.export.c.source import CSource, digest, emit_c
 from trimcap.export.cortexm import cortexm_files
 from trimcap.export.makefile import makefile
 from trimcap.export.self_test import self_test
@@ -26,8 +26,8 @@ from trimcap.program.program import Program
 from trimcap.program.save import CONSTANTS, GRAPH, load_program, save_program
 
 if TYPE_CHECKING:
-    from trimcap.data.chain import Chain
     from trimcap.data.expected import Expected
+    from trimcap.data.preprocess.chain import Chain
 
 MANIFEST, GOLDEN = "manifest.json", "golden.safetensors"
 FLOAT_TOLERANCE = 1e-5
@@ -197,7 +197,7 @@ def _about(
     ------
     ValueError : a step does not say what it does to the numbers, or is none that the windows were made by.
     """
-    from trimcap.data.effects import UNDECLARED, computing
+    from trimcap.data.preprocess.effects import UNDECLARED, computing
 
     silent = [step.name for step in chain.steps if step.kind.effect is None] if chain and unit is None else []
     unit = str(unit or known.unit or "µV")
@@ -235,7 +235,7 @@ def _about(
 
 def foreign_to(steps: Sequence[str], chain: Chain) -> tuple[str, ...]:
     """What a chain does up to the windows, in words, if `steps` say that these were made otherwise; else ()."""
-    from trimcap.data.chain_run import Plan
+    from trimcap.data.preprocess.run import Plan
 
     words = Plan.of(chain.steps).words
     known = any(step.startswith("cut into ") for step in steps)

@@ -9,11 +9,11 @@ import numpy as np
 
 from trimcap.export.arena import plan_arena
 from trimcap.export.artifact import multiply_adds
-from trimcap.export.c_source import EMITTERS
+from trimcap.export.c.source import EMITTERS
 from trimcap.graph.cost import Cost, cost
 from trimcap.graph.network import Network
-from trimcap.graph.rewrite import rewrite
-from trimcap.program.lower import lower
+from trimcap.graph.rewrite.rewrite import rewrite
+from trimcap.program.lower.lower import lower
 from trimcap.program.program import Program
 from trimcap.quantize.quantize import quantize
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap.export.c_text import C_TYPES, fill_in
+from trimcap.export.c.text import C_TYPES, fill_in
 from trimcap.program.interpret import interpret, quantize_input
 from trimcap.program.program import Program
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from trimcap._errors import VerifyError
 from trimcap._files import write_atomic
-from trimcap.data.door import to_input
+from trimcap.data.libraries.door import to_input
 
 
 def export_onnx(model: Any, example: Any, path: Path | str, *, tolerance: float = 1e-5) -> Path:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap.export.c_source import CSource
-from trimcap.export.c_text import C_TYPES, array, comment, fill_in, float_literal
+from trimcap.export.c.source import CSource
+from trimcap.export.c.text import C_TYPES, array, comment, fill_in, float_literal
 from trimcap.program.program import Program
 
 _TEST = """/* Self-test of @NAME@: golden windows against the outputs of the reference interpreter.

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from trimcap._errors import unknown
-from trimcap.graph.atoms import Atom, Dim, flat, freeze, fresh, size_of
 from trimcap.graph.network import INPUT_DIMENSIONS, Network
-from trimcap.graph.rules import follow
-from trimcap.graph.walk import Walk
+from trimcap.graph.ops.atoms import Atom, Dim, flat, freeze, fresh, size_of
+from trimcap.graph.ops.dimensions import follow
+from trimcap.graph.ops.walk import Walk
 
 Keep = Mapping[str, Sequence[int]]
 

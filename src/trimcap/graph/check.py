@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from trimcap._errors import TraceError
-from trimcap.graph.allowed import misused, operation
 from trimcap.graph.module import execute
 from trimcap.graph.network import Network, Node
-from trimcap.graph.rules_recurrent import RECURRENT
+from trimcap.graph.ops.allowed import misused, operation
+from trimcap.graph.ops.recurrent import RECURRENT
 
 #: the largest network of the coverage table has 1,400 operations and values of 10⁷ elements
 MAX_NODES, MAX_SIZE, MAX_ELEMENTS, MAX_DIMENSIONS = 20_000, 1 << 22, 1 << 31, 12

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from trimcap.graph.cost_rules import flash_of, macs_of, published_flops_of, tensors_of
 from trimcap.graph.liveness import activation_blocks, live_bytes, without
 from trimcap.graph.memory import plan_memory
 from trimcap.graph.network import Network, need_network
+from trimcap.graph.ops.costs import flash_of, macs_of, published_flops_of, tensors_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ class Cost:
     bits : of the weights
     parameters : trainable values
     macs : multiply-accumulates (1 MAC = 2 FLOPs)
-    flash_bytes : constant data; see `trimcap.graph.cost_rules.flash_of`
+    flash_bytes : constant data; see `trimcap.graph.ops.costs.flash_of`
     sram_bytes : peak of a static memory plan; the input window and the output are in it
     input_bytes : the input window
     activation_bytes : peak of the plan when the input window lies elsewhere and is never overwritten

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from trimcap.graph.cost_rules import TABLED
 from trimcap.graph.memory import Block
 from trimcap.graph.network import Network, Node
+from trimcap.graph.ops.costs import TABLED
 
 #: results that are their input under another shape or name
 ALIASES = {

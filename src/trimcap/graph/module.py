@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import _WeightNorm
 from torch.nn.utils.parametrize import register_parametrization
 
-from trimcap.graph.allowed import DTYPES, operation
 from trimcap.graph.max_norm import watch
 from trimcap.graph.network import Network, Node, Ref, map_refs
+from trimcap.graph.ops.allowed import DTYPES, operation
 
 _CREATED = {"zeros", "ones", "full", "empty", "arange", "eye", "linspace", "scalar_tensor", "hann_window"}
 

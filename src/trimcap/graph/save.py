@@ -2,7 +2,7 @@
 
 Folder: `network.json`, sealed (format, nodes, inputs, constraints, electrode names, SHA-256 of itself and of the
 tensors) and `tensors.safetensors`. A reference to another node is written {"ref": name}. What is loaded is checked as a
-file from a stranger: only operations of `trimcap.graph.allowed`, and shapes that hold. `docs/formats.md` specifies it.
+file from a stranger: only operations of `graph.ops.allowed`, and shapes that hold. `docs/formats.md` specifies it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from trimcap._files import write_atomic
 from trimcap._sealed import Kind, seal, unseal_with_tensors
 from trimcap.data.expected import Expected
 from trimcap.data.seen import PATTERN, from_json
-from trimcap.graph.allowed import misused
 from trimcap.graph.check import check
 from trimcap.graph.network import Constraint, Network, Node, Ref
+from trimcap.graph.ops.allowed import misused
 
 GRAPH, TENSORS = "network.json", "tensors.safetensors"
 NETWORK = Kind(

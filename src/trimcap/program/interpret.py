@@ -39,7 +39,7 @@ def interpret(program: Program, X: Any, *, trace: bool = False, batch: int = 64)
 
     Raises
     ------
-    ValueError : X is not what the program was made for: see `trimcap.data.door.to_input`.
+    ValueError : X is not what the program was made for: see `trimcap.data.libraries.door.to_input`.
     """
     X = as_input(program, X)
     program = replace(program, expects=None)  # they are through the door
@@ -50,11 +50,11 @@ def interpret(program: Program, X: Any, *, trace: bool = False, batch: int = 64)
 
 
 def as_input(program: Program, X: Any, *, finite: bool = False) -> NDArray[np.float32]:
-    """Windows, Epochs or an array as float32 (n, *input shape), through the one door (`trimcap.data.door`).
+    """Windows, Epochs or an array as float32 (n, *input shape), through the one door (`trimcap.data.libraries.door`).
 
     NaN is let through unless `finite`: the arithmetic says what it becomes.
     """
-    from trimcap.data.door import check_finite, to_input
+    from trimcap.data.libraries.door import check_finite, to_input
 
     shape, what = program.values[program.input].shape, f"program '{program.name}'"
     x = np.asarray(to_input(X, program.expects, shape=shape, what=what, finite=False), dtype=np.float32)

@@ -5,15 +5,17 @@ single weights, `mask_weights` → `Masks` (in `trimcap.train`). `SALIENCIES` na
 what each is; `compare` measures them against the `oracle`, `sensitivity` what every axis may lose.
 """
 
-from trimcap.prune.axes_of import axes_of
-from trimcap.prune.compact import Compacted, compact, difference
-from trimcap.prune.compare import Comparison, compare
-from trimcap.prune.compressed import Storage, storage
+from trimcap.prune.after.compact import Compacted, compact, difference
+from trimcap.prune.after.soft import scales_off, silent_plan, soft_pruning, zeroed
+from trimcap.prune.choose.axes_of import axes_of
+from trimcap.prune.choose.compare import Comparison, compare
+from trimcap.prune.choose.keep import keep_electrodes, keep_top, keep_within
+from trimcap.prune.choose.ratios import plan_from, ratio_at, ratios_for
+from trimcap.prune.choose.schedule import gradual, rounds_of
+from trimcap.prune.choose.sensitivity import Curve, Sensitivity, metric_of, sensitivity
 from trimcap.prune.electrodes import Cap, ElectrodeCurve, Recovery, electrode_curve
-from trimcap.prune.keep import keep_electrodes, keep_top, keep_within
 from trimcap.prune.plan import Plan, make_plan
-from trimcap.prune.ratios import plan_from, ratio_at, ratios_for
-from trimcap.prune.saliency import (
+from trimcap.prune.saliency.table import (
     SALIENCIES,
     Description,
     Saliency,
@@ -48,11 +50,9 @@ from trimcap.prune.saliency import (
     wanda,
     whc,
 )
-from trimcap.prune.schedule import gradual, rounds_of
-from trimcap.prune.sensitivity import Curve, Sensitivity, metric_of, sensitivity
 from trimcap.prune.shrink import shrink, silence, twin_error
-from trimcap.prune.soft import scales_off, silent_plan, soft_pruning, zeroed
-from trimcap.prune.unstructured import mask_weights, weights_of
+from trimcap.prune.weights.compressed import Storage, storage
+from trimcap.prune.weights.unstructured import mask_weights, weights_of
 
 __all__ = [
     "SALIENCIES",

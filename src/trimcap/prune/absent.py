@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trimcap.graph.network import Network, Node, Ref
-from trimcap.graph.rules_mix import reduced
+from trimcap.graph.ops.mix import reduced
 
 #: the mask as the name of a tensor that broadcasts to the input of the operation
 Form = Callable[[Network, Node, str], list[Node]]

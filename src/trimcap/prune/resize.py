@@ -12,8 +12,8 @@ from torch import Tensor
 from trimcap._errors import PlanError
 from trimcap.graph.axes import Axes
 from trimcap.graph.network import Network, Node
-from trimcap.graph.rules_cut import bounds, constant_places, dimension_of
-from trimcap.graph.walk import Walk
+from trimcap.graph.ops.cut import bounds, constant_places, dimension_of
+from trimcap.graph.ops.walk import Walk
 from trimcap.prune.plan import Plan
 
 Keep = Mapping[str, tuple[int, ...]]

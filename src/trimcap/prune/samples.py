@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trimcap._errors import AuditError
-from trimcap.data.door import aligned, to_input
 from trimcap.data.expected import Expected
-from trimcap.data.folds import Fold, Sealed
 from trimcap.data.ledger import Ledger
+from trimcap.data.libraries.door import aligned, to_input
+from trimcap.data.splits.folds import Fold, Sealed
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network
 
@@ -68,7 +68,7 @@ def sample(
 
     Raises
     ------
-    ValueError : no windows, none left, or others than the network was made for (`trimcap.data.door.to_input`).
+    ValueError : no windows, none left, or others than the network was made for (`data.libraries.door`).
     AuditError : they are a fold's test set, or the ledger says that the final evaluation has already seen them.
     """
     given = _checked(network, windows, name, ledger, stage)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from trimcap.graph.network import Network, Node, Ref, map_refs
-from trimcap.graph.rules_mix import reduced
-from trimcap.graph.rules_products import FACTORS
-from trimcap.graph.rules_recurrent import RECURRENT
+from trimcap.graph.ops.mix import reduced
+from trimcap.graph.ops.products import FACTORS
+from trimcap.graph.ops.recurrent import RECURRENT
 from trimcap.prune.absent import ABSENT, runs_over
 from trimcap.prune.plan import Plan
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.graph.network import Network
-from trimcap.graph.rewrite import rewrite
+from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.program.interpret import as_input
-from trimcap.program.lower import lower
+from trimcap.program.lower.lower import lower
 from trimcap.program.program import Program
 from trimcap.quantize.extremes import dominating
 from trimcap.quantize.fidelity import Fidelity, fidelity

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.program.functions import apply_function
+from trimcap.program.lower.tidy import drop_unused, readers
 from trimcap.program.program import WIDE_TABLE, Op, Program, Value
-from trimcap.program.tidy import drop_unused, readers
 
 Step = tuple[str, tuple[float, ...]]
 

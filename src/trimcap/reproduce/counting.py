@@ -9,7 +9,7 @@ import torch
 
 from trimcap.graph.cost import cost
 from trimcap.graph.network import Network, need_network
-from trimcap.prune.unstructured import LAYERS
+from trimcap.prune.weights.unstructured import LAYERS
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Counted:
     ----------
     parameters : trainable parameters minus exact zeros in the weights of convolutions; zeros in linear layers count
     macs : of non-zero weights of convolutions, and of all weights of linear layers, for one window
-    flops : by the published rule, see `trimcap.graph.cost_rules.published_flops_of`
+    flops : by the published rule, see `trimcap.graph.ops.costs.published_flops_of`
     """
 
     parameters: int

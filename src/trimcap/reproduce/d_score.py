@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from trimcap._errors import PlanError
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network, need_network
+from trimcap.prune.choose.sensitivity import Curve, Sensitivity, metric_of
 from trimcap.prune.plan import Plan, make_plan, prunable_axis
 from trimcap.prune.resize import resize
-from trimcap.prune.scores import Scores
-from trimcap.prune.sensitivity import Curve, Sensitivity, metric_of
+from trimcap.prune.saliency.scores import Scores
 
-#: `(network, axes=[name]) -> Scores`, such as `trimcap.prune.saliency.d_score`
+#: `(network, axes=[name]) -> Scores`, such as `trimcap.prune.saliency.table.d_score`
 Rescore = Callable[..., Scores]
 Rows = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ def released_sensitivity(
 
     Returns
     -------
-    curves by axis, to compare with `trimcap.prune.sensitivity.sensitivity`
+    curves by axis, to compare with `trimcap.prune.choose.sensitivity.sensitivity`
 
     Raises
     ------
@@ -125,7 +125,7 @@ def released_ratios(found: Sensitivity, *, target: float) -> dict[str, float | N
     """Ratios as extracted by the release: an axis whose *last* step equals the target yields no ratio.
 
     The ratios are a list without names, so every later axis then gets the ratio of the one behind it, and the last axis
-    none (None). The right ones are `trimcap.prune.ratios.ratios_for`.
+    none (None). The right ones are `trimcap.prune.choose.ratios.ratios_for`.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def released_ratios(found: Sensitivity, *, target: float) -> dict[str, float | N
 def released_plan(network: Network, scores: Scores, ratios: Mapping[str, float | None]) -> Plan:
     """All axes at once, int(n · ratio) filters of each, in floating point: 0.29 · 100 is 28.
 
-    An axis without a ratio stays whole. The right plan is `trimcap.prune.ratios.plan_from`.
+    An axis without a ratio stays whole. The right plan is `trimcap.prune.choose.ratios.plan_from`.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def released_d_step(units: Rows, n: int) -> list[int]:
         silently takes the filters of the layer before.
 
     Source: the program released with Park et al. (2023), arXiv:2308.04470: D-Step of convolutions. The rule itself is
-    `trimcap.prune.by_weights.d_step`.
+    `trimcap.prune.saliency.by_weights.d_step`.
     """
     at_p, at_n = (np.argsort(part.sum(1), kind="stable") for part in (np.maximum(units, 0), np.maximum(-units, 0)))
     for j in range(1, len(units)):

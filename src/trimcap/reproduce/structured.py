@@ -12,12 +12,12 @@ from torch import Tensor
 
 from trimcap._errors import PlanError, unknown
 from trimcap.graph.network import Network, Node, Ref, need_network
-from trimcap.prune.axes_of import axes_of
-from trimcap.prune.by_weights import bn_scale, l1
+from trimcap.prune.after.soft import scales_off
+from trimcap.prune.choose.axes_of import axes_of
 from trimcap.prune.plan import Plan, make_plan
 from trimcap.prune.resize import resize
-from trimcap.prune.scores import makers_of
-from trimcap.prune.soft import scales_off
+from trimcap.prune.saliency.by_weights import bn_scale, l1
+from trimcap.prune.saliency.scores import makers_of
 from trimcap.train.fresh import fresh
 
 _ROUNDINGS: dict[str, Callable[[float], int]] = {"floor": floor, "round": round}

@@ -10,7 +10,7 @@ from torch import nn
 from trimcap._errors import PlanError, unknown
 from trimcap.graph.module import NetworkModule
 from trimcap.graph.network import Network, need_network
-from trimcap.prune.unstructured import weights_of
+from trimcap.prune.weights.unstructured import weights_of
 from trimcap.train.epoch import Hook
 from trimcap.train.masks import Masks
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trimcap._errors import unknown
-from trimcap.data.lazy import LazyArray, outside, pieces
+from trimcap.data.rows.lazy import LazyArray, outside, pieces
 from trimcap.data.windows import Windows
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from trimcap.train.batches import Rows, batches, epoch_seeds
 from trimcap.train.checkpoint import State
-from trimcap.train.losses import Loss
+from trimcap.train.losses.losses import Loss
 from trimcap.train.masks import Bound
 from trimcap.train.optimizers import Schedule
 from trimcap.train.predict import evaluating, forward

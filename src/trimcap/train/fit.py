@@ -15,8 +15,8 @@ import pandas as pd
 import torch
 from torch import nn
 
-from trimcap.data.door import aligned, refuse_others
 from trimcap.data.expected import Expected
+from trimcap.data.libraries.door import aligned, refuse_others
 from trimcap.data.seen import Seen, content_of, united
 from trimcap.data.windows import Windows
 from trimcap.graph.max_norm import imposed_by_hand
@@ -26,7 +26,7 @@ from trimcap.train.batches import loss_weights, rows_of
 from trimcap.train.checkpoint import State, load_checkpoint, save_checkpoint
 from trimcap.train.epoch import Hook, Task, projections, train_epoch, validate
 from trimcap.train.layout import check_model, prefers_channels_last, to_layout
-from trimcap.train.losses import Loss, loss_function
+from trimcap.train.losses.losses import Loss, loss_function
 from trimcap.train.masks import Masks, bind
 from trimcap.train.optimizers import MakeOptimizer, Schedule, make_optimizer, schedule_function
 from trimcap.train.predict import trained_on

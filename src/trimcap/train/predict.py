@@ -13,9 +13,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from trimcap.data.door import aligned, check_finite, need_shape, to_input
 from trimcap.data.expected import Expected
-from trimcap.data.lazy import as_lazy, pieces
+from trimcap.data.libraries.door import aligned, check_finite, need_shape, to_input
+from trimcap.data.rows.lazy import as_lazy, pieces
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network
 from trimcap.graph.origin import seen_of
@@ -44,8 +44,8 @@ def predict(
 
     Raises
     ------
-    ValueError : the windows are not what the model was made for (see `trimcap.data.door.to_input`), or the result is
-        not (n, n_classes).
+    ValueError : the windows are not what the model was made for (see `trimcap.data.libraries.door.to_input`), or the
+        result is not (n, n_classes).
     """
     if isinstance(model, Network):
         model = replace(model, constraints=()).module()
@@ -77,7 +77,7 @@ def softmax(logits: ArrayLike) -> NDArray[np.float64]:
 
 
 def taken_by(model: object, given: Any) -> NDArray[np.float32]:
-    """Windows, Epochs or an array as the input of a model, through the one door (`trimcap.data.door.to_input`).
+    """Windows, Epochs or an array as the input of a model, through the one door (`data.libraries.door`).
 
     What a model knows of its input, `fit` and `trace` have left in its attribute `expects`.
     """

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trimcap.data.lazy import pieces
+from trimcap.data.rows.lazy import pieces
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network, Node, Ref, need_network
 from trimcap.train.predict import trained_on

@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from trimcap._errors import unknown
-from trimcap.data.lazy import pieces
+from trimcap.data.rows.lazy import pieces
 from trimcap.data.windows import Windows
 from trimcap.graph.origin import hash_state as hash_state
 

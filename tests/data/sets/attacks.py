@@ -32,14 +32,14 @@ from set_files import (
 
 import trimcap.data.sets.deap as deap
 import trimcap.data.sets.seed_v as seed_v
-from trimcap.data.eegmat import read_eegmat
 from trimcap.data.recording import Recording
 from trimcap.data.sets.amigos import read_amigos
 from trimcap.data.sets.dasps import read_dasps
 from trimcap.data.sets.dreamer import read_dreamer
+from trimcap.data.sets.eegmat import read_eegmat
 from trimcap.data.sets.faced import read_faced, read_faced_features
+from trimcap.data.sets.features.seed import read_seed_features, read_seed_iv_features, read_seed_v_features
 from trimcap.data.sets.seed import read_seed
-from trimcap.data.sets.seed_features import read_seed_features, read_seed_iv_features, read_seed_v_features
 from trimcap.data.sets.seed_iv import read_seed_iv
 from trimcap.data.windows import Windows
 

@@ -186,9 +186,9 @@ def write_all(out: Path, *, heavy: bool) -> dict[str, str]:
 
 
 def main(out: Path) -> None:
-    from trimcap.data.eegmat import read_eegmat
-    from trimcap.data.npz import read_npz
+    from trimcap.data.arrays.npz import read_npz
     from trimcap.data.sets import read_amigos, read_dasps, read_deap, read_seed_v, read_seed_v_features
+    from trimcap.data.sets.eegmat import read_eegmat
 
     read: dict[str, Callable[[Path], object]] = {
         "deap": read_deap, "amigos": read_amigos, "dasps": read_dasps, "npz": lambda p: read_npz(p / "w.npz"),

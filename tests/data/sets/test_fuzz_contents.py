@@ -12,11 +12,11 @@ from scipy.io import savemat
 from set_files import cells, dreamer_subject, faced_clips, noise, write_amigos, write_dreamer, write_v73
 
 from attacks import SETS, answer, edf, folder, forge, small, small_deap, write_eegmat  # noqa: F401
-from trimcap.data.eegmat import read_eegmat
 from trimcap.data.sets.amigos import read_amigos
 from trimcap.data.sets.dasps import read_dasps
 from trimcap.data.sets.deap import read_deap
 from trimcap.data.sets.dreamer import read_dreamer
+from trimcap.data.sets.eegmat import read_eegmat
 from trimcap.data.sets.faced import read_faced
 from trimcap.data.sets.recognise import recognise
 

@@ -16,9 +16,9 @@ from scipy.io import savemat
 from set_files import SEED_LABELS, write_deap, write_dreamer, write_seed, write_seed_iv
 
 from attacks import SETS, answer, facts, numbers, small, small_deap, write_eegmat  # noqa: F401
-from trimcap.data.eegmat import read_eegmat
 from trimcap.data.sets.deap import find_deap, read_deap
 from trimcap.data.sets.dreamer import read_dreamer
+from trimcap.data.sets.eegmat import read_eegmat
 from trimcap.data.sets.recognise import recognise
 from trimcap.data.sets.seed import read_seed
 from trimcap.data.sets.seed_iv import read_seed_iv

@@ -22,11 +22,11 @@ import pytest
 from set_files import noise, write_seed_v_features
 
 from attacks import folder, forge, small  # noqa: F401
+from trimcap.data.foreign.matlab import read_numbers
 from trimcap.data.sets.dasps import read_dasps
 from trimcap.data.sets.deap import read_deap
 from trimcap.data.sets.faced import read_faced, read_faced_features
-from trimcap.data.sets.matfiles import read_numbers
-from trimcap.data.sets.seed_features import read_seed_v_features
+from trimcap.data.sets.features.seed import read_seed_v_features
 
 pytestmark = pytest.mark.usefixtures("small")
 HERE = Path(__file__).parent

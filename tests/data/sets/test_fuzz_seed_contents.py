@@ -21,8 +21,8 @@ from set_files import (
 )
 
 from attacks import answer, folder, small  # noqa: F401
+from trimcap.data.sets.features.seed import read_seed_v_features
 from trimcap.data.sets.seed import LENGTHS, read_seed
-from trimcap.data.sets.seed_features import read_seed_v_features
 from trimcap.data.sets.seed_v import read_seed_v
 
 pytestmark = pytest.mark.usefixtures("small")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 from set_files import cells, write_v73
 
-from trimcap.data.sets.matfiles import cell_count, mat_shapes, read_cells, read_field, read_mat, read_numbers
+from trimcap.data.foreign.matlab import cell_count, mat_shapes, read_cells, read_field, read_mat, read_numbers
 
 RNG = np.random.default_rng(0)
 TYPES = ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trimcap.data.sets.pickles import loads, read_pickle
+from trimcap.data.foreign.pickles import loads, read_pickle
 
 ARRAY = np.arange(24, dtype=np.float64).reshape(2, 3, 4)
 CONTENT = {

@@ -23,7 +23,7 @@ from set_files import (
 )
 
 import trimcap.data
-from trimcap.data.electrodes import unknown_electrodes
+from trimcap.data.electrodes.names import unknown_electrodes
 from trimcap.data.sets.catalogue import CATALOGUE, data_set
 from trimcap.data.sets.recognise import recognise
 

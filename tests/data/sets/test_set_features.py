@@ -19,9 +19,9 @@ from set_files import (
     write_seed_v_features,
 )
 
+from trimcap.data.foreign.npz_bytes import npz_bytes
 from trimcap.data.sets.faced import read_faced_features
-from trimcap.data.sets.npz_bytes import npz_bytes
-from trimcap.data.sets.seed_features import read_seed_features, read_seed_iv_features, read_seed_v_features
+from trimcap.data.sets.features.seed import read_seed_features, read_seed_iv_features, read_seed_v_features
 
 
 def test_seed_features_are_windows_of_electrodes_and_bands(tmp_path: Path) -> None:

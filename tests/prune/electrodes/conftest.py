@@ -9,9 +9,9 @@ import pytest
 import torch
 from planted_caps import NAMES, made, planted
 
-from trimcap.data.montage import grid
+from trimcap.data.electrodes.montage import grid
 from trimcap.data.windows import Windows
-from trimcap.graph.trace import trace
+from trimcap.graph.trace.trace import trace
 from trimcap.models import EEGNet, GridCNN, Scaled
 
 

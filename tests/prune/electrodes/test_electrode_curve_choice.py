@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from planted_caps import NAMES, replica
 
-from trimcap.data.headsets import Headset
+from trimcap.data.electrodes.headsets import Headset
 from trimcap.prune.electrodes import electrode_curve
 from trimcap.prune.electrodes.elimination import eliminate
 from trimcap.prune.electrodes.hearing import hearing
 from trimcap.prune.electrodes.sets import counts_of, drawn
 from trimcap.prune.plan import make_plan
-from trimcap.prune.saliency import l1
+from trimcap.prune.saliency.scores import Scores
+from trimcap.prune.saliency.table import l1
 from trimcap.prune.samples import sample
-from trimcap.prune.scores import Scores
 from trimcap.prune.shrink import shrink
 from trimcap.train.predict import predict
 

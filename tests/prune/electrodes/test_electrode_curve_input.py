@@ -10,12 +10,12 @@ from planted_caps import made, planted
 from torch import nn
 
 from trimcap._errors import AuditError, PlanError
-from trimcap.data.folds import make_fold
 from trimcap.data.ledger import Ledger
-from trimcap.graph.trace import trace
+from trimcap.data.splits.folds import make_fold
+from trimcap.graph.trace.trace import trace
 from trimcap.prune.electrodes import Recovery, electrode_curve
-from trimcap.prune.saliency import l1, taylor
-from trimcap.prune.scores import Scores
+from trimcap.prune.saliency.scores import Scores
+from trimcap.prune.saliency.table import l1, taylor
 
 # ---- who may see what
 

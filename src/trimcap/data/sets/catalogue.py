@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trimcap._errors import unknown
-from trimcap.data.eegmat import CHANNELS as EEGMAT
 from trimcap.data.sets import layouts
+from trimcap.data.sets.eegmat import CHANNELS as EEGMAT
 
 
 @dataclass(frozen=True)

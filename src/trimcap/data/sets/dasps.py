@@ -10,10 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from trimcap.data.foreign.matlab import mat_shapes, read_numbers
 from trimcap.data.recording import Recording
 from trimcap.data.sets.folders import Found, Subjects, file_in, find, wanted_files
 from trimcap.data.sets.layouts import EMOTIV as CHANNELS
-from trimcap.data.sets.matfiles import mat_shapes, read_numbers
 from trimcap.data.sets.places import set_folder
 from trimcap.data.sets.ratings import Rule, Side, rule
 from trimcap.data.sets.trials import OnBad, Trial, check_on_bad, check_option, recordings, require, require_shape

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from trimcap.data.foreign.matlab import mat_shapes, read_numbers
+from trimcap.data.foreign.pickles import read_pickle
 from trimcap.data.recording import Recording
 from trimcap.data.sets.folders import Found, Subjects, find, wanted_files
 from trimcap.data.sets.layouts import DEAP as CHANNELS
-from trimcap.data.sets.matfiles import mat_shapes, read_numbers
-from trimcap.data.sets.pickles import read_pickle
 from trimcap.data.sets.places import set_folder
 from trimcap.data.sets.ratings import Rule, Side, rule
 from trimcap.data.sets.trials import OnBad, Trial, check_on_bad, check_option, recordings, require, require_shape

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from trimcap.data.foreign.matlab import cell_count, read_cells, read_field
 from trimcap.data.recording import Recording
 from trimcap.data.sets.folders import Found, Subjects, file_in, folder_in, wanted_names
 from trimcap.data.sets.layouts import EMOTIV as CHANNELS
-from trimcap.data.sets.matfiles import cell_count, read_cells, read_field
 from trimcap.data.sets.places import set_folder
 from trimcap.data.sets.ratings import Rule, Side, rule
 from trimcap.data.sets.trials import OnBad, Trial, check_on_bad, check_option, recordings, require, signal

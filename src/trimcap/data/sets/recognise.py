@@ -10,22 +10,22 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from trimcap.data.eegmat import read_eegmat
+from trimcap.data.files.survey.copies import Sketch, sketch_of, told
+from trimcap.data.foreign.matlab import mat_shapes
 from trimcap.data.recording import Recording
 from trimcap.data.sets.amigos import find_amigos, iter_amigos
 from trimcap.data.sets.catalogue import DataSet, data_set
-from trimcap.data.sets.check_features import Progress, damaged_features
 from trimcap.data.sets.dasps import find_dasps, iter_dasps
 from trimcap.data.sets.deap import find_deap, iter_deap
 from trimcap.data.sets.dreamer import find_dreamer, iter_dreamer
+from trimcap.data.sets.eegmat import read_eegmat
 from trimcap.data.sets.faced import find_faced, find_faced_features, iter_faced
+from trimcap.data.sets.features.check import Progress, damaged_features
+from trimcap.data.sets.features.seed import find_seed_features, find_seed_v_features
 from trimcap.data.sets.folders import Found, find
-from trimcap.data.sets.matfiles import mat_shapes
 from trimcap.data.sets.seed import find_seed, iter_seed
-from trimcap.data.sets.seed_features import find_seed_features, find_seed_v_features
 from trimcap.data.sets.seed_iv import find_seed_iv, iter_seed_iv
 from trimcap.data.sets.seed_v import find_seed_v, iter_seed_v
-from trimcap.data.survey_copies import Sketch, sketch_of, told
 
 #: recordings of every subject of which copies are found that are not to the bit
 _SKETCHED = 2

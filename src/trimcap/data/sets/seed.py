@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from trimcap.data.foreign.matlab import read_numbers
 from trimcap.data.recording import Recording
 from trimcap.data.sets.folders import Found, Subjects, file_in, find, wanted_names
 from trimcap.data.sets.layouts import SEED as CHANNELS
-from trimcap.data.sets.matfiles import read_numbers
 from trimcap.data.sets.places import set_folder
 from trimcap.data.sets.seed_files import check_lengths, raw_trials
 from trimcap.data.sets.trials import OnBad, check_on_bad, recordings, require_shape

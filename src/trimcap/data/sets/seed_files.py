@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap._errors import unknown
-from trimcap.data.sets.matfiles import mat_shapes, read_numbers
+from trimcap.data.foreign.matlab import mat_shapes, read_numbers
 from trimcap.data.sets.trials import Trial, require_shape
 
 #: bands of the published features, Hz

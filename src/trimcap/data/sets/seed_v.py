@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trimcap.data.marked import KEY, annotated, between
+from trimcap.data.preprocess.recordings.resample import resample
 from trimcap.data.recording import Recording
-from trimcap.data.resample import resample
 from trimcap.data.sets.folders import Found, Subjects, find, wanted_names
 from trimcap.data.sets.layouts import SEED as CHANNELS
 from trimcap.data.sets.places import set_folder

@@ -13,7 +13,7 @@ from trimcap.graph.network import Network
 from trimcap.prune.plan import Plan, make_plan
 
 if TYPE_CHECKING:
-    from trimcap.data.headsets import Fitting
+    from trimcap.data.electrodes.headsets import Fitting
 
 #: how the electrodes of a cap were found
 KINDS = ("dense", "saliency", "random", "headset")
@@ -65,7 +65,7 @@ class ElectrodeCurve:
     ----------
     caps : everything that was measured
     channels : all electrodes
-    metric : one of `trimcap.prune.sensitivity.METRICS`
+    metric : one of `trimcap.prune.choose.sensitivity.METRICS`
     chance : the metric of always the same answer
     orders : saliency → electrodes in the order in which they go
     headsets : headset → which channel stands for which electrode; also of those that were left out

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trimcap._errors import AuditError, unknown
-from trimcap.data.folds import Sealed
-from trimcap.data.headsets import WITHIN, Fitting, Headset, fit_headset
+from trimcap.data.electrodes.headsets import WITHIN, Fitting, Headset, fit_headset
 from trimcap.data.ledger import Ledger
+from trimcap.data.splits.folds import Sealed
 from trimcap.data.units import group_of
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network, need_network
+from trimcap.prune.choose.sensitivity import METRICS
 from trimcap.prune.electrodes.caps import ElectrodeCurve
 from trimcap.prune.electrodes.elimination import Progress, eliminate
 from trimcap.prune.electrodes.hearing import hearing, names_of, why_not_removed
@@ -18,9 +19,8 @@ from trimcap.prune.electrodes.measure import Held, Measured, after_recovery, cha
 from trimcap.prune.electrodes.mute import mute_of
 from trimcap.prune.electrodes.recovery import Recovery, recovered
 from trimcap.prune.electrodes.sets import Chosen, counts_of, drawn, nested, order_of, worn
+from trimcap.prune.saliency.scores import Scores
 from trimcap.prune.samples import sample
-from trimcap.prune.scores import Scores
-from trimcap.prune.sensitivity import METRICS
 
 #: what backward elimination is called among the saliencies
 GREEDY = "greedy"
@@ -63,7 +63,7 @@ def electrode_curve(
     greedy : also by backward elimination: of all that are left the electrode goes whose loss costs least cross-entropy
         on `valid`; n(n + 1)/2 − 1 sets are tried
     counts : numbers of electrodes; default all up to 32, and a coarser row beyond. Those of headsets are added
-    headsets : headsets or keys of `trimcap.data.headsets.HEADSETS`; what the recording can't stand for is left out, and
+    headsets : headsets or keys of `electrodes.headsets.HEADSETS`; what the recording can't stand for is left out, and
         the curve says why
     within : largest distance of a stand-in for an electrode of a headset, m
     n_random : random sets for every number of electrodes

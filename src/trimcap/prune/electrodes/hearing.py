@@ -18,9 +18,9 @@ from trimcap._errors import PlanError
 from trimcap.data.windows import Windows
 from trimcap.graph.module import NetworkModule, operation
 from trimcap.graph.network import Network, Node
+from trimcap.prune.choose.silenced import after
 from trimcap.prune.electrodes.mute import Mute
-from trimcap.prune.gates import Site, closed, downstream, sites
-from trimcap.prune.silenced import after
+from trimcap.prune.saliency.gates import Site, closed, downstream, sites
 
 #: kept electrodes, by number → logits
 Heard = Callable[[Sequence[int]], Tensor]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap.data.lazy import pieces
-from trimcap.data.montage import grid
+from trimcap.data.electrodes.montage import grid
+from trimcap.data.rows.lazy import pieces
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network
 

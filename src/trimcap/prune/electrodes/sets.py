@@ -10,8 +10,8 @@ from math import comb
 import numpy as np
 
 from trimcap._errors import PlanError
-from trimcap.data.headsets import Fitting
-from trimcap.prune.scores import Scores
+from trimcap.data.electrodes.headsets import Fitting
+from trimcap.prune.saliency.scores import Scores
 
 #: up to so many electrodes every number is measured
 _ALL_COUNTS = 32

@@ -1,0 +1,1 @@
+"""What verbs read and how they answer."""

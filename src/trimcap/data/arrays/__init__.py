@@ -1,0 +1,1 @@
+"""Windows and recordings in arrays on disk, larger than memory."""

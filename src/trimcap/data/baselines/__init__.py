@@ -1,0 +1,1 @@
+"""What every network has to be compared with."""

@@ -1,0 +1,1 @@
+"""Results of chains on disk, found again by content."""

@@ -1,0 +1,1 @@
+"""Which windows hold the same signal, whatever they are called."""

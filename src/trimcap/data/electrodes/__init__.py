@@ -1,0 +1,1 @@
+"""Where electrodes are: names, montages, regions, headsets."""

@@ -1,0 +1,1 @@
+"""EEG in the Brain Imaging Data Structure."""

@@ -1,0 +1,1 @@
+"""What EEG files lie in a place, and in what state they are."""

@@ -1,0 +1,1 @@
+"""Files that need not be trusted: MATLAB, pickles, archives of arrays."""

@@ -1,0 +1,1 @@
+"""Synthetic EEG with planted truth."""

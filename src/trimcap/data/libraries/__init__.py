@@ -1,0 +1,1 @@
+"""Other libraries' objects, as recordings and windows."""

@@ -1,0 +1,1 @@
+"""Declared chains of preprocessing: the same offline and as samples come."""

@@ -1,0 +1,1 @@
+"""Steps that cut windows, and steps on windows."""

@@ -1,0 +1,1 @@
+"""Arrays whose rows are read when they are asked for."""

@@ -1,0 +1,205 @@
+"""The EEGMAT data set: rest against mental arithmetic, 19 electrodes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimcap.data.check import check_signal
+from trimcap.data.files.edf.head import EdfHead, edf_head
+from trimcap.data.marked import marked_in
+from trimcap.data.preprocess.recordings.crop import crop
+from trimcap.data.preprocess.recordings.resample import resample
+from trimcap.data.recording import Recording
+from trimcap.data.sets.eegmat_files import ENDINGS, choose, facts, fetch, locate
+from trimcap.data.source import Source, Wanted, choose_subjects
+
+#: the electrodes in the order of the files, with their old 10-20 names
+CHANNELS = (
+    "Fp1", "Fp2", "F3", "F4", "F7", "F8", "T3", "T4", "C3", "C4",
+    "T5", "T6", "P3", "P4", "O1", "O2", "Fz", "Cz", "Pz",
+)  # fmt: skip
+CLASSES = ("rest", "arithmetic")
+RATE = 500.0
+_DIGITAL = (-32768, 32767)
+_FLAT = 0.4
+
+
+def read_eegmat(
+    folder: Path | str | None = None,
+    *,
+    subjects: Iterable[str | int] | int | None = None,
+    rate: float | None = 128.0,
+    seconds: float | None = None,
+    download: bool = True,
+) -> list[Recording]:
+    """Read PhysioNet's "EEG During Mental Arithmetic Tasks" (doi:10.13026/C2JQ1P): rest, serial subtraction.
+
+    Each subject has one recording of rest (label 0, trial `rest`) and one of arithmetic (label 1, trial
+    `arithmetic`), 500 Hz, so only a split by subject is honest. A2-A1 and the ECG are dropped. Every file
+    ends in about 2 s of padding: the signal ends where the first run of more than 0.4 s begins in which no
+    electrode changes.
+
+    Parameters
+    ----------
+    folder : holds SubjectNN_1.edf (rest), SubjectNN_2.edf (arithmetic) and subject-info.csv. Default:
+        `$TRIMCAP_DATA/eegmat` where it exists, else the user's cache.
+    subjects : which, as "Subject07", "07" or 7. Default: those in the folder; in an empty folder or the
+        cache, the 26 subjects whose files are pinned.
+    rate : Hz to resample to by polyphase filtering; None keeps 500 Hz
+    seconds : keep the last `seconds` of rest and the first `seconds` of arithmetic, which balances the
+        classes; None keeps all
+    download : fetch missing files from PhysioNet and check their SHA-256
+
+    Returns
+    -------
+    Recordings ordered by subject, rest first; float32 µV; session "1"; `info` has file, age, sex,
+    subtractions and quality.
+
+    Raises
+    ------
+    ValueError : unknown subject; a file that is empty, truncated or no EDF; a missing, constant or NaN
+        channel; a recording shorter than `seconds`. The message names file and channel.
+    FileNotFoundError : a file is missing and not to be downloaded.
+    OSError : a download failed.
+
+    Notes
+    -----
+    Zyma et al., Electroencephalograms during Mental Arithmetic Task Performance, Data 2019;4(1):14;
+    Goldberger et al., PhysioBank, PhysioToolkit, and PhysioNet, Circulation 2000;101(23):e215-e220. Licence
+    ODC-By 1.0.
+    """
+    place, is_cache = locate(folder)
+    chosen = choose(subjects, place, is_cache=is_cache)
+    files = [path for subject in chosen for path in fetch(subject, place, download=download)]
+    known = facts(place)
+    return [_one(path, known, rate, seconds) for path in files]
+
+
+def eegmat_source(
+    path: Path | str | None = None,
+    *,
+    subjects: Wanted = None,
+    rate: float | None = 128.0,
+    seconds: float | None = None,
+    download: bool = True,
+) -> Source:
+    """`read_eegmat` one file at a time; missing files are fetched first. `subjects` may be how many of the first."""
+    place, is_cache = locate(path)
+    chosen = choose(None if isinstance(subjects, int) else subjects, place, is_cache=is_cache)
+    if isinstance(subjects, int):
+        chosen = choose_subjects(chosen, subjects, what="eegmat")
+    files = [file for subject in chosen for file in fetch(subject, place, download=download)]
+    table = place / "subject-info.csv"
+    read = partial(read_eegmat_file, rate=rate, seconds=seconds)
+    return Source("eegmat", tuple(files), read, also=(table,) if table.is_file() else (), parts=1)
+
+
+def read_eegmat_file(path: Path, *, rate: float | None, seconds: float | None) -> list[Recording]:
+    """The recording of one file, SubjectNN_1.edf or SubjectNN_2.edf; options as in `read_eegmat`."""
+    return [_one(path, facts(path.parent), rate, seconds)]
+
+
+def signal_end(signal: NDArray[np.floating], rate: float, *, flat: float = _FLAT) -> int:
+    """Where the padding begins: the first run of more than `flat` s in which no channel changes.
+
+    Parameters
+    ----------
+    signal : shape (n_channels, n_times)
+    rate : Hz
+    flat : s
+
+    Returns
+    -------
+    Index of the run's first sample; n_times if there is no such run.
+    """
+    still = (np.diff(signal, axis=1) == 0).all(axis=0)
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], still.view(np.int8), [0]))))
+    starts, stops = edges[::2], edges[1::2]
+    # k equal differences are k + 1 equal samples
+    long = starts[(stops - starts + 1) > flat * rate]
+    return int(long[0]) if len(long) else signal.shape[1]
+
+
+def _one(path: Path, known: Mapping[str, Mapping[str, object]], rate: float | None, seconds: float | None) -> Recording:
+    label = [path.name.lower().endswith(ending) for ending in ENDINGS].index(True)
+    subject = path.name[: -len(ENDINGS[label])].title()
+    recording = _read(path, subject, label, known.get(subject, {}))
+    if rate is not None:
+        recording = resample(recording, rate)
+    if seconds is not None:
+        recording = crop(recording, *((-seconds, None) if label == 0 else (0.0, seconds)))
+    return recording
+
+
+def _read(path: Path, subject: str, label: int, facts_of: Mapping[str, object]) -> Recording:
+    signal, rate, marks = _read_edf(path)
+    signal = signal[:, : signal_end(signal, rate)]
+    recording = Recording(
+        signal=np.ascontiguousarray(signal, dtype=np.float32),
+        rate=rate,
+        channels=CHANNELS,
+        subject=subject,
+        session="1",
+        trial=CLASSES[label],
+        label=label,
+        classes=CLASSES,
+        info={"file": path.name, **marks, **facts_of},
+    )
+    try:
+        return check_signal(recording)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _read_edf(path: Path) -> tuple[NDArray[np.float64], float, dict[str, object]]:
+    """The 19 electrodes in µV, the rate, and what is marked bad."""
+    import mne
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # MNE reads a truncated file as a shorter one and only warns
+        warnings.filterwarnings("error", message="Number of records from the header")
+        try:
+            head = edf_head(path)
+            raw = mne.io.read_raw_edf(path, verbose="warning")
+            names = {name.removeprefix("EEG ").strip(): name for name in raw.ch_names}
+            missing = [c for c in CHANNELS if c not in names]
+            volts = None if missing else raw.get_data(picks=[names[c] for c in CHANNELS], verbose="error")
+        except Exception as error:  # MNE raises whatever its parser stumbled over
+            raise ValueError(_broken(path, error)) from error
+    if volts is None:
+        raise ValueError(
+            f"{path}: channel{'s' * (len(missing) > 1)} {', '.join(missing)} missing; the file has "
+            f"{', '.join(names)}. Is it an EEGMAT recording? Fetch it again from PhysioNet or leave the "
+            "subject out"
+        )
+    _check_head(path, head)
+    return volts * 1e6, RATE, {**marked_in(raw)}
+
+
+def _check_head(path: Path, head: EdfHead) -> None:
+    """Rate, unit and range of the electrodes must be those of all published files."""
+    for label, rate, unit, digital in zip(head.labels, head.rates, head.units, head.digital, strict=True):
+        if label.removeprefix("EEG ").strip() in CHANNELS and (rate, unit, digital) != (RATE, "uV", _DIGITAL):
+            raise ValueError(
+                f"{path}: {label} has {rate:g} Hz, {unit!r} and counts from {digital[0]} to {digital[1]}; EEGMAT has "
+                f"{RATE:g} Hz, 'uV' and {_DIGITAL[0]} to {_DIGITAL[1]}. Is it another file? Delete it so that it is "
+                "downloaded again, or leave the subject out"
+            )
+
+
+def _broken(path: Path, error: Exception) -> str:
+    size = path.stat().st_size if path.is_file() else 0
+    if size == 0:
+        what = "is empty"
+    elif "Number of records" in str(error) or "it is truncated" in str(error):
+        what = f"is truncated: its {size} bytes hold fewer records than its header says"
+    else:
+        what = f"is not a readable EDF file ({type(error).__name__}: {error})"
+    return f"{path} {what}. Delete it so that it is downloaded again, or leave the subject out"

@@ -1,0 +1,1 @@
+"""Published features, trial by trial."""

@@ -1,0 +1,1 @@
+"""Folds on disk, ours and anybody's, and their audit."""

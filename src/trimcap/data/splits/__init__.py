@@ -1,0 +1,1 @@
+"""Windows become folds: train, validation and a sealed test set."""

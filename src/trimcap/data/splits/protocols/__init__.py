@@ -1,0 +1,1 @@
+"""Split protocols: what is kept apart."""

@@ -1,0 +1,103 @@
+"""Split protocols by name: how a data set becomes folds."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from typing import Any
+
+from trimcap._errors import unknown
+from trimcap.data.splits.folds import Fold
+from trimcap.data.splits.protocols.few_shot import few_shot
+from trimcap.data.splits.protocols.leaky import leaky_windows, leaky_within_trial
+from trimcap.data.splits.protocols.stimuli import leave_stimuli_out, subject_and_stimulus
+from trimcap.data.splits.protocols.subjects import k_fold_subjects, leave_one_subject_out
+from trimcap.data.splits.protocols.trials import (
+    leave_sessions_out,
+    leave_trials_out,
+    within_subject,
+    within_subject_sessions,
+)
+from trimcap.data.windows import Windows
+
+__all__ = [
+    "PROTOCOLS",
+    "Protocol",
+    "check_options",
+    "few_shot",
+    "k_fold_subjects",
+    "leaky_windows",
+    "leaky_within_trial",
+    "leave_one_subject_out",
+    "leave_sessions_out",
+    "leave_stimuli_out",
+    "leave_trials_out",
+    "split",
+    "subject_and_stimulus",
+    "within_subject",
+    "within_subject_sessions",
+]
+
+Protocol = Callable[..., list[Fold]]
+
+#: split protocols by name
+PROTOCOLS: Mapping[str, Protocol] = {
+    "leave_one_subject_out": leave_one_subject_out,
+    "k_fold_subjects": k_fold_subjects,
+    "few_shot": few_shot,
+    "leave_trials_out": leave_trials_out,
+    "leave_sessions_out": leave_sessions_out,
+    "within_subject": within_subject,
+    "within_subject_sessions": within_subject_sessions,
+    "leave_stimuli_out": leave_stimuli_out,
+    "subject_and_stimulus": subject_and_stimulus,
+    "leaky_windows": leaky_windows,
+    "leaky_within_trial": leaky_within_trial,
+}
+
+
+def split(windows: Windows, protocol: str | Protocol, **options: Any) -> list[Fold]:
+    """Folds of `windows` under a protocol.
+
+    Parameters
+    ----------
+    windows : the whole data set; folds depend on its ids and the seed, not on the order of its rows
+    protocol : a key of `PROTOCOLS`, "package.module:function", or a function (windows, **options) → folds
+    options : options of the protocol, e.g. `n_folds`, `valid`, `seed`
+
+    Raises
+    ------
+    ValueError : unknown protocol or option; the data do not allow the split (says why and what to do).
+    """
+    return check_options(protocol, options)(windows, **options)
+
+
+def check_options(protocol: str | Protocol, options: Iterable[str]) -> Protocol:
+    """The function of a protocol, if it takes these options.
+
+    Raises
+    ------
+    ValueError : unknown protocol or option; names the nearest.
+    """
+    function = _resolve(protocol) if isinstance(protocol, str) else protocol
+    parameters = inspect.signature(function).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    legal = list(parameters)[1:]
+    for option in options:
+        if option not in legal and not open_ended:
+            raise ValueError(unknown(f"option of {protocol}", option, legal))
+    return function
+
+
+def _resolve(name: str) -> Protocol:
+    if ":" in name:
+        module, _, function = name.partition(":")
+        try:
+            found: Protocol = getattr(import_module(module), function)
+        except (ImportError, AttributeError) as error:
+            raise ValueError(f"protocol {name!r} cannot be imported: {error}") from error
+        return found
+    if name not in PROTOCOLS:
+        raise ValueError(unknown("protocol", name, PROTOCOLS))
+    return PROTOCOLS[name]

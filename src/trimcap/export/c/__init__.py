@@ -1,0 +1,1 @@
+"""The C of a Program, one file a kind of operation."""

@@ -1,0 +1,1 @@
+"""Exact, loss-free rewrites for deployment."""

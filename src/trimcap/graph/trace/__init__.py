@@ -1,0 +1,1 @@
+"""Any `nn.Module`, followed once and written down as a Network."""

@@ -1,0 +1,1 @@
+"""From a traced Network to a float Program."""

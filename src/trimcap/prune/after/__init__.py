@@ -1,0 +1,1 @@
+"""What follows a removal: dead slices, constants, soft pruning."""

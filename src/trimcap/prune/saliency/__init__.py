@@ -1,0 +1,1 @@
+"""One score per slice of an axis, higher = keep."""

@@ -1,0 +1,1 @@
+"""What to measure, written down completely, as TOML."""

@@ -1,0 +1,146 @@
+"""What is wrong with the pruning of a recipe for its network, found before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from trimcap._errors import unknown
+from trimcap.data.ledger import Ledger
+from trimcap.data.windows import Windows
+from trimcap.graph.network import Network
+from trimcap.graph.rewrite.rewrite import rewrite
+from trimcap.graph.trace.trace import trace
+from trimcap.prune.choose.axes_of import KINDS, axes_of
+from trimcap.prune.choose.keep import keep_electrodes
+from trimcap.prune.saliency.scores import chosen
+from trimcap.prune.saliency.table import BY_WEIGHTS, random, score
+from trimcap.study.recipe.plan import Stage, ancestors, plan_of
+from trimcap.study.recipe.recipe import Recipe
+from trimcap.study.recipe.steps import Prune, Soft
+from trimcap.study.run.task import untrained
+
+#: kinds of steps after which a network may have other axes
+_CHANGING = ("rewrite", "prune", "soft", "published")
+#: arms of recovery that put another network in the place of the one before
+_OTHERS = ("random_twin", "small")
+
+
+def check_axes(recipe: Recipe, train: Windows) -> None:
+    """Refuse axes that the network has not, and saliencies of weights that it does not allow.
+
+    A step that is given the trained network as it is meets the axes of the untrained one, which is traced here. Later
+    steps may meet others: of them only names are refused that stand for nothing before or after rewriting.
+
+    Parameters
+    ----------
+    recipe : whose stages that prune are looked at
+    train : training windows of a fold, for their shape; two are enough
+
+    Raises
+    ------
+    ValueError : a line for every stage. TraceError : the model can't be traced, which its training would not change.
+    """
+    stages = [stage for stage in plan_of(recipe) if isinstance(stage.step, Prune | Soft)]
+    if not stages or any(key.startswith("model.") for key in recipe.choose):
+        return
+    before = _Untrained(recipe, train)
+    wrong, looked_at = dict[str, str](), set[tuple[str, bool]]()
+    for stage in stages:
+        first = _is_first(recipe, stage)
+        same = (stage.step.model_dump_json(exclude={"sparsity"}), first)
+        if same in looked_at:
+            continue
+        looked_at.add(same)
+        try:
+            _check(stage.step, before, first=first)
+        except ValueError as error:
+            wrong.setdefault(str(error), stage.name)
+    if wrong:
+        raise ValueError("\n".join(f"stage {name!r}: {text}" for text, name in wrong.items()))
+
+
+class _Untrained:
+    """The recipe's network before training; what it becomes by rewriting if anybody asks."""
+
+    def __init__(self, recipe: Recipe, train: Windows) -> None:
+        noise = np.random.default_rng(0).standard_normal((2, *train.shape), dtype=np.float32)
+        windows = train.take([0, min(1, len(train) - 1)]).with_X(noise, step="noise")
+        model = untrained(recipe, windows, seed=recipe.seeds[0], ledger=Ledger())
+        self.network: Network = trace(model.eval(), windows)
+
+        self._rewrites = any(stage.step is not None and stage.step.kind == "rewrite" for stage in plan_of(recipe))
+
+    def may_become(self, name: str) -> bool:
+        """Whether an axis can have that name after some step: it has now or rewritten, or its layer has.
+
+        A number or a dimension behind the layer's name tells two axes of it apart, which may be one after a step.
+        """
+        return _may_be(name, self.network) or (self._rewrites and _may_be(name, self._rewritten))
+
+    @cached_property
+    def _rewritten(self) -> Network:
+        return rewrite(self.network).network
+
+
+def _may_be(name: str, network: Network) -> bool:
+    layers = (tensor.rpartition(".")[0] or tensor for tensor in network.tensors)
+    return any(name == known or name.startswith(f"{known}.") for known in (*network.axes, *layers))
+
+
+def _is_first(recipe: Recipe, stage: Stage) -> bool:
+    steps = [before.step for before in ancestors(recipe, stage.name) if before.step is not None]
+    return not any(step.kind in _CHANGING or getattr(step, "arm", "") in _OTHERS for step in steps)
+
+
+def _check(step: Prune | Soft, before: _Untrained, *, first: bool) -> None:
+    if not first:
+        _check_names((*_named(step), *_capped(step)), before)
+        return
+    network = before.network
+    axes = _axes(step, network)
+    found = [axis.name for axis in chosen(network, axes)]
+    if missing := [name for name in _capped(step) if name not in found]:
+        raise ValueError("at_most: " + "; ".join(unknown("axis", name, found) for name in missing))
+    if isinstance(step, Prune) and step.electrodes is not None:
+        keep_electrodes(network, step.electrodes, scores=random(network, axes=["electrodes"]))
+    if step.saliency in BY_WEIGHTS:
+        score(network, step.saliency, **(dict(step.options) | {"axes": axes}))
+
+
+def _axes(step: Prune | Soft, network: Network) -> list[str] | None:
+    """As the step will take them."""
+    if isinstance(step, Prune) and step.electrodes is not None:
+        return ["electrodes"]
+    if isinstance(step.axes, str) and step.axes not in (*KINDS, *network.axes):
+        raise ValueError(_unknown(step.axes, network))
+    if isinstance(step.axes, str) and step.axes in KINDS:
+        return axes_of(network, step.axes)
+    return _named(step) or None
+
+
+def _check_names(names: Iterable[str], before: _Untrained) -> None:
+    for name in names:
+        if name not in KINDS and not before.may_become(name):
+            raise ValueError(_unknown(name, before.network))
+
+
+def _unknown(name: str, network: Network) -> str:
+    return unknown("axis or kind of layer", name, (*KINDS, *(axis.name for axis in network.axes.prunable)))
+
+
+def _named(step: Prune | Soft) -> list[str]:
+    """Axes by name, or one kind of layer."""
+    if step.axes is not None:
+        return [step.axes] if isinstance(step.axes, str) else list(step.axes)
+    axes: Any = step.options.get("axes", ())
+    if isinstance(axes, str):
+        raise ValueError(f"options.axes = {axes!r} is no list of names; write axes = {axes!r} beside options instead")
+    return list(axes)
+
+
+def _capped(step: Prune | Soft) -> tuple[str, ...]:
+    return tuple(step.at_most) if isinstance(step.at_most, Mapping) else ()

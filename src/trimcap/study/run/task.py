@@ -1,0 +1,147 @@
+"""A trial at work: what its steps are given, and the network between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from trimcap.data.ledger import Ledger
+from trimcap.data.rows.lazy import pick
+from trimcap.data.seen import NOTHING
+from trimcap.data.splits.folds import Fold
+from trimcap.data.windows import Windows
+from trimcap.graph.cost import cost
+from trimcap.graph.network import Network
+from trimcap.graph.origin import mark
+from trimcap.graph.rewrite.rewrite import rewrite
+from trimcap.graph.save import load, save
+from trimcap.models.build import MODELS, build
+from trimcap.models.scaled import Scaled
+from trimcap.program.program import Program
+from trimcap.prune.weights.compressed import storage
+from trimcap.study.recipe.recipe import Recipe
+from trimcap.study.results.store import TrialFolder, slug
+from trimcap.study.run.prepare import Prepared
+from trimcap.train.masks import Masks
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One fold and seed of a recipe."""
+
+    recipe: Recipe
+    prepared: Prepared
+    fold: Fold
+    seed: int
+    folder: TrialFolder
+
+    @cached_property
+    def train(self) -> Windows:
+        """Training windows."""
+        return self.fold.train
+
+    @cached_property
+    def valid(self) -> Windows:
+        """Validation windows."""
+        return self.fold.valid
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """The network after a step: the last float network, its masks, and what was made of it."""
+
+    network: Network
+    program: Program | None = None
+    artifact: Path | None = None
+    masks: Masks | None = None
+
+
+Made = tuple[State, dict[str, Any]]
+
+
+def fitted_to(network: Network, windows: Windows) -> Windows:
+    """The windows with only those electrodes that the network still has."""
+    if not network.channels or network.channels == windows.channels:
+        return windows
+    rows = [windows.channels.index(c) for c in network.channels]
+    return replace(windows, X=pick(windows.X, rows), channels=network.channels)
+
+
+def untrained(recipe: Recipe, train: Windows, *, seed: int, ledger: Ledger) -> Any:
+    """The recipe's network for these training windows, with its normalisation inside."""
+    model = build(recipe.model.name, train, seed=seed, **recipe.model.options)
+    if recipe.model.name in MODELS:  # a function of somebody else's may give a trained one
+        mark(model, NOTHING)
+    if recipe.data.normalise != "train":
+        return model
+    from trimcap.data.preprocess.windows.scaling import fit_scaler
+
+    scaler = fit_scaler(train, ledger=ledger)
+    return Scaled(model, scaler.mean, scaler.std)
+
+
+def kept(task: Task, name: str, network: Network, facts: Mapping[str, Any], *, masks: Masks | None = None) -> Made:
+    """The state with a float network, saved in the trial's folder, and its cost among the facts."""
+    save(network, place_of(task, name))
+    found = {**facts, **network_cost(network)}
+    if masks is not None:
+        masks.save(masks_of(task, name))
+        stored = storage(network)
+        found |= {"nonzero": stored.nonzero, "compressed": stored.compressed, "storage": str(stored)}
+    return State(network, masks=masks), found
+
+
+def network_cost(network: Network) -> dict[str, Any]:
+    """The costs that the report shows of a float network: of the C that would be written of it, rewritten first.
+
+    `plain_macs`, `plain_flash` and `plain_sram` are those without rewriting. Where an operation has no C, MACs and
+    flash are counted on the graph, and `sram` is None.
+    """
+    found = {"parameters": network.n_parameters, **_float_cost(rewrite(network).network)}
+    return found | {f"plain_{key}": value for key, value in _float_cost(network).items()}
+
+
+def program_facts(network: Network, program: Program) -> dict[str, int]:
+    """The costs that the report shows of a program."""
+    from trimcap.export.deployed import program_cost
+
+    return {"parameters": network.n_parameters, **asdict(program_cost(program))}
+
+
+def _float_cost(network: Network) -> dict[str, Any]:
+    from trimcap.export.deployed import program_cost
+    from trimcap.program.lower.lower import lower
+
+    try:
+        return asdict(program_cost(lower(network)))
+    except ValueError:
+        found = cost(network)
+        return {"macs": found.macs, "flash": found.flash_bytes, "sram": None}
+
+
+def place_of(task: Task, name: str) -> Path:
+    """Where a stage's network is."""
+    return place_in(task.folder, name)
+
+
+def place_in(folder: TrialFolder, name: str) -> Path:
+    """Where a stage's network is in a trial's folder."""
+    return folder.path / "networks" / slug(name)
+
+
+def masks_of(task: Task, name: str) -> Path:
+    """Where a stage's masks are, if it has some."""
+    return masks_in(task.folder, name)
+
+
+def masks_in(folder: TrialFolder, name: str) -> Path:
+    """Where a stage's masks are in a trial's folder, if it has some."""
+    return folder.path / "masks" / f"{slug(name)}.safetensors"
+
+
+def network_of(task: Task, name: str) -> Network:
+    """The network that an earlier stage left."""
+    return load(place_of(task, name))

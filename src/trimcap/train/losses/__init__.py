@@ -1,0 +1,1 @@
+"""Losses: functions `(model, x, y) -> scalar tensor`."""
