@@ -23,6 +23,11 @@ def rows(text: str, head: str) -> dict[str, list[str]]:
     return {row[0]: [re.sub(r" ± [\d.]+| \(?✓\)?", "", cell) for cell in row[1:]] for row in cells}
 
 
+def interval_of(line: str) -> str:
+    """The interval that a line of the front page prints in brackets, without its words."""
+    return re.search(r"\((?:95 % interval )?([^)]*)\)", line)[1]
+
+
 def test_methods_on_ccnn():
     page = rows((DOCS / "pruning.md").read_text(), "removed | 30 %")
     report = rows((DOCS / "results" / "ijcnn-eegmat-ccnn" / "README.md").read_text(), "method | 30 %")
@@ -49,7 +54,7 @@ def test_recovery_arms():
 
 
 def test_the_distilled_network():
-    readme = " ".join((DOCS.parent / "README.md").read_text().split())
+    readme = " ".join((DOCS / "results" / "README.md").read_text().split())
     report = (DOCS / "results" / "ijcnn-eegmat-ccnn-distil" / "README.md").read_text()
     ((_, accuracy, difference, interval, lower, p, _, parameters, macs, *_),) = rows(
         report, "method | before recovery"
@@ -62,6 +67,9 @@ def test_the_distilled_network():
         f"(lower bound {lower}, p {p}), with {parameters} fewer parameters and {macs} fewer MACs."
     )
     assert said in readme
+    front = (DOCS.parent / "README.md").read_text()
+    of = dense.partition(" ")[0]
+    assert f"CCNN with {parameters} fewer parameters, distilled: {difference} points of {of} ({interval});" in front
     short = re.sub(r" ± [\d.]+", "", f"{with_spread} against {dense}")
     assert short in " ".join((DOCS / "pruning.md").read_text().split())
 
@@ -129,7 +137,9 @@ def test_older_pages_with_subjects_follow_from_them(folder):
     [("grid CNN", "eegmat-ccnn", "linear"), ("EEGNet on raw", "eegmat-eegnet", "covariance")],
 )
 def test_the_front_page_has_the_numbers_of_the_pages(start, name, best):
-    (row,) = [line for line in (DOCS.parent / "README.md").read_text().splitlines() if line.startswith(f"| {start}")]
+    (row,) = [
+        line for line in (DOCS / "results" / "README.md").read_text().splitlines() if line.startswith(f"| {start}")
+    ]
     page = (DOCS / "results" / name / "README.md").read_text()
     scores = {line.split(" | ")[0][2:]: line.split(" | ")[1] for line in page.splitlines() if line.count("±") == 7}
     difference, interval = next(line for line in page.splitlines() if line.startswith("| C | −")).split(" | ")[1:3]
@@ -142,3 +152,8 @@ def test_the_front_page_has_the_numbers_of_the_pages(start, name, best):
     )
     assert row.split(" | ")[1:5] == list(cells)
     assert re.findall(r"[\d.]+×", row) == list(costs)
+    (line,) = [line for line in (DOCS.parent / "README.md").read_text().splitlines() if line.startswith(f"- {start}")]
+    dense = scores["dense"].partition(" ")[0]
+    assert f"{difference} points of {dense} (" in line
+    assert interval_of(line) in interval
+    assert re.findall(r"[\d.]+×", line) == list(costs)
