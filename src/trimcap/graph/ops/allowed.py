@@ -76,7 +76,7 @@ def operation(name: str) -> Callable[..., Any]:
     if space != "aten" or packet not in ALLOWED:
         raise TraceError(
             f"operation {name[:80]!r} is not among those that a network may hold; if it only computes, add "
-            f"'{packet[:40]}' to the list in trimcap/graph/allowed.py"
+            f"'{packet[:40]}' to the list in trimcap/graph/ops/allowed.py"
         )
     found = getattr(torch.ops.aten, packet, None)
     if found is None or form not in found.overloads():
