@@ -149,7 +149,7 @@ def test_stimuli_of_tables_and_of_windows(call, windows, place):
     [
         ("--protocol few_shots", "did you mean 'few_shot'"),
         ("--protocol few_shot --option shot=1", "did you mean 'shots'"),
-        ("--protocol leave_one_subject_out --folds 3", "unknown option of leave_one_subject_out 'n_folds'"),
+        ("--protocol leave_one_subject_out --folds 3", "protocol leave_one_subject_out: unknown option 'n_folds'"),
         ("--protocol few_shot --option shots", "write name=value"),
         ("--protocol leave_one_subject_out --out .", "is a folder"),
     ],

@@ -87,7 +87,7 @@ def test_simple_keys_of_a_set(deap):
     ("words", "code", "fragment"),
     [
         ("--do 'windws seconds=1'", 2, "unknown step 'windws'; did you mean 'windows'"),
-        ("--do 'windows second=1'", 2, "unknown option of step windows 'second'; did you mean 'seconds'"),
+        ("--do 'windows second=1'", 2, "step windows: unknown option 'second'; did you mean 'seconds'"),
         ("--do 'windows 1'", 2, "cannot read --do windows '1'; write name=value"),
         ("--do seconds=1", 2, "begins with an option; write the step first"),
         ('--do "windows seconds=\'1"', 2, "cannot read --do"),
@@ -98,7 +98,7 @@ def test_simple_keys_of_a_set(deap):
         ("--chain bad.toml", 2, "is not valid TOML"),
         ("--chain empty.toml", 2, "has no list `chain`; it has name"),
         ("--no-cache --cache here", 2, "--no-cache keeps nothing, --cache here does"),
-        ("--option labl=arousal", 2, "unknown option of source deap 'labl'; did you mean 'label'"),
+        ("--option labl=arousal", 2, "source deap: unknown option 'labl'; did you mean 'label'"),
         ("--do 'windows seconds=90'", 1, "shorter than one window of 90 s"),
         ("--subjects 3", 1, "3 subjects asked for, but there are 1: s01"),
     ],

@@ -58,7 +58,7 @@ def test_prepare_edf_files(call, folder, tmp_path):
         (("--channels", PICK, "--class", "rest=*_1.edf"), 2, "Subject07_2.edf'; the patterns are *_1.edf"),
         (("--channels", PICK, "--class", "rest"), 2, "write --class NAME=PATTERN"),
         (("--channels", PICK, "--subject", "("), 2, "is no regular expression"),
-        (("--channels", PICK, "--option", "x=1"), 2, "unknown option of source files 'x'"),
+        (("--channels", PICK, "--option", "x=1"), 2, "source files: unknown option 'x'"),
         (("--channels", PICK, "--window", 30), 1, "shorter than one window"),
         (("--channels", PICK, "--layout", "grid"), 2, "needs features"),
     ],

@@ -61,4 +61,4 @@ def test_damaged_and_missing_pictures_are_named(call, cifar, tmp_path):
     assert "holds no folders with pictures" in ended.err
     ended = call("data", "prepare", "digits", "--option", "colours=1", "--out", tmp_path / "x.npz")
     assert ended.code == 2
-    assert "unknown option of source digits 'colours'" in ended.err
+    assert "source digits: unknown option 'colours'" in ended.err

@@ -22,6 +22,7 @@ from set_files import (
     write_seed_v_features,
 )
 
+from trimcap._named import named
 from trimcap.data import sets
 from trimcap.data.cache.cache import cache_info
 from trimcap.data.cache.key import describe_reader
@@ -31,7 +32,7 @@ from trimcap.data.generated.synthetic import make_fingerprint, make_synthetic
 from trimcap.data.preprocess.chain import Chain, Step
 from trimcap.data.sets.catalogue import CATALOGUE
 from trimcap.data.sets.seed_v import ENDS
-from trimcap.data.sources import SOURCES, WINDOW_SOURCES, check_source, imported, open_source, open_windows
+from trimcap.data.sources import SOURCES, WINDOW_SOURCES, check_source, open_source, open_windows
 
 
 def write_seed_v(place: Path) -> None:
@@ -63,7 +64,7 @@ def test_generated_recordings_are_those_of_the_functions() -> None:
             open_source(name, subjects=["S01"])
         with pytest.raises(ValueError, match=f"{name} recordings are generated; leave out the path"):
             open_source(name, "somewhere")
-    with pytest.raises(ValueError, match="unknown option of source synthetic 'efect'; did you mean 'effect'"):
+    with pytest.raises(ValueError, match="source synthetic: unknown option 'efect'; did you mean 'effect'"):
         synthetic(efect=3)
     with pytest.raises(ValueError, match="wrong type"):
         fingerprint(seconds="long")
@@ -107,14 +108,14 @@ def test_every_set_of_the_catalogue_has_a_source_with_the_options_of_its_reader(
     import trimcap.data
 
     for entry in CATALOGUE:
-        source = inspect.signature(imported(SOURCES[entry.name])).parameters
+        source = inspect.signature(named("source", entry.name, SOURCES)).parameters
         reader = inspect.signature(getattr(trimcap.data, entry.reader)).parameters
         assert [*source][1:] == [*reader][1:]
         for option in [*reader][2:]:
             assert source[option].default == reader[option].default
     for name in WINDOW_SOURCES:
         check_source(name, {})
-        with pytest.raises(ValueError, match=f"source {name} has no options|unknown option of source {name} 'x'"):
+        with pytest.raises(ValueError, match=f"source {name} has no options|source {name}: unknown option 'x'"):
             check_source(name, {"x": 1})
     with pytest.raises(ValueError, match="unknown source of windows 'deap'"):
         open_windows("deap")

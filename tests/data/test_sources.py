@@ -266,7 +266,7 @@ def test_files_of_anybody_are_cached(tmp_path: Path) -> None:
     ("name", "options", "words"),
     [
         ("daep", {}, "unknown source 'daep'; did you mean 'deap'.*or write"),
-        ("deap", {"labl": "arousal"}, "unknown option of source deap 'labl'; did you mean 'label'"),
+        ("deap", {"labl": "arousal"}, "source deap: unknown option 'labl'; did you mean 'label'"),
         ("deap", {"label": "arosal"}, "unknown DEAP label 'arosal'; did you mean 'arousal'"),
         ("deap", {"on_bad": "ignore"}, "on_bad"),
         ("test_sources:nothing", {"x": 1}, "source test_sources:nothing has no options"),

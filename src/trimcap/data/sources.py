@@ -5,13 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from trimcap._errors import unknown
+from trimcap._named import check_options, first_parameter, named
 from trimcap.data.recording import Recording
 from trimcap.data.source import Source, Wanted, choose_subjects
 from trimcap.data.windows import Windows
@@ -84,8 +82,7 @@ def open_source(
     """
     if name in WINDOW_SOURCES:
         raise ValueError(f"{name} holds windows, not recordings; use open_windows({name!r}, …)")
-    function = _found(name)
-    check_options(name, function, options)
+    function = _function(name, {**WINDOW_SOURCES, **SOURCES}, options)
     place = None if path is None else Path(os.path.expandvars(path)).expanduser()
     if name in SOURCES:
         return _kept(function(place, subjects=subjects, **options), name)
@@ -104,10 +101,7 @@ def open_windows(name: str, path: Path | str | None = None, *, subjects: Wanted 
     ------
     ValueError, FileNotFoundError : as `open_source`, and as the readers of windows.
     """
-    if name not in WINDOW_SOURCES:
-        raise ValueError(unknown("source of windows", name, WINDOW_SOURCES))
-    function = imported(WINDOW_SOURCES[name])
-    check_options(name, function, options)
+    function = _function(name, WINDOW_SOURCES, options, "source of windows")
     windows: Windows = function(None if path is None else Path(path).expanduser(), subjects=subjects, **options)
     return windows
 
@@ -119,58 +113,15 @@ def check_source(name: str, options: Mapping[str, Any]) -> None:
     ------
     ValueError : says the nearest name.
     """
-    function = imported(WINDOW_SOURCES[name]) if name in WINDOW_SOURCES else _found(name)
-    check_options(name, function, {key: value for key, value in options.items() if key != "subjects"})
+    _function(name, {**WINDOW_SOURCES, **SOURCES}, set(options) - {"subjects"})
 
 
-def check_options(name: str, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    """Refuse options that a source does not have, and the lack of those it needs; names the nearest."""
-    parameters = list(inspect.signature(function).parameters.values())
-    legal = {p.name: p for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
-    known = [key for key in legal if key not in ("path", "subjects")]
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    for key in options:
-        if key not in legal and not open_ended:
-            raise ValueError(
-                unknown(f"option of source {name}", key, known) if known else f"source {name} has no options"
-            )
-    missing = [key for key in known if legal[key].default is inspect.Parameter.empty and key not in options]
-    needed = [key for key in missing if legal[key].kind is inspect.Parameter.KEYWORD_ONLY]
-    if needed:
-        raise ValueError(f"source {name} needs the option {' and '.join(needed)}")
-
-
-def imported(name: str) -> Callable[..., Any]:
-    """The function that "package.module:function" names.
-
-    Raises
-    ------
-    ValueError : no such module or function.
-    """
-    module, _, path = name.partition(":")
-    try:
-        found: Any = import_module(module)
-    except ImportError as error:
-        raise ValueError(
-            f"source {name!r}: cannot import '{module}' ({error}). Install it or set PYTHONPATH"
-        ) from error
-    for part in path.split("."):
-        if not hasattr(found, part):
-            near = get_close_matches(part, dir(found), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"source {name!r}: module '{module}' has no {path!r}{hint}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise ValueError(f"source {name!r} is a {type(found).__name__}, not a function")
-    function: Callable[..., Any] = found
+def _function(name: str, known: Mapping[str, str], options: Iterable[str], kind: str = "source") -> Callable[..., Any]:
+    """The function of a source, if it takes these options."""
+    function: Callable[..., Any] = named(kind, name, known)
+    place = first_parameter(function)
+    check_options(f"source {name}", function, options, given=("path", "subjects", place))
     return function
-
-
-def _found(name: str) -> Callable[..., Any]:
-    if name not in SOURCES and ":" not in name:
-        known = [*SOURCES, *WINDOW_SOURCES]
-        raise ValueError(f'{unknown("source", name, known)}; or write "package.module:function" for your own')
-    return imported(SOURCES.get(name, name))
 
 
 def _foreign(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trimcap._errors import unknown
+from trimcap._named import check_options, named
 from trimcap.data.windows import Windows
 from trimcap.models.ccnn import CCNN
 from trimcap.models.conformer import EEGConformer
@@ -19,7 +19,6 @@ from trimcap.models.eegnet3d import EEGNet3D
 from trimcap.models.fbccnn import FBCCNN
 from trimcap.models.frame_cnn import FrameCNN
 from trimcap.models.grid_cnn import GridCNN
-from trimcap.models.named import named
 from trimcap.models.recurrent import RecurrentNet
 from trimcap.models.resnet import ResNet
 from trimcap.models.shallow import ShallowConvNet
@@ -92,11 +91,8 @@ def sizes(windows: Windows) -> dict[str, Any]:
 def _arguments(maker: Callable[..., Any], title: str, windows: Windows, options: dict[str, Any]) -> dict[str, Any]:
     known = sizes(windows)
     parameters = inspect.signature(maker).parameters
-    free = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    check_options(f"model {title}", maker, options, partial=True)
     legal = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    for name in options:
-        if name not in legal and not free:
-            raise ValueError(f"model {title}: {unknown('option', name, legal)}")
     arguments = {name: known[name] for name in legal if name in known} | options
     missing = [n for n in legal if n not in arguments and parameters[n].default is inspect.Parameter.empty]
     if missing:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from trimcap.models.named import named
+from trimcap._named import named
 
 #: called as `make(parameters, lr=…, weight_decay=…)`; every class of `torch.optim` that has both is one
 MakeOptimizer = Callable[..., Optimizer]

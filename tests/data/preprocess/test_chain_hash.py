@@ -133,15 +133,15 @@ def test_a_step_cannot_be_changed():
     [
         (
             lambda: Step("bandpas", low=1, high=2),
-            r"unknown step 'bandpas'; did you mean 'bandpass'.*package.module:function",
+            r"unknown step 'bandpas'; did you mean 'bandpass'.*package.module:name",
         ),
-        (lambda: Step("bandpass", low=1, hihg=2), "unknown option of step bandpass 'hihg'; did you mean 'high'"),
+        (lambda: Step("bandpass", low=1, hihg=2), "step bandpass: unknown option 'hihg'; did you mean 'high'"),
         (lambda: Step("bandpass", low=1), "step bandpass needs the option high"),
         (lambda: Step("bandpass", low="a", high=2), "wrong type"),
         (lambda: Step("bandpass", low=1, high=float("nan")), "must be a finite number"),
         (lambda: Step("differential_entropy", bands={1: (2, 3)}), "must be text"),
         (lambda: Step("differential_entropy", order=object()), "only numbers, text, lists and mappings"),
-        (lambda: Step("subtract_baseline", baseline=1), "unknown option of step subtract_baseline 'baseline'"),
+        (lambda: Step("subtract_baseline", baseline=1), "step subtract_baseline: unknown option 'baseline'"),
         (lambda: Step("subtract_baseline", average="wave"), "unknown average 'wave'; did you mean 'waveform'"),
         (lambda: Step("z_score"), r"fold.scaled\(\).*running_z_score"),
         (lambda: Step("windows", seconds=0), "seconds is 0"),

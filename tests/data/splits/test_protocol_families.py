@@ -13,7 +13,7 @@ from toy_windows import toy
 
 from trimcap.data.splits.folds import make_fold
 from trimcap.data.splits.nesting import nested
-from trimcap.data.splits.protocols.named import PROTOCOLS, check_options, split
+from trimcap.data.splits.protocols.named import PROTOCOLS, protocol_function, split
 from trimcap.data.splits.sealed import Subset
 
 SIZES = st.fixed_dictionaries(
@@ -312,7 +312,7 @@ def test_a_trial_of_two_labels_is_no_shot():
         ({"shots": 1.5}, "whole number"),
         ({"order": "frist"}, "did you mean 'first'"),
         ({"calibrate_on": "trails"}, "did you mean 'trial'"),
-        ({"shot": 3}, "unknown option of few_shot 'shot'; did you mean 'shots'"),
+        ({"shot": 3}, "protocol few_shot: unknown option 'shot'; did you mean 'shots'"),
     ],
 )
 def test_illegal_options_of_few_shot(options, words):
@@ -321,9 +321,9 @@ def test_illegal_options_of_few_shot(options, words):
 
 
 def test_options_are_known_before_there_are_windows():
-    assert check_options("few_shot", ["shots", "order"]) is PROTOCOLS["few_shot"]
+    assert protocol_function("few_shot", ["shots", "order"]) is PROTOCOLS["few_shot"]
     with pytest.raises(ValueError, match="did you mean 'stimulus_folds'"):
-        check_options("subject_and_stimulus", ["stimuli_folds"])
+        protocol_function("subject_and_stimulus", ["stimuli_folds"])
 
 
 def test_within_subject_names_the_subject_that_has_too_little():

@@ -58,7 +58,7 @@ def test_a_baseline_that_the_source_drops_is_an_error(deap: Path) -> None:
     text = DEAP.replace('label="arousal"', 'baseline="drop", label="arousal"')
     with pytest.raises(ValueError, match="the reader left the baseline out; read with baseline='keep'"):
         prepare(recipe(text, deap, subjects=1, cache="false"))
-    with pytest.raises(ValueError, match="unknown option of source deap 'labl'; did you mean 'label'"):
+    with pytest.raises(ValueError, match="source deap: unknown option 'labl'; did you mean 'label'"):
         prepare(recipe(DEAP.replace("label=", "labl="), deap))
 
 

@@ -29,7 +29,7 @@ def test_what_a_chain_says_is_not_said_twice(more: str, words: str) -> None:
     [
         ('["windws"]', r"\[data\] chain: unknown step 'windws'; did you mean 'windows'"),
         ('["differential_entropy"]', "chain: a chain needs the step 'windows' once"),
-        ('[{name="windows", second=1}]', "unknown option of step windows 'second'; did you mean 'seconds'"),
+        ('[{name="windows", second=1}]', "step windows: unknown option 'second'; did you mean 'seconds'"),
         ("[{seconds=1}]", "names no step"),
         ('[{name="windows", seconds="1"}]', "wrong type"),
         ('"windows"', "chain"),

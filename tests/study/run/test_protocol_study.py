@@ -128,7 +128,7 @@ def test_calibrating_on_a_test_window_fails_the_audit(tmp_path, monkeypatch):
     ("old", "new", "words"),
     [
         ('name = "few_shot"', 'name = "k_fold_subjects"', r"'calibrate' needs calibration trials, .*'k_fold_subjects'"),
-        ("shots = 2", "shot = 2", "unknown option of few_shot 'shot'; did you mean 'shots'"),
+        ("shots = 2", "shot = 2", "protocol few_shot: unknown option 'shot'; did you mean 'shots'"),
         ("shots = 2", "seed = 2", r"write seed = 2 in \[protocol\]"),
         ("shots = 2", "n_folds = 2", r"write folds = 2 in \[protocol\]"),
         ("valid = 0.3", 'valid = 0.3\nfile = "s.json"', "remove name, options, or the file"),

@@ -60,11 +60,11 @@ def source_of(sources: Sequence[str], options: dict[str, Any]) -> tuple[str, dic
     ------
     Misuse : several names; a file that is not there, or that no pattern fits; options that files do not have.
     """
+    from trimcap._named import check_options
     from trimcap.data.files.labelled import files_source
     from trimcap.data.files.labels import is_table
     from trimcap.data.files.names import class_by_name, named_files
     from trimcap.data.files.raws import is_eeg
-    from trimcap.data.sources import check_options
 
     if sources[0] != "bids":  # which has sessions by name
         for option in ("subject", "session"):
@@ -76,7 +76,7 @@ def source_of(sources: Sequence[str], options: dict[str, Any]) -> tuple[str, dic
             raise Misuse(f"give one data set by name, or EEG files; got {', '.join(sources)}")
         return sources[0], options
     with typed():
-        check_options("files", files_source, options)
+        check_options("source files", files_source, options, given=("path", "subjects"))
         for file in named_files(sources):
             if "patterns" in options:
                 class_by_name(file, options["patterns"], None)

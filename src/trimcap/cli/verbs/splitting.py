@@ -36,7 +36,7 @@ def split(
 ) -> Answer:  # fmt: skip
     """Write the folds of a protocol as a file with hashes; use it as a recipe's protocol.file, check it with audit."""
     from trimcap.data.split_files.file import load_splits, write_splits
-    from trimcap.data.splits.protocols.named import check_options
+    from trimcap.data.splits.protocols.named import protocol_function
     from trimcap.data.splits.protocols.named import split as fold_by
 
     options: dict[str, Any] = {"valid": valid, "seed": seed, **pairs_of(option or [], option="--option")}
@@ -47,7 +47,7 @@ def split(
     if out.exists() and not force:  # a recipe may name it, and would go on with other folds without a word
         raise Misuse(f"'{out}' exists; choose another --out, or pass --force to replace it")
     with typed():
-        check_options(protocol, options)
+        protocol_function(protocol, options)
     made = fold_by(datasets.read(data), protocol, **options)
     write_splits(made, out, options={"name": protocol, **options})
     facts = {

@@ -147,8 +147,8 @@ def _check_empty(folder: Path) -> None:
 
 def _check_names(recipe: Recipe) -> None:
     """Names that a recipe's schema can't check: found now, not after minutes of training."""
+    from trimcap._named import named
     from trimcap.models.build import MODELS
-    from trimcap.models.named import named
     from trimcap.study.recipe.plan import plan_of
     from trimcap.study.recipe.steps import Calibrate, Prune, Soft, Training
     from trimcap.study.run.folding import check_protocol

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from trimcap._named import check_options, first_parameter
 from trimcap.data.generated.synthetic import make_fingerprint, make_synthetic
 from trimcap.data.recording import Recording
 from trimcap.data.source import Wanted
-from trimcap.data.sources import check_options
 
 
 def synthetic(path: Path | None = None, *, subjects: Wanted = None, seed: int = 0, **options: Any) -> list[Recording]:
@@ -29,7 +29,7 @@ def _made(
         raise ValueError(f"{name} recordings are generated; leave out the path {path}")
     if subjects is not None and not isinstance(subjects, int):
         raise ValueError(f"subjects of {name} recordings are a number, e.g. subjects = 8")
-    check_options(name, make, options)
+    check_options(f"source {name}", make, options, given=(first_parameter(make),))
     try:
         return make(8 if subjects is None else subjects, **options)
     except TypeError as error:  # text where a number is needed

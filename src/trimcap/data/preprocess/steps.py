@@ -6,13 +6,11 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from trimcap._errors import unknown
+from trimcap._named import check_options, first_parameter, named
 from trimcap.data.preprocess.assemble import windows_words
 from trimcap.data.preprocess.effects import Effect
 from trimcap.data.preprocess.online import Online
@@ -120,22 +118,20 @@ def kind_of(name: str) -> Kind:
     ------
     ValueError : no such name, module or function.
     """
-    if ":" in name:
-        function = _imported(name)
-        per_window = bool(getattr(function, "per_window", False))
-        online = getattr(function, "online", None)
-        effect = getattr(function, "effect", None)
-        if effect is not None and not isinstance(effect, Effect):
-            raise ValueError(f"step {name!r}: its attribute effect is {effect!r}; it must be a trimcap.data.Effect")
-        return Kind(function, "own", online=online, per_window=per_window, source=source_of(function), effect=effect)
     if name in ("z_score", "scale", "standardize", "standardise"):
         raise ValueError(
             f"step {name!r} would need the training windows, which a chain does not know: use fold.scaled() after the "
             "split, or the steps running_z_score (causal), window_z_score, or subject_z_score (transductive)"
         )
-    if name not in STEPS:
-        raise ValueError(f'{unknown("step", name, STEPS)}; or write "package.module:function" for your own')
-    return STEPS[name]
+    function = named("step", name, {ours: kind.function for ours, kind in STEPS.items()})
+    if name in STEPS:
+        return STEPS[name]
+    per_window = bool(getattr(function, "per_window", False))
+    online = getattr(function, "online", None)
+    effect = getattr(function, "effect", None)
+    if effect is not None and not isinstance(effect, Effect):
+        raise ValueError(f"step {name!r}: its attribute effect is {effect!r}; it must be a trimcap.data.Effect")
+    return Kind(function, "own", online=online, per_window=per_window, source=source_of(function), effect=effect)
 
 
 def name_of(function: Callable[..., Any], what: str = "step") -> str:
@@ -155,7 +151,7 @@ def name_of(function: Callable[..., Any], what: str = "step") -> str:
             "of an importable module (not a lambda, a local function or a notebook cell)"
         )
     name = f"{module}:{qualified}"
-    if _imported(name) is not function:
+    if named(what, name, {}) is not function:
         raise ValueError(f"{what} {function!r} is not what '{name}' imports; give the function its own name there")
     return name
 
@@ -167,41 +163,10 @@ def bound(name: str, kind: Kind, options: Mapping[str, Any]) -> dict[str, Any]:
     ------
     ValueError : an option that the step does not have, or one that it needs.
     """
-    parameters = dict(inspect.signature(kind.function).parameters)
-    if kind.level != "windows":
-        parameters.pop(next(iter(parameters)))
+    given = [] if kind.level == "windows" else [first_parameter(kind.function)]
     if name == "subtract_baseline":
-        parameters.pop("baseline")  # the chain supplies it
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    legal = {n: p for n, p in parameters.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
-    for option in options:
-        if option not in legal and not open_ended:
-            raise ValueError(
-                unknown(f"option of step {name}", option, legal) if legal else f"step {name} has no options"
-            )
-    missing = [n for n, p in legal.items() if p.default is p.empty and n not in options]
-    if missing:
-        raise ValueError(f"step {name} needs the option {' and '.join(missing)}")
-    defaults = {n: p.default for n, p in legal.items() if p.default is not p.empty}
-    return {**defaults, **options}
-
-
-def _imported(name: str) -> Callable[..., Any]:
-    module, _, path = name.partition(":")
-    try:
-        found: Any = import_module(module)
-    except ImportError as error:
-        raise ValueError(f"step {name!r}: cannot import '{module}' ({error}). Install it or set PYTHONPATH") from error
-    for part in path.split("."):
-        if not hasattr(found, part):
-            near = get_close_matches(part, dir(found), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"step {name!r}: module '{module}' has no {path!r}{hint}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise ValueError(f"step {name!r} is a {type(found).__name__}, not a function")
-    function: Callable[..., Any] = found
-    return function
+        given.append("baseline")  # the chain supplies it
+    return {**check_options(f"step {name}", kind.function, options, given=given), **options}
 
 
 def source_of(function: Callable[..., Any]) -> str:

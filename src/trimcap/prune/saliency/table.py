@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from trimcap._errors import PlanError, unknown
+from trimcap._named import check_options, first_parameter, named
 from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network, need_network
-from trimcap.models.named import named
 from trimcap.prune.saliency.by_activations import activation_mean, activation_std, apoz, chip, hrank, wanda
 from trimcap.prune.saliency.by_flow import synflow
 from trimcap.prune.saliency.by_gradients import fisher, grasp, snip, taylor
@@ -113,16 +113,12 @@ def find_saliency(saliency: str | Saliency, options: Mapping[str, Any] | None = 
     ValueError : unknown name (says the nearest), or an option or a value of an option that it does not take.
     """
     function: Saliency = named("saliency", saliency, SALIENCIES) if isinstance(saliency, str) else saliency
-    parameters = inspect.signature(function).parameters
-    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        legal = [n for n, p in parameters.items() if p.kind is p.KEYWORD_ONLY or p.default is not p.empty]
-        for option in options or {}:
-            if option not in legal:
-                raise ValueError(f"saliency {_title(saliency)}: {unknown('option', option, legal)}")
+    title = f"saliency {saliency if isinstance(saliency, str) else getattr(saliency, '__name__', str(saliency))!r}"
+    check_options(title, function, options or (), given=(first_parameter(function),), partial=True)
     for option, value in (options or {}).items():
         known = _choices(function, option)
         if known and value not in known:
-            raise ValueError(f"saliency {_title(saliency)}: {unknown(option, str(value), map(str, known))}")
+            raise ValueError(f"{title}: {unknown(option, str(value), map(str, known))}")
     return function
 
 
@@ -133,10 +129,6 @@ def _choices(function: Saliency, option: str) -> tuple[Any, ...]:
     except (NameError, TypeError):  # names of a function of one's own that are there for the type checker alone
         return ()
     return get_args(hint) if get_origin(hint) is Literal else ()
-
-
-def _title(saliency: str | Saliency) -> str:
-    return repr(saliency if isinstance(saliency, str) else getattr(saliency, "__name__", str(saliency)))
 
 
 def needs_windows(saliency: str | Saliency) -> bool:

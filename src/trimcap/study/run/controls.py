@@ -18,7 +18,7 @@ from trimcap.data.piecewise import piecewise
 from trimcap.data.preprocess.windows.features import POWER_BANDS, band_power
 from trimcap.data.splits.folds import Fold
 from trimcap.data.splits.partition import keys
-from trimcap.data.splits.protocols.named import check_options
+from trimcap.data.splits.protocols.named import protocol_function
 from trimcap.data.splits.random_labels import Balance, random_labels
 from trimcap.data.windows import Windows
 from trimcap.study.recipe.derived import LEAKY, derive, with_fingerprint, with_random_labels
@@ -239,7 +239,7 @@ def _shortest(windows: Windows) -> int:
 def _folds(windows: Windows, protocol: ProtocolSection) -> list[Fold]:
     """Folds as in a run, but a class may be absent from a part: a draw of labels can't be chosen."""
     if protocol.file is None:
-        parameters = inspect.signature(check_options(protocol.name, ())).parameters
+        parameters = inspect.signature(protocol_function(protocol.name)).parameters
         if "missing_classes" in parameters:
             protocol = protocol.model_copy(update={"options": {"missing_classes": "allow", **protocol.options}})
     return make_folds(windows, protocol)

@@ -8,7 +8,7 @@ from typing import Any
 
 from trimcap.data.split_files.file import load_splits, read_splits
 from trimcap.data.splits.folds import Fold
-from trimcap.data.splits.protocols.named import check_options, split
+from trimcap.data.splits.protocols.named import protocol_function, split
 from trimcap.data.windows import Windows
 from trimcap.study.recipe.plan import plan_of
 from trimcap.study.recipe.recipe import ProtocolSection, Recipe
@@ -22,7 +22,7 @@ def check_protocol(protocol: ProtocolSection) -> None:
     ValueError : names the nearest. FileNotFoundError : no such split file.
     """
     if protocol.file is None:
-        check_options(protocol.name, _options(protocol))
+        protocol_function(protocol.name, _options(protocol))
     else:
         load_splits(Path(protocol.file).expanduser())
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trimcap.models.named import named
+from trimcap._named import named
 
 #: what `fit` minimises: (model, x of one batch, y of shape (b,) int64) -> scalar; it calls the model itself
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
-from importlib import import_module
 from typing import Any
 
-from trimcap._errors import unknown
+from trimcap._named import check_options, first_parameter, named
 from trimcap.data.splits.folds import Fold
 from trimcap.data.splits.protocols.few_shot import few_shot
 from trimcap.data.splits.protocols.leaky import leaky_windows, leaky_within_trial
@@ -24,7 +22,6 @@ from trimcap.data.windows import Windows
 __all__ = [
     "PROTOCOLS",
     "Protocol",
-    "check_options",
     "few_shot",
     "k_fold_subjects",
     "leaky_windows",
@@ -33,6 +30,7 @@ __all__ = [
     "leave_sessions_out",
     "leave_stimuli_out",
     "leave_trials_out",
+    "protocol_function",
     "split",
     "subject_and_stimulus",
     "within_subject",
@@ -70,34 +68,17 @@ def split(windows: Windows, protocol: str | Protocol, **options: Any) -> list[Fo
     ------
     ValueError : unknown protocol or option; the data do not allow the split (says why and what to do).
     """
-    return check_options(protocol, options)(windows, **options)
+    return protocol_function(protocol, options)(windows, **options)
 
 
-def check_options(protocol: str | Protocol, options: Iterable[str]) -> Protocol:
+def protocol_function(protocol: str | Protocol, options: Iterable[str] = ()) -> Protocol:
     """The function of a protocol, if it takes these options.
 
     Raises
     ------
     ValueError : unknown protocol or option; names the nearest.
     """
-    function = _resolve(protocol) if isinstance(protocol, str) else protocol
-    parameters = inspect.signature(function).parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    legal = list(parameters)[1:]
-    for option in options:
-        if option not in legal and not open_ended:
-            raise ValueError(unknown(f"option of {protocol}", option, legal))
+    function: Protocol = named("protocol", protocol, PROTOCOLS) if isinstance(protocol, str) else protocol
+    title = f"protocol {protocol if isinstance(protocol, str) else getattr(protocol, '__name__', protocol)}"
+    check_options(title, function, options, given=(first_parameter(function),), partial=True)
     return function
-
-
-def _resolve(name: str) -> Protocol:
-    if ":" in name:
-        module, _, function = name.partition(":")
-        try:
-            found: Protocol = getattr(import_module(module), function)
-        except (ImportError, AttributeError) as error:
-            raise ValueError(f"protocol {name!r} cannot be imported: {error}") from error
-        return found
-    if name not in PROTOCOLS:
-        raise ValueError(unknown("protocol", name, PROTOCOLS))
-    return PROTOCOLS[name]

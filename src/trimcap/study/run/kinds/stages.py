@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from trimcap._named import named
 from trimcap.data.join import join
 from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.graph.save import load
 from trimcap.models.build import MODELS
-from trimcap.models.named import named
 from trimcap.study.recipe.plan import ancestors, plan_of
 from trimcap.study.recipe.recipe import Recipe
 from trimcap.study.recipe.steps import Export, Prune, Quantize, Rewrite, Soft, Verify
