@@ -18,7 +18,8 @@ from trimcap.models.ccnn import CCNN
 from trimcap.models.conformer import EEGConformer
 from trimcap.models.eegnet import EEGNet
 from trimcap.prune.plan import make_plan
-from trimcap.prune.shrink import resize, shrink
+from trimcap.prune.resize import resize
+from trimcap.prune.shrink import shrink
 
 NETWORKS = {
     "EEGNet 32×256": (lambda: EEGNet(32, 256, 3), (32, 256)),

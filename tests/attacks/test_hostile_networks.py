@@ -8,7 +8,8 @@ from torch import nn
 
 from sealing import resealed
 from trimcap._errors import ArtifactError, TraceError
-from trimcap.graph.network import Network, Node, Ref
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref
 from trimcap.graph.save import load, save
 from trimcap.graph.trace.trace import trace
 
@@ -160,7 +161,7 @@ def test_a_link_or_a_device_is_not_followed(saved, tmp_path):
 
 def test_an_operation_that_could_not_be_loaded_is_not_saved(tmp_path):
     node = Node("y", "aten.from_file.default", ("/etc/passwd",), {}, (1, 3))
-    with pytest.raises(TraceError, match=r"add 'from_file' to the list in trimcap/graph/ops/allowed.py"):
+    with pytest.raises(TraceError, match=r"add 'from_file' to the list in trimcap/graph/ops/table.py"):
         save(Network((node,), {}, frozenset(), {"x": (3,)}, "y"), tmp_path)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from trimcap.graph.network import Network, Node, Ref
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref
 from trimcap.graph.save import save
 from trimcap.program.program import Op, Program, Value
 from trimcap.program.save import save_program

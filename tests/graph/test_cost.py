@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from trimcap.graph.cost import cost
 from trimcap.graph.liveness import activation_blocks, block_of
 from trimcap.graph.memory import Block, plan_memory
-from trimcap.graph.module import operation
-from trimcap.graph.network import map_refs
+from trimcap.graph.node import map_refs
+from trimcap.graph.ops.allowed import operation
 from trimcap.graph.ops.costs import macs_of
 from trimcap.graph.trace.trace import trace
 from trimcap.models.ccnn import CCNN

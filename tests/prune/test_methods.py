@@ -35,8 +35,10 @@ from trimcap.prune.after.soft import scales_off, silent_plan, soft_pruning, zero
 from trimcap.prune.choose.axes_of import axes_of
 from trimcap.prune.choose.keep import keep_top
 from trimcap.prune.plan import Plan
+from trimcap.prune.resize import resize
 from trimcap.prune.saliency.table import SALIENCIES, Scores, bn_scale, l1, l2, random, score
-from trimcap.prune.shrink import resize, shrink, silence, twin_error
+from trimcap.prune.shrink import shrink, twin_error
+from trimcap.prune.twin import silence
 from trimcap.prune.weights.unstructured import mask_weights
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {

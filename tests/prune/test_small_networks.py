@@ -15,7 +15,8 @@ from trimcap.graph.network import Network
 from trimcap.graph.save import load, save
 from trimcap.graph.trace.trace import trace
 from trimcap.prune.plan import make_plan
-from trimcap.prune.shrink import resize, shrink, twin_error
+from trimcap.prune.resize import resize
+from trimcap.prune.shrink import shrink, twin_error
 
 
 @functools.cache

@@ -17,7 +17,8 @@ from trimcap.data.seen import NOTHING, OUTSIDE, Seen, from_json, united
 from trimcap.data.splits.folds import Fold
 from trimcap.data.splits.protocols.named import split
 from trimcap.data.windows import Windows
-from trimcap.graph.origin import followed, mark, seen_of, untrained
+from trimcap.graph.module import mark
+from trimcap.graph.origin import followed, seen_of, untrained
 from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.graph.save import load, save
 from trimcap.graph.trace.trace import trace

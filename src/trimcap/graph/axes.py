@@ -1,27 +1,28 @@
 """Axes: which slices of which tensors must be removed together.
 
 Walk the graph once, give every dimension of every tensor a product of atoms and unify what operations tie
-together (`rules`). What is left unfrozen is an axis: to prune it, index-select every tensor dimension that
+together (`graph.ops`). What is left unfrozen is an axis: to prune it, index-select every tensor dimension that
 contains it. The approach generalises the dependency graph of Fang et al. (2023, "DepGraph", CVPR) from coupled
 layers to products and sums of dimensions, which EEG networks need (depth multipliers, flattening, electrodes).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from trimcap._errors import unknown
-from trimcap.graph.network import INPUT_DIMENSIONS, Network
+from trimcap.graph.node import Node
 from trimcap.graph.ops.atoms import Atom, Dim, flat, freeze, fresh, size_of
-from trimcap.graph.ops.dimensions import follow
-from trimcap.graph.ops.walk import Walk
+from trimcap.graph.ops.table import operation_of
+from trimcap.graph.ops.walk import Keep, Walk, not_understood
 
-Keep = Mapping[str, Sequence[int]]
+if TYPE_CHECKING:
+    from trimcap.graph.network import Network
 
 
 @dataclass(frozen=True)
@@ -148,23 +149,30 @@ def analyse(network: Network) -> Axes:
         walk.dims[name] = tuple(fresh(s) for s in network.shape_of(name))
     for name, shape in network.inputs.items():
         walk.dims[name] = ((), *(fresh(s) for s in shape))
-        for dim, label in zip(walk.dims[name][1:], _labels(network, name), strict=True):
+        for dim, label in zip(walk.dims[name][1:], network.labels_of(name), strict=True):
             if label.rpartition(".")[2] not in ("electrodes", "bands", "features"):
                 freeze(dim, f"{label} of the input")
     for node in network.nodes:
-        walk.dims[node.name] = follow(walk, node)
+        walk.dims[node.name] = _follow(walk, node)
     for dim in walk.dims[network.output]:
         freeze(dim, "output of the network")
     return _collect(network, walk)
 
 
-def _labels(network: Network, name: str) -> tuple[str, ...]:
-    """Names of the dimensions of an input; those of inputs after the first begin with the input's own."""
-    shape = network.inputs[name]
-    if name == next(iter(network.inputs)):
-        return network.dimensions
-    known = INPUT_DIMENSIONS.get(len(shape), tuple(f"dimension {i}" for i in range(len(shape))))
-    return tuple(f"{name}.{label}" for label in known)
+def _follow(walk: Walk, node: Node) -> Any:
+    """Dimensions of the result of `node`; a tuple of them for several results.
+
+    A rule whose result has other sizes than the operation's has met a form that it does not know: the operation
+    is taken as not understood.
+    """
+    found = (operation_of(node.kind).axes or not_understood)(walk, node)
+    return found if _fits(found, node.shape) else not_understood(walk, node)
+
+
+def _fits(found: Any, shape: Any) -> bool:
+    if shape and isinstance(shape[0], tuple):
+        return len(found) == len(shape) and all(map(_fits, found, shape))
+    return tuple(map(size_of, found)) == tuple(shape)
 
 
 def _collect(network: Network, walk: Walk) -> Axes:
@@ -176,7 +184,7 @@ def _collect(network: Network, walk: Walk) -> Axes:
                 members.setdefault(atom, []).append((name, position))
     inputs: dict[Atom, str] = {}
     for name in network.inputs:
-        for dim, label in zip(walk.dims[name][1:], _labels(network, name), strict=True):
+        for dim, label in zip(walk.dims[name][1:], network.labels_of(name), strict=True):
             for number, atom in enumerate(_leaves(dim)):
                 inputs.setdefault(atom, label if number == 0 else f"{label}.{number}")
     names = _names(network, walk, inputs)

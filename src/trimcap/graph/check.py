@@ -12,7 +12,8 @@ import torch
 
 from trimcap._errors import TraceError
 from trimcap.graph.module import execute
-from trimcap.graph.network import Network, Node
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node
 from trimcap.graph.ops.allowed import misused, operation
 from trimcap.graph.ops.recurrent import RECURRENT
 

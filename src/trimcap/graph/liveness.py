@@ -8,7 +8,8 @@ from math import prod
 from typing import Any
 
 from trimcap.graph.memory import Block
-from trimcap.graph.network import Network, Node
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node
 from trimcap.graph.ops.costs import TABLED
 
 #: results that are their input under another shape or name

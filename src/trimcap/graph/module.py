@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import _WeightNorm
 from torch.nn.utils.parametrize import register_parametrization
 
+from trimcap.data.seen import OUTSIDE, Seen, united
 from trimcap.graph.max_norm import watch
-from trimcap.graph.network import Network, Node, Ref, map_refs
+from trimcap.graph.node import Node, Ref, map_refs
 from trimcap.graph.ops.allowed import DTYPES, operation
+from trimcap.graph.ops.views import CREATED
 
-_CREATED = {"zeros", "ones", "full", "empty", "arange", "eye", "linspace", "scalar_tensor", "hann_window"}
+if TYPE_CHECKING:
+    from trimcap.graph.network import Network
+
+_MARK = "_trimcap_seen"
 
 
 def _dtype(name: str | None, like: Tensor) -> torch.dtype:
@@ -30,7 +36,7 @@ def execute(
     node = node.in_training() if training else node
     args = map_refs(node.args, values.__getitem__)
     kwargs = {k: map_refs(v, values.__getitem__) for k, v in node.kwargs.items()}
-    if node.kind in _CREATED:
+    if node.kind in CREATED:
         kwargs = {**kwargs, "dtype": _dtype(kwargs.get("dtype"), like), "device": like.device}
     elif "dtype" in kwargs:
         kwargs["dtype"] = _dtype(kwargs["dtype"], like)
@@ -122,10 +128,8 @@ class NetworkModule(nn.Module):
 
     def extract(self) -> Network:
         """The Network with the current values of the tensors."""
-        from trimcap.graph.origin import seen_of
-
         values = {name: self.tensor(name) for name in self.network.tensors}
-        return replace(self.network.with_history(values, seen_of(self)), expects=self.expects)
+        return replace(self.network.with_history(values, history(self) or OUTSIDE), expects=self.expects)
 
 
 @torch.no_grad()
@@ -179,4 +183,39 @@ def _last_use(network: Network) -> dict[str, tuple[str, ...]]:
     return {user: tuple(names) for user, names in freed.items()}
 
 
-__all__ = ["NetworkModule", "Ref", "operation"]
+# ---- what a module has seen ----
+
+
+def mark(model: nn.Module, seen: Seen) -> None:
+    """Leave with a module what it has seen, and of which weights that is true."""
+    if isinstance(model, NetworkModule):
+        values = {name: model.tensor(name).detach().clone() for name in model.network.tensors}
+        model.network = model.network.with_history(values, seen)
+    object.__setattr__(model, _MARK, (seen, hash_state(model)))
+
+
+def hash_state(model: nn.Module) -> str:
+    """SHA-256 over names, shapes and bytes of all parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        if isinstance(value, Tensor):
+            digest.update(f"{name}{tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def has_history(model: nn.Module) -> bool:
+    """Whether `history` knows anything of a module."""
+    return isinstance(model, NetworkModule) or hasattr(model, _MARK)
+
+
+def history(model: nn.Module) -> Seen | None:
+    """The history of a module, unknown from where its weights are not those of then; None without one."""
+    found, weights = getattr(model, _MARK, (None, ""))
+    if isinstance(found, Seen) and weights == hash_state(model):
+        return found
+    if isinstance(model, NetworkModule):
+        network = model.network
+        same = all(torch.equal(model.tensor(n).detach().cpu(), t.detach().cpu()) for n, t in network.tensors.items())
+        return network.seen if same else united([network.seen, OUTSIDE])
+    return united([found, OUTSIDE]) if isinstance(found, Seen) else None

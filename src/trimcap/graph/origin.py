@@ -1,30 +1,19 @@
-"""What a module was trained on: `fit` leaves it with the module, and what changes it elsewhere is noticed."""
+"""What a module was trained on, also one whose history nobody wrote down, and what the teachers of a loss were."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from functools import partial
 from math import sqrt
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from trimcap.data.seen import NOTHING, OUTSIDE, Seen, united
-from trimcap.graph.module import NetworkModule
+from trimcap.graph.module import has_history, history
 from trimcap.graph.network import Network
 
-_MARK = "_trimcap_seen"
 _DEEP = 3
-
-
-def mark(model: nn.Module, seen: Seen) -> None:
-    """Leave with a module what it has seen, and of which weights that is true."""
-    if isinstance(model, NetworkModule):
-        values = {name: model.tensor(name).detach().clone() for name in model.network.tensors}
-        model.network = model.network.with_history(values, seen)
-    object.__setattr__(model, _MARK, (seen, hash_state(model)))
 
 
 def seen_of(model: object) -> Seen:
@@ -37,45 +26,19 @@ def seen_of(model: object) -> Seen:
     if not isinstance(model, nn.Module):
         found = getattr(model, "seen", getattr(getattr(model, "__self__", None), "seen", OUTSIDE))
         return found if isinstance(found, Seen) else OUTSIDE
-    own = _marked(model)
+    own = history(model)
     if own is not None:
         return own
-    parts = [(path, part) for path, part in model.named_modules() if path and _has_mark(part)]
+    parts = [(path, part) for path, part in model.named_modules() if path and has_history(part)]
     outer = [(p, m) for p, m in parts if not any(p.startswith(f"{q}.") for q, _ in parts)]
     rest = {id(module) for _, part in outer for module in part.modules()}
     alone = [module for module in model.modules() if id(module) not in rest]
-    return united([*(_marked(part) or OUTSIDE for _, part in outer), NOTHING if untrained(alone) else OUTSIDE])
+    return united([*(history(part) or OUTSIDE for _, part in outer), NOTHING if untrained(alone) else OUTSIDE])
 
 
 def followed(loss: object, *, deep: int = _DEEP) -> Seen:
     """What the teachers of a loss have seen: the networks and modules that a function holds on to."""
     return united(seen_of(one) for one in _held(loss, deep) if isinstance(one, nn.Module | Network))
-
-
-def hash_state(model: nn.Module) -> str:
-    """SHA-256 over names, shapes and bytes of all parameters and buffers."""
-    digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
-        if isinstance(value, Tensor):
-            digest.update(f"{name}{tuple(value.shape)}".encode())
-            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _has_mark(model: nn.Module) -> bool:
-    return isinstance(model, NetworkModule) or hasattr(model, _MARK)
-
-
-def _marked(model: nn.Module) -> Seen | None:
-    """The history of a module, unknown from where its weights are not those of then; None without one."""
-    found, weights = getattr(model, _MARK, (None, ""))
-    if isinstance(found, Seen) and weights == hash_state(model):
-        return found
-    if isinstance(model, NetworkModule):
-        network = model.network
-        same = all(torch.equal(model.tensor(n).detach().cpu(), t.detach().cpu()) for n, t in network.tensors.items())
-        return network.seen if same else united([network.seen, OUTSIDE])
-    return united([found, OUTSIDE]) if isinstance(found, Seen) else None
 
 
 def untrained(modules: list[nn.Module]) -> bool:

@@ -21,7 +21,8 @@ from trimcap._sealed import Kind, seal, unseal_with_tensors
 from trimcap.data.expected import Expected
 from trimcap.data.seen import PATTERN, from_json
 from trimcap.graph.check import check
-from trimcap.graph.network import Constraint, Network, Node, Ref
+from trimcap.graph.network import Constraint, Network
+from trimcap.graph.node import Node, Ref
 from trimcap.graph.ops.allowed import misused
 
 GRAPH, TENSORS = "network.json", "tensors.safetensors"

@@ -50,7 +50,8 @@ from trimcap.prune.saliency.table import (
     wanda,
     whc,
 )
-from trimcap.prune.shrink import shrink, silence, twin_error
+from trimcap.prune.shrink import shrink, twin_error
+from trimcap.prune.twin import silence
 from trimcap.prune.weights.compressed import Storage, storage
 from trimcap.prune.weights.unstructured import mask_weights, weights_of
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trimcap.graph.network import Network, Node, Ref
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref
 from trimcap.graph.ops.mix import reduced
 
 #: the mask as the name of a tensor that broadcasts to the input of the operation
@@ -111,15 +112,3 @@ ABSENT: dict[str, Form] = {
     "rms_norm": _layer_norm,
     "group_norm": _group_norm,
 }
-
-
-def runs_over(network: Network, node: Node) -> tuple[int, ...]:
-    """The dimensions of its input that an operation of `ABSENT` runs over."""
-    rank = len(network.shape_of(node.inputs[0]))
-    if node.kind in ("layer_norm", "rms_norm"):
-        return tuple(range(rank - len(node.args[1]), rank))
-    if node.kind == "group_norm":
-        return (1,)
-    if "softmax" in node.kind:
-        return (node.args[1] % rank,)
-    return tuple(sorted(reduced(node, rank)))

@@ -12,7 +12,7 @@ from trimcap._errors import PlanError, unknown
 from trimcap.graph.network import Network, need_network
 from trimcap.prune.plan import Plan, make_plan
 from trimcap.prune.resize import resize
-from trimcap.prune.twin import readers, silence
+from trimcap.prune.twin import silence
 
 
 def shrink(network: Network, plan: Plan, *, tolerance: float = 1e-9) -> Network:
@@ -169,9 +169,3 @@ def _float64(network: Network, x: Sequence[Tensor]) -> Tensor:
     # without constraints: a weight-normalised module would round its weights once more
     result: Tensor = replace(network, constraints=()).module().double()(*x)
     return result
-
-
-#: the name that gates know
-_readers = readers
-
-__all__ = ["resize", "shrink", "silence", "twin_error"]

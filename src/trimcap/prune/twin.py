@@ -6,22 +6,17 @@ them; the twin keeps all of them and masks only where they are *read*.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 
 import torch
 from torch import Tensor
 
-from trimcap.graph.network import Network, Node, Ref, map_refs
-from trimcap.graph.ops.mix import reduced
-from trimcap.graph.ops.products import FACTORS
-from trimcap.graph.ops.recurrent import RECURRENT
-from trimcap.prune.absent import ABSENT, runs_over
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref, map_refs
+from trimcap.graph.ops.table import readers, runs_over
+from trimcap.prune.absent import ABSENT
 from trimcap.prune.plan import Plan
-
-#: (tensor or result, function from its rank to its dimensions that an operation reads and sums over)
-Reader = tuple[str, Callable[[int], Sequence[int]]]
 
 
 def silence(network: Network, plan: Plan) -> Network:
@@ -46,7 +41,7 @@ def silence(network: Network, plan: Plan) -> Network:
     for node in network.nodes:
         form = ABSENT.get(node.kind)
         if form is not None:
-            mask = _mask(network, node.inputs[0], runs_over(network, node), plan)
+            mask = _mask(network, node.inputs[0], runs_over(node, len(network.shape_of(node.inputs[0]))), plan)
             name = f"{node.name} left"
             tensors |= {} if mask.all() else {name: mask.double()}
             nodes += [node] if mask.all() else form(network, node, name)
@@ -84,52 +79,3 @@ def _mask(network: Network, name: str, positions: Iterable[int], plan: Plan) -> 
         kept[network.axes.index(network.axes.dims(name)[position], plan.keep)] = True
         mask = mask & kept.reshape([-1 if d == position else 1 for d in range(len(shape))])
     return mask
-
-
-def readers(node: Node) -> list[Reader]:
-    """What an operation reads by summing over it: weights where it has some, else its input.
-
-    Parameters
-    ----------
-    node : one operation
-
-    Returns
-    -------
-    list of (name, function from its rank to its dimensions)
-    """
-    if node.kind in ("conv1d", "conv2d", "conv3d", "linear"):
-        return [(node.args[1].name, lambda rank: range(1, rank))]
-    if node.kind.startswith("conv_transpose"):
-        return [(node.args[0].name, lambda _: [1])]
-    if node.kind in RECURRENT:
-        return [(ref.name, lambda rank: [1] if rank == 2 else []) for ref in node.args[2]]
-    if node.kind in FACTORS:
-        return [(node.args[FACTORS[node.kind]].name, lambda rank: [rank - 1])]
-    if node.kind == "scaled_dot_product_attention":
-        return [(node.args[0].name, lambda rank: [rank - 1])]
-    if node.kind == "einsum":
-        return _einsum_readers(node)
-    if node.kind in ("sum", "linalg_vector_norm"):
-        return [(node.inputs[0], lambda rank: sorted(reduced(node, rank)))]
-    return []
-
-
-def _einsum_readers(node: Node) -> list[Reader]:
-    """Each letter that the result lacks is read from the first operand that has it."""
-    operands, _, result = node.args[0].replace(" ", "").partition("->")
-    seen = set(result)
-    found: list[Reader] = []
-    for ref, operand in zip(node.args[1], operands.split(","), strict=True):
-        summed = [letter for letter in operand.replace(".", "") if letter not in seen]
-        seen.update(summed)
-        if summed:
-            found.append((ref.name, partial(_places, operand, summed)))
-    return found
-
-
-def _places(operand: str, letters: Sequence[str], rank: int) -> list[int]:
-    """Dimensions of some letters; those after dots are counted from the last."""
-    before, _, after = operand.partition("...")
-    at = {letter: i for i, letter in enumerate(before)}
-    at |= {letter: rank - len(after) + i for i, letter in enumerate(after)}
-    return [at[letter] for letter in letters]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trimcap._errors import PlanError, unknown
-from trimcap.graph.network import Network, Node, Ref, need_network
+from trimcap.graph.network import Network, need_network
+from trimcap.graph.node import Node, Ref
 from trimcap.prune.after.soft import scales_off
 from trimcap.prune.choose.axes_of import axes_of
 from trimcap.prune.plan import Plan, make_plan

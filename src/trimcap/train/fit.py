@@ -20,7 +20,8 @@ from trimcap.data.libraries.door import aligned, refuse_others
 from trimcap.data.seen import Seen, content_of, united
 from trimcap.data.windows import Windows
 from trimcap.graph.max_norm import imposed_by_hand
-from trimcap.graph.origin import followed, mark, seen_of
+from trimcap.graph.module import mark
+from trimcap.graph.origin import followed, seen_of
 from trimcap.train.allocator import tune_allocator
 from trimcap.train.batches import loss_weights, rows_of
 from trimcap.train.checkpoint import State, load_checkpoint, save_checkpoint

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from trimcap.data.seen import NOTHING
-from trimcap.graph.network import Network, Node, Ref, need_network
-
-_WEIGHTED = ("conv1d", "conv2d", "conv3d", "linear", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
-_RECURRENT = ("gru", "lstm", "rnn_tanh", "rnn_relu")
-_NORMS = {"batch_norm": (1, 2), "layer_norm": (2, 3), "group_norm": (2, 3), "instance_norm": (1, 2), "rms_norm": (2, 3)}
+from trimcap.graph.network import Network, need_network
+from trimcap.graph.node import Node, Ref
+from trimcap.graph.ops.layers import NORMS, TRANSPOSED, WEIGHTED
+from trimcap.graph.ops.recurrent import RECURRENT
 
 
 def fresh(network: Network, *, seed: int) -> Network:
@@ -44,28 +43,28 @@ def fresh(network: Network, *, seed: int) -> Network:
         if name in network.trainable and name not in changed:
             changed[name] = _alike(network.tensors[name], generator)
     module = network.with_tensors({**network.tensors, **changed}).module()
-    module.project()  # type: ignore[operator]
+    module.project()
     kept = set(network.tensors) - set(changed)
     # what stays, such as the scaling of the input, was made with windows
-    values = {n: module.tensor(n).detach().clone() for n in network.tensors}  # type: ignore[operator]
+    values = {n: module.tensor(n).detach().clone() for n in network.tensors}
     return replace(network, seen=network.seen if kept else NOTHING, tensors=values)
 
 
 def _drawn(network: Network, node: Node, generator: torch.Generator) -> dict[str, Tensor]:
     """New values of the tensors that one operation reads."""
-    if node.kind in _WEIGHTED:
+    if node.kind in (*WEIGHTED, *TRANSPOSED):
         names = [ref.name for ref in node.args[1:3] if isinstance(ref, Ref)]
         shape = network.shape_of(names[0])
         fan = prod(shape[1:])
         return _uniform(network, names, 1 / sqrt(max(fan, 1)), generator)
-    if node.kind in _RECURRENT:
+    if node.kind in RECURRENT:
         names = [ref.name for ref in node.args[2]]
         return _uniform(network, names, 1 / sqrt(network.shape_of(names[1])[1]), generator)
     if node.kind == "prelu":
         return _constant(network, node.args[1].name, 0.25)
     found: dict[str, Tensor] = {}
-    if node.kind in _NORMS:
-        values = zip((*_NORMS[node.kind], 3, 4), (1.0, 0.0, 0.0, 1.0), strict=True)
+    if node.kind in NORMS:
+        values = zip((*NORMS[node.kind], 3, 4), (1.0, 0.0, 0.0, 1.0), strict=True)
         statistics = node.kind in ("batch_norm", "instance_norm")
         for number, (position, value) in enumerate(values):
             ref = node.arg(position)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from trimcap.data.rows.lazy import pieces
 from trimcap.data.windows import Windows
-from trimcap.graph.network import Network, Node, Ref, need_network
+from trimcap.graph.network import Network, need_network
+from trimcap.graph.node import Node, Ref
 from trimcap.train.predict import trained_on
 
 if TYPE_CHECKING:

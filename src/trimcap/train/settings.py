@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from trimcap._errors import unknown
 from trimcap.data.rows.lazy import pieces
 from trimcap.data.windows import Windows
-from trimcap.graph.origin import hash_state as hash_state
+from trimcap.graph.module import hash_state as hash_state
 
 #: what the best epoch is chosen by -> sign that makes lower better
 MONITORS = {"loss": 1.0, "accuracy": -1.0, "balanced_accuracy": -1.0}

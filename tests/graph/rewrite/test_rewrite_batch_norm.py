@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from traced_layers import C, Maps, T, assert_same, kinds, network_of
 
-from trimcap.graph.network import Ref
+from trimcap.graph.node import Ref
 from trimcap.graph.rewrite.affine import affine_of
 from trimcap.graph.rewrite.rewrite import fold_batch_norm, largest_difference, rewrite
 from trimcap.graph.trace.trace import trace

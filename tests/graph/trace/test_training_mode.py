@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from trimcap.graph.network import Ref
+from trimcap.graph.node import Ref
 from trimcap.graph.ops.allowed import misused
 from trimcap.graph.save import load, save
 from trimcap.graph.trace.trace import trace

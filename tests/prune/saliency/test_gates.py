@@ -12,8 +12,8 @@ from small_networks import SMALL, small
 from trimcap._errors import PlanError
 from trimcap.graph.trace.trace import trace
 from trimcap.prune.plan import make_plan
+from trimcap.prune.resize import resize
 from trimcap.prune.saliency.gates import closed, downstream, gated, open_gates, sites
-from trimcap.prune.shrink import resize
 from zoo import ZOO, build
 
 F64 = torch.float64

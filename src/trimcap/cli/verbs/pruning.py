@@ -289,7 +289,7 @@ def _plan(
 ) -> Plan:
     """Electrodes first; filters are then chosen on what is left, so that budgets count the smaller input."""
     from trimcap.prune.choose.keep import keep_top, keep_within
-    from trimcap.prune.shrink import resize
+    from trimcap.prune.resize import resize
 
     first: Plan | None = None
     rest = network

@@ -1,7 +1,7 @@
 """The operations that a network file may hold, and what their arguments may be.
 
-A file from a stranger names operations, so what it may name is a list: every operation that pruning has a rule for,
-and those of `_MORE`. One that is missing there is one more word. Of a listed operation every overload that changes
+A file from a stranger names operations, so what it may name is a list: the table. One that is missing there is one more
+word. Of a listed operation every overload that changes
 nothing and writes nowhere is allowed, with arguments of the types that torch itself says it takes.
 """
 
@@ -16,14 +16,12 @@ from typing import Any
 import torch
 
 from trimcap._errors import TraceError
-from trimcap.graph.network import Node, Ref, refs
-from trimcap.graph.ops.dimensions import ELEMENTWISE, RULES
+from trimcap.graph.node import Node, Ref, refs
+from trimcap.graph.ops import table
+from trimcap.graph.ops.table import OPERATIONS
 
 #: what a number of a graph that depends on the batch may be computed by
-NUMBERS: Mapping[str, Callable[..., Any]] = {
-    f"sym.{name}": getattr(operator, name)
-    for name in ("add", "sub", "mul", "floordiv", "truediv", "mod", "neg", "eq", "ne", "lt", "le", "gt", "ge")
-}
+NUMBERS: Mapping[str, Callable[..., Any]] = {f"sym.{name}": getattr(operator, name) for name in table.NUMBERS}
 DTYPES: Mapping[str, torch.dtype] = {
     name: getattr(torch, name)
     for name in (
@@ -31,31 +29,7 @@ DTYPES: Mapping[str, torch.dtype] = {
         *("complex64", "complex128"),
     )
 }
-#: operations without a rule that torch writes down for models, all of them pure
-_MORE = frozenset(
-    """
-    _conj _native_batch_norm_legit _native_batch_norm_legit_no_training _safe_softmax _unsafe_index _unsafe_view
-    absolute acosh addbmm addmv addr alias arccos arcsin arctan asinh atanh atleast_1d atleast_2d atleast_3d
-    bartlett_window bilinear bitwise_xor blackman_window bucketize cdist chain_matmul channel_shuffle
-    conj_physical convolution copy copysign corrcoef cosine_similarity count_nonzero cov cross cummax cummin
-    deg2rad diag diag_embed diagonal diagonal_scatter diff digamma divide dsplit dstack empty_like erfinv fft_fft2
-    fft_fftfreq fft_fftn fft_fftshift fft_hfft fft_ifft2 fft_ifftn fft_ifftshift fft_ihfft fft_irfft2 fft_irfftn
-    fft_rfft2 fft_rfftfreq fft_rfftn fill flatten fliplr flipud float_power frac frobenius_norm gather gcd ger
-    grid_sampler grid_sampler_2d hamming_window heaviside histc hsplit hstack im2col index_add index_copy
-    index_fill index_put inner isclose isfinite isinf istft kaiser_window kron kthvalue l1_loss lgamma
-    lift_fresh_copy linalg_cross linalg_eigh linalg_inv linalg_matrix_norm linalg_matrix_power linalg_multi_dot
-    linalg_norm linalg_qr linalg_svd linalg_vecdot logaddexp2 logdet logical_xor masked_scatter matrix_exp
-    meshgrid mode moveaxis movedim msort multiply nansum native_dropout native_group_norm native_layer_norm
-    negative norm norm_except_dim nuclear_norm numpy_T one_hot outer pairwise_distance permute_copy pixel_shuffle
-    pixel_unshuffle positive quantile rad2deg ravel renorm resolve_conj resolve_neg rot90 scalar_tensor scatter
-    scatter_add scatter_reduce searchsorted signbit special_erf special_erfcx special_expit special_expm1
-    special_log1p special_logit special_logsumexp special_xlogy squeeze subtract swapdims sym_numel sym_stride
-    take take_along_dim tensor_split tensordot tile trace trapezoid trapz tril_indices triu_indices true_divide
-    type_as unflatten unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze vander view view_as vsplit
-    vstack xlogy
-    """.split()  # noqa: SIM905
-)
-ALLOWED = (frozenset(RULES) | ELEMENTWISE | _MORE) - frozenset(NUMBERS) - {"getitem"}
+ALLOWED = frozenset(OPERATIONS) - frozenset(NUMBERS) - {"getitem"}
 _TEXT = re.compile(r"[\w ,.>-]{0,200}")
 _BOUND = 2**63
 
@@ -76,7 +50,7 @@ def operation(name: str) -> Callable[..., Any]:
     if space != "aten" or packet not in ALLOWED:
         raise TraceError(
             f"operation {name[:80]!r} is not among those that a network may hold; if it only computes, add "
-            f"'{packet[:40]}' to the list in trimcap/graph/ops/allowed.py"
+            f"'{packet[:40]}' to the list in trimcap/graph/ops/table.py"
         )
     found = getattr(torch.ops.aten, packet, None)
     if found is None or form not in found.overloads():

@@ -8,75 +8,28 @@ from typing import Any
 
 import torch
 
-from trimcap.graph.network import Network, Node, Ref, Shape, refs
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref
+from trimcap.graph.ops.layers import CONVOLUTIONS, TRANSPOSED, WEIGHTED
+from trimcap.graph.ops.mix import POOLS
+from trimcap.graph.ops.products import FACTORS
+from trimcap.graph.ops.recurrent import RECURRENT
+from trimcap.graph.ops.table import operation_of
 
-CONVOLUTIONS = {"conv1d", "conv2d", "conv3d", "convolution"}
-TRANSPOSED = {"conv_transpose1d", "conv_transpose2d", "conv_transpose3d"}
-RECURRENT = {"gru", "lstm", "rnn_tanh", "rnn_relu"}
-PRODUCTS = {"matmul", "mm", "bmm", "mv", "dot", "addmm", "baddbmm", "addmv"}
-POOLINGS = {f"{kind}_pool{d}d" for kind in ("avg", "max") for d in (1, 2, 3)}
 #: functions that integer arithmetic looks up in a table of 256 entries
 TABLED = {
     "elu", "selu", "celu", "gelu", "silu", "mish", "leaky_relu", "hardswish", "hardsigmoid", "sigmoid", "tanh",
-    "softplus", "softsign", "log_sigmoid", "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "rsqrt",
+    "softplus", "log_sigmoid", "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "rsqrt",
     "square", "pow", "abs", "neg", "reciprocal", "erf", "sin", "cos",
 }  # fmt: skip
 #: bytes of multipliers and shifts that one integer operation needs, beside those per output channel
 _REQUANTIZE_BYTES = {"mul": 8, "div": 8, "add": 12, "sub": 12, "rsub": 12, "mean": 8}
 
 
-def is_transposed(node: Node) -> bool:
-    """Whether a convolution is a transposed one."""
-    return node.kind in TRANSPOSED or (node.kind == "convolution" and bool(node.arg(6, False)))
-
-
 def macs_of(network: Network, node: Node) -> int:
-    """Multiply-accumulates of one operation for one window; 0 where there are no products to sum.
-
-    Convolution: outputs · numel(one filter), taps on zero padding included; transposed: inputs · numel(one
-    filter); linear: outputs · inputs; matrix products: outputs · inner size; attention: queries · keys ·
-    (size of a key + size of a value); einsum: product of all index sizes, pair by pair from the left;
-    recurrent layers: time steps · numel(weight matrices).
-    """
-    if node.kind in CONVOLUTIONS | TRANSPOSED:
-        moved = node.inputs[0] if is_transposed(node) else node.name
-        return int(prod(network.shape_of(moved)) * prod(network.shape_of(node.inputs[1])[1:]))
-    if node.kind == "linear":
-        return int(prod(node.shape) * network.shape_of(node.inputs[1])[-1])
-    if node.kind in PRODUCTS:
-        first = node.args[1] if node.kind in {"addmm", "baddbmm", "addmv"} else node.args[0]
-        return int(prod(node.shape) * network.shape_of(first.name)[-1])
-    if node.kind == "scaled_dot_product_attention":
-        query, key, value = (network.shape_of(node.args[i].name) for i in range(3))
-        return prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
-    if node.kind == "einsum":
-        return _einsum_macs(node.args[0], [network.shape_of(ref.name) for ref in refs(node.args[1])])
-    if node.kind in RECURRENT:
-        steps = prod(network.shape_of(node.inputs[0])[:-1])
-        return steps * sum(prod(network.shape_of(n)) for n in tensors_of(network, node) if _ndim(network, n) == 2)
-    return 0
-
-
-def _einsum_macs(equation: str, shapes: Sequence[Shape]) -> int:
-    """Products of an einsum that contracts its operands pair by pair from the left."""
-    left, _, right = equation.replace(" ", "").partition("->")
-    terms = [_spelled_out(term, len(shape)) for term, shape in zip(left.split(","), shapes, strict=True)]
-    size: dict[str, int] = {}
-    for term, shape in zip(terms, shapes, strict=True):
-        for letter, n in zip(term, shape, strict=True):
-            size[letter] = max(n, size.get(letter, 1))
-    kept = set(right) | {letter for letter in size if letter.isdigit()} if "->" in equation else set()
-    total, seen = 0, set(terms[0])
-    for i, term in enumerate(terms[1:], start=1):
-        total += prod(size[letter] for letter in seen | set(term))
-        seen = (seen | set(term)) & (kept | set("".join(terms[i + 1 :])))
-    return total
-
-
-def _spelled_out(term: str, ndim: int) -> str:
-    """One letter per dimension: "..." becomes digits, counted from the right."""
-    hidden = ndim - len(term.replace("...", ""))
-    return term.replace("...", "".join(str(i) for i in reversed(range(hidden))))
+    """Multiply-accumulates of one operation for one window, as its family counts them; 0 where nothing is summed."""
+    count = operation_of(node.kind).macs
+    return count(network, node) if count is not None else 0
 
 
 def published_flops_of(network: Network, node: Node) -> int:
@@ -99,7 +52,7 @@ def published_flops_of(network: Network, node: Node) -> int:
         return 2 * prod(network.shape_of(node.inputs[0]))
     if node.kind == "relu":
         return prod(network.shape_of(node.inputs[0]))
-    if node.kind in POOLINGS:
+    if node.kind in POOLS:
         return int(_kernel_size(node) * prod(node.shape))
     return 0
 
@@ -134,26 +87,26 @@ def flash_of(network: Network, node: Node, names: Sequence[str], *, bits: int) -
         return sum(4 * network.tensors[name].numel() for name in names)
     weights = _weight_names(node)
     total = sum(_bytes(network, name, bits if name in weights else 32) for name in names if not _is_bias(node, name))
-    if node.kind in CONVOLUTIONS | TRANSPOSED | {"linear"}:
+    if node.kind in (*WEIGHTED, *TRANSPOSED):
         channels = int(node.shape[-1] if node.kind == "linear" else node.shape[1])
         return total + 12 * channels
     if node.kind in TABLED or (node.kind == "mul" and len(node.inputs) == 2 and len(set(node.inputs)) == 1):
         return total + 256
-    if node.kind in PRODUCTS | {"einsum"} or (node.kind in POOLINGS and node.kind.startswith("avg")):
+    if node.kind in (*FACTORS, "einsum") or (node.kind in POOLS and node.kind.startswith("avg")):
         return total + 8
     return total + _REQUANTIZE_BYTES.get(node.kind, 0)
 
 
 def _weight_names(node: Node) -> tuple[str, ...]:
-    if node.kind in CONVOLUTIONS | TRANSPOSED | {"linear"}:
+    if node.kind in (*WEIGHTED, *TRANSPOSED):
         return node.inputs[1:2]
-    return node.inputs if node.kind in RECURRENT | PRODUCTS | {"einsum", "embedding"} else ()
+    return node.inputs if node.kind in (*RECURRENT, *FACTORS, "einsum", "embedding") else ()
 
 
 def _is_bias(node: Node, name: str) -> bool:
     """Whether a tensor is the bias that every integer convolution or linear operation has anyway."""
     bias = node.arg(2)
-    return node.kind in CONVOLUTIONS | TRANSPOSED | {"linear"} and isinstance(bias, Ref) and bias.name == name
+    return node.kind in (*WEIGHTED, *TRANSPOSED) and isinstance(bias, Ref) and bias.name == name
 
 
 def _bytes(network: Network, name: str, bits: int) -> int:

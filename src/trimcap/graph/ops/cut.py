@@ -1,16 +1,20 @@
-"""Rules for what takes part of a dimension: slices, chunks, single slices, constant lists of places."""
+"""What takes part of a dimension: slices, chunks, single slices, constant lists of places."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from trimcap.graph.network import Node, Ref
+from trimcap.graph.node import Node, Ref, Shape
 from trimcap.graph.ops.atoms import Dim, concatenate, cut, freeze, fresh, unify
-from trimcap.graph.ops.walk import Dims, Walk, not_understood
+from trimcap.graph.ops.walk import Dims, Keep, Walk, not_understood
+
+if TYPE_CHECKING:
+    from trimcap.graph.network import Network
 
 #: position of the argument that says which dimension is cut
 _DIMENSION = {"slice": 1, "select": 1, "unbind": 1, "narrow": 1, "chunk": 2, "split": 2, "split_with_sizes": 2}
@@ -104,7 +108,7 @@ def scattered(walk: Walk, node: Node) -> Dims:
 # ---- constant places ----
 
 
-def constant_places(walk: Walk, node: Node) -> tuple[int, Ref] | None:
+def constant_places(network: Network, node: Node) -> tuple[int, Ref] | None:
     """The dimension that is indexed and the tensor of places, if that is one constant vector nobody else reads."""
     if node.kind == "index_select":
         along, index = node.args[1], node.args[2]
@@ -113,16 +117,15 @@ def constant_places(walk: Walk, node: Node) -> tuple[int, Ref] | None:
         if len(given) != 1:
             return None
         along, index = given[0]
-    network = walk.network
     constant = network.tensors.get(index.name)
     if constant is None or constant.ndim != 1 or constant.dtype != torch.int64:
         return None
-    return (along % len(walk.of(node.args[0])), index) if len(network.users[index.name]) == 1 else None
+    return (along % len(network.shape_of(node.args[0].name)), index) if len(network.users[index.name]) == 1 else None
 
 
 def index(walk: Walk, node: Node) -> Any:
     """Constant places in a few runs are slices joined anew; anything else needs all places."""
-    found = constant_places(walk, node)
+    found = constant_places(walk.network, node)
     if found is None:
         return _indexed(walk, node)
     along, ref = found
@@ -176,3 +179,32 @@ def embedding(walk: Walk, node: Node) -> Dims:
     table = walk.of(node.args[0])
     freeze(table[0], f"looked up by {node.where}")
     return (*walk.of(node.args[1]), table[1])
+
+
+# ---- sizes ----
+
+
+def split_where_it_was(network: Network, node: Node, shape: Shape, keep: Keep) -> Node:
+    """A split into equal pieces may be one into unequal pieces now."""
+    del shape
+    axes = network.axes
+    along = dimension_of(node, len(axes.dims(node.args[0].name)))
+    sizes = tuple(len(axes.index(dims[along], keep)) for dims in axes.node_dims[node.name])
+    if sizes == tuple(shape[along] for shape in node.shape):
+        return node
+    return replace(node, op="aten.split_with_sizes.default", args=(node.args[0], sizes, along), kwargs={})
+
+
+def cut_where_it_was(network: Network, node: Node, shape: Shape, keep: Keep) -> Node:
+    """The first and last place among those that are left."""
+    del shape
+    dims = network.axes.dims(node.args[0].name)
+    along = dimension_of(node, len(dims))
+    size = network.shape_of(node.args[0].name)[along]
+    rows = network.axes.index(dims[along], keep)
+    found = bounds(node, size)
+    if len(rows) == size or found is None:
+        return node
+    start, end = (int((rows < edge).sum()) for edge in found)
+    ends = {"slice": (end,), "narrow": (end - start,), "select": ()}[node.kind]
+    return replace(node, args=(node.args[0], along, start, *ends))

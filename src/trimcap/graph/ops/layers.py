@@ -1,12 +1,24 @@
-"""Rules for layers with weights: convolution, linear, normalisation."""
+"""Layers with weights: convolution, linear, normalisation."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING, Any
 
-from trimcap.graph.network import Node, Ref
+from trimcap.graph.node import Node, Ref, Shape
 from trimcap.graph.ops.atoms import Dim, freeze, fresh, size_of, unify
-from trimcap.graph.ops.walk import Dims, Walk, not_understood, per_dimension
+from trimcap.graph.ops.walk import Dims, Keep, Reader, Walk, not_understood, per_dimension
+
+if TYPE_CHECKING:
+    from trimcap.graph.network import Network
+
+CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
+TRANSPOSED = ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+#: rows of the second operand, a weight, make channels or neurons
+WEIGHTED = (*CONVOLUTIONS, "linear")
+#: positions of the scale and the shift of a norm
+NORMS = {"batch_norm": (1, 2), "instance_norm": (1, 2), "layer_norm": (2, 3), "rms_norm": (2, 3), "group_norm": (2, 3)}
 
 
 def convolution(walk: Walk, node: Node) -> Any:
@@ -110,3 +122,64 @@ def group_norm(walk: Walk, node: Node) -> Dims:
         if isinstance(ref, Ref):
             unify(walk.of(ref)[0], x[1], f"parameters of {node.where}")
     return x
+
+
+# ---- costs ----
+
+
+def convolution_macs(network: Network, node: Node) -> int:
+    """Outputs · numel(one filter), taps on zero padding included; transposed: inputs · numel(one filter)."""
+    transposed = node.kind in TRANSPOSED or (node.kind == "convolution" and bool(node.arg(6, False)))
+    moved = node.inputs[0] if transposed else node.name
+    return int(prod(network.shape_of(moved)) * prod(network.shape_of(node.inputs[1])[1:]))
+
+
+def linear_macs(network: Network, node: Node) -> int:
+    """Outputs · inputs."""
+    return int(prod(node.shape) * network.shape_of(node.inputs[1])[-1])
+
+
+# ---- what is read ----
+
+
+def reads_weight(node: Node) -> list[Reader]:
+    """Every dimension of the weight but its rows."""
+    return [(node.args[1].name, lambda rank: range(1, rank))]
+
+
+def reads_channels(node: Node) -> list[Reader]:
+    """A transposed convolution: the channels of its input."""
+    return [(node.args[0].name, lambda _: [1])]
+
+
+def over_last(node: Node, rank: int) -> range:
+    """A layer norm: the last dimensions."""
+    return range(rank - len(node.args[1]), rank)
+
+
+def over_channels(node: Node, rank: int) -> tuple[int, ...]:
+    """A group norm: the channels."""
+    del node, rank
+    return (1,)
+
+
+# ---- sizes ----
+
+
+def fewer_groups(network: Network, node: Node, shape: Shape, keep: Keep) -> Node:
+    """A convolution or group norm has as many groups as still have channels."""
+    del shape
+    at = 1 if node.kind == "group_norm" else 6
+    if node.arg(at, 1) in (1, None):
+        return node
+    axes = network.axes
+    dim, groups = axes.dims(node.args[0].name)[1], node.args[at]
+    each = size_of(dim) // groups
+    left = len(set((axes.index(dim, keep) // each).tolist()))
+    return replace(node, args=(*node.args[:at], left, *node.args[at + 1 :]))
+
+
+def normalised_shape(network: Network, node: Node, shape: Shape, keep: Keep) -> Node:
+    """A layer norm is told the sizes that it runs over."""
+    del network, keep
+    return replace(node, args=(node.args[0], shape[-len(node.args[1]) :], *node.args[2:]))

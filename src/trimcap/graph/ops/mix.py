@@ -1,4 +1,4 @@
-"""Rules for operations that join tensors or mix positions: sums, pools, reductions, softmax, transforms.
+"""Operations that join tensors or mix positions: sums, pools, reductions, softmax, transforms.
 
 What runs over an axis (a mean, a norm, a softmax) runs over the slices that are left once some are removed: they are
 absent, not zero. The masked twin computes the same over the whole axis with a mask.
@@ -6,11 +6,19 @@ absent, not zero. The masked twin computes the same over the whole axis with a m
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from trimcap.graph.network import Node, Ref, refs
+from trimcap.graph.node import Node, Ref, Shape, refs
 from trimcap.graph.ops.atoms import Dim, freeze, fresh, unify
-from trimcap.graph.ops.walk import Dims, Walk, not_understood, per_dimension
+from trimcap.graph.ops.walk import Dims, Keep, Reader, Walk, not_understood, per_dimension
+
+if TYPE_CHECKING:
+    from trimcap.graph.network import Network
+
+POOLS = tuple(f"{kind}_pool{d}d" for kind in ("avg", "max") for d in (1, 2, 3))
+ADAPTIVE_POOLS = tuple(f"adaptive_{kind}" for kind in POOLS)
 
 #: reductions that run over all dimensions if they are told none
 _OF_EVERYTHING = ("max", "min", "aminmax", "median", "any", "all", "prod", "argmax", "argmin")
@@ -86,20 +94,20 @@ def pad(walk: Walk, node: Node) -> Dims:
     return tuple(out)
 
 
-def reduced(node: Node, rank: int) -> set[int]:
-    """The dimensions that a reduction runs over."""
+def reduced(node: Node, rank: int) -> Sequence[int]:
+    """The dimensions that a reduction runs over, in order."""
     over = node.arg(2 if node.kind == "linalg_vector_norm" else 1)
     over = node.kwargs.get("dim", over)
     if over is None or over == ():
-        return set(range(rank))
-    return {d % rank for d in (over if isinstance(over, tuple) else (over,))}
+        return range(rank)
+    return sorted({d % rank for d in (over if isinstance(over, tuple) else (over,))})
 
 
 def reduction(walk: Walk, node: Node) -> Any:
     """mean, sum, max, …: over the slices that are left, or over none less where the order or the number counts."""
     x = walk.of(node.args[0])
     if node.kind in _OF_EVERYTHING and len(node.args) < 2 and "dim" not in node.kwargs:
-        which = set(range(len(x)))
+        which: Sequence[int] = range(len(x))
     else:
         which = reduced(node, len(x))
     if node.kind not in OVER_WHAT_IS_LEFT or not _counts_slices(node):
@@ -161,3 +169,22 @@ def stft(walk: Walk, node: Node) -> Any:
             for dim in walk.of(ref):
                 freeze(dim, why)
     return (*x[:-1], *(fresh(s, why) for s in node.shape[len(x) - 1 :]))
+
+
+# ---- what is read, and sizes ----
+
+
+def reads_reduced(node: Node) -> list[Reader]:
+    """A sum or norm: what it runs over."""
+    return [(node.inputs[0], lambda rank: reduced(node, rank))]
+
+
+def over_one(node: Node, rank: int) -> tuple[int, ...]:
+    """A softmax: one dimension."""
+    return (node.args[1] % rank,)
+
+
+def pooled_sizes(network: Network, node: Node, shape: Shape, keep: Keep) -> Node:
+    """Adaptive pooling is told the sizes that it makes."""
+    del network, keep
+    return replace(node, args=(node.args[0], shape[-int(node.kind[-2]) :], *node.args[2:]))

@@ -1,12 +1,19 @@
-"""Rules for products: matmul, einsum, attention. A contracted axis is free: a slice that is missing adds nothing."""
+"""Products: matmul, einsum, attention. A contracted axis is free: a slice that is missing adds nothing."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from math import prod
+from typing import TYPE_CHECKING, Any
 
-from trimcap.graph.network import Node, Ref
-from trimcap.graph.ops.atoms import Dim, freeze, unify
-from trimcap.graph.ops.walk import Dims, Walk, not_understood
+from trimcap.graph.node import Node, Ref, Shape, refs
+from trimcap.graph.ops.atoms import Dim, freeze, size_of, unify
+from trimcap.graph.ops.walk import Dims, Keep, Reader, Walk, not_understood
+
+if TYPE_CHECKING:
+    from trimcap.graph.network import Network
 
 #: where the two factors are
 FACTORS = {"matmul": 0, "bmm": 0, "mm": 0, "mv": 0, "dot": 0, "baddbmm": 1, "addmm": 1}
@@ -99,3 +106,83 @@ def einsum(walk: Walk, node: Node) -> Any:
             if size > 1:
                 unify(dims.setdefault(letter, dim), dim, f"operands of {node.where}")
     return tuple(dims.get(letter, ()) for letter in result)
+
+
+# ---- costs ----
+
+
+def matmul_macs(network: Network, node: Node) -> int:
+    """Outputs · inner size."""
+    first = node.args[FACTORS.get(node.kind, 1)]
+    return int(prod(node.shape) * network.shape_of(first.name)[-1])
+
+
+def attention_macs(network: Network, node: Node) -> int:
+    """Queries · keys · (size of a key + size of a value)."""
+    query, key, value = (network.shape_of(node.args[i].name) for i in range(3))
+    return prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
+
+
+def einsum_macs(network: Network, node: Node) -> int:
+    """Products of an einsum that contracts its operands pair by pair from the left."""
+    equation, shapes = node.args[0], [network.shape_of(ref.name) for ref in refs(node.args[1])]
+    left, _, right = equation.replace(" ", "").partition("->")
+    terms = [_spelled_out(term, len(shape)) for term, shape in zip(left.split(","), shapes, strict=True)]
+    size: dict[str, int] = {}
+    for term, shape in zip(terms, shapes, strict=True):
+        for letter, n in zip(term, shape, strict=True):
+            size[letter] = max(n, size.get(letter, 1))
+    kept = set(right) | {letter for letter in size if letter.isdigit()} if "->" in equation else set()
+    total, seen = 0, set(terms[0])
+    for i, term in enumerate(terms[1:], start=1):
+        total += prod(size[letter] for letter in seen | set(term))
+        seen = (seen | set(term)) & (kept | set("".join(terms[i + 1 :])))
+    return total
+
+
+def _spelled_out(term: str, ndim: int) -> str:
+    """One letter per dimension: "..." becomes digits, counted from the right."""
+    hidden = ndim - len(term.replace("...", ""))
+    return term.replace("...", "".join(str(i) for i in reversed(range(hidden))))
+
+
+# ---- what is read ----
+
+
+def reads_inner(node: Node) -> list[Reader]:
+    """A product of matrices or attention: the last dimension of the first factor."""
+    return [(node.args[FACTORS.get(node.kind, 0)].name, lambda rank: [rank - 1])]
+
+
+def reads_letters(node: Node) -> list[Reader]:
+    """An einsum: each letter that the result lacks, from the first operand that has it."""
+    operands, _, result = node.args[0].replace(" ", "").partition("->")
+    seen = set(result)
+    found: list[Reader] = []
+    for ref, operand in zip(node.args[1], operands.split(","), strict=True):
+        summed = [letter for letter in operand.replace(".", "") if letter not in seen]
+        seen.update(summed)
+        if summed:
+            found.append((ref.name, partial(_places, operand, summed)))
+    return found
+
+
+def _places(operand: str, letters: Sequence[str], rank: int) -> list[int]:
+    """Dimensions of some letters; those after dots are counted from the last."""
+    before, _, after = operand.partition("...")
+    at = {letter: i for i, letter in enumerate(before)}
+    at |= {letter: rank - len(after) + i for i, letter in enumerate(after)}
+    return [at[letter] for letter in letters]
+
+
+# ---- sizes ----
+
+
+def same_scale(network: Network, node: Node, shape: Shape, keep: Keep) -> Node:
+    """Attention divides by √(number of features) unless it is told: it is told the number there was."""
+    del shape
+    features = network.axes.dims(node.args[0].name)[-1]
+    size = size_of(features)
+    if node.kwargs.get("scale") is not None or len(network.axes.index(features, keep)) == size:
+        return node
+    return replace(node, kwargs={**node.kwargs, "scale": size**-0.5})

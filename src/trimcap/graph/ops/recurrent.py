@@ -1,13 +1,18 @@
-"""The rule for recurrent layers: rows of the weights are gates × hidden units."""
+"""Recurrent layers: rows of the weights are gates × hidden units."""
 
 from __future__ import annotations
 
-from typing import Any
+from math import prod
+from typing import TYPE_CHECKING, Any
 
-from trimcap.graph.network import Node, refs
+from trimcap.graph.node import Node, refs
 from trimcap.graph.ops.atoms import Dim, freeze, fresh, unify
-from trimcap.graph.ops.walk import Dims, Walk, not_understood
+from trimcap.graph.ops.walk import Dims, Reader, Walk, not_understood
 
+if TYPE_CHECKING:
+    from trimcap.graph.network import Network
+
+#: how many gates each has
 RECURRENT = {"gru": 3, "lstm": 4, "rnn_tanh": 1, "rnn_relu": 1}
 
 
@@ -67,3 +72,15 @@ def _results(walk: Walk, node: Node, states: list[Dims], hidden: Dim, output: Di
     cells = node.shape[1][0]
     final = tuple((fresh(cells, why), x[batch], units) for units in (output, hidden))
     return (sequence, *final[: len(node.shape) - 1])
+
+
+def recurrent_macs(network: Network, node: Node) -> int:
+    """Time steps · numel(weight matrices)."""
+    steps = prod(network.shape_of(node.inputs[0])[:-1])
+    shapes = [network.shape_of(name) for name in dict.fromkeys(node.inputs) if name in network.tensors]
+    return steps * sum(prod(shape) for shape in shapes if len(shape) == 2)
+
+
+def reads_columns(node: Node) -> list[Reader]:
+    """The columns of every weight matrix: inputs and states."""
+    return [(ref.name, lambda rank: [1] if rank == 2 else []) for ref in node.args[2]]

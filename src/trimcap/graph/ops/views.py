@@ -1,12 +1,21 @@
-"""Rules for views: reshape, permute, expand, repeats, and for sizes and constants."""
+"""Views: reshape, permute, expand, repeats; and sizes and constants."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from trimcap.graph.network import Node, Ref
+from trimcap._errors import PlanError
+from trimcap.graph.node import Node, Ref, Shape
 from trimcap.graph.ops.atoms import Dim, concatenate, freeze, fresh, regroup, size_of, unify
-from trimcap.graph.ops.walk import Dims, Walk, not_understood
+from trimcap.graph.ops.walk import Dims, Keep, Walk, not_understood
+
+if TYPE_CHECKING:
+    from trimcap.graph.network import Network
+
+#: tensors made of nothing: they are told their type, and go where the network runs
+CREATED = ("zeros", "ones", "full", "empty", "arange", "eye", "linspace", "scalar_tensor", "hann_window")
 
 
 def reshape(walk: Walk, node: Node) -> Dims:
@@ -174,3 +183,49 @@ def numbered(walk: Walk, node: Node) -> Dims:
     """arange, eye, linspace: a constant whose values are places."""
     del walk
     return tuple(fresh(s, f"constant made at {node.where}") for s in node.shape)
+
+
+def permutation(node: Node, ndim: int) -> tuple[int, ...]:
+    """Where each output dimension of a permute or transpose comes from."""
+    if node.kind == "permute":
+        return tuple(d % ndim for d in node.args[1])
+    order = list(range(ndim))
+    a, b = node.args[1] % ndim, node.args[2] % ndim
+    order[a], order[b] = order[b], order[a]
+    return tuple(order)
+
+
+# ---- sizes ----
+
+
+def sizes_first(network: Network, node: Node, shape: Shape, keep: Keep) -> Node:
+    """zeros, ones, full: the first argument holds the sizes of the result."""
+    del network, keep
+    return replace(node, args=(_sizes(node, node.args[0], shape), *node.args[1:]))
+
+
+def sizes_second(network: Network, node: Node, shape: Shape, keep: Keep) -> Node:
+    """reshape, expand, new_zeros: the second argument holds the sizes of the result."""
+    del network, keep
+    return replace(node, args=(node.args[0], _sizes(node, node.args[1], shape), *node.args[2:]))
+
+
+def repeated_size(network: Network, node: Node, shape: Shape, keep: Keep) -> Node:
+    """repeat_interleave may be told the size that it makes."""
+    del network, keep
+    if node.kwargs.get("output_size") is None:
+        return node
+    return replace(node, kwargs={**node.kwargs, "output_size": shape[node.arg(2, node.kwargs.get("dim"))]})
+
+
+def _sizes(node: Node, sizes: Sequence[Any], shape: Shape) -> tuple[Any, ...]:
+    """Sizes of a result: −1 and batch-dependent entries stay, numbers follow the axes."""
+    new = []
+    for old, before, after in zip(sizes, node.shape, shape, strict=True):
+        if before == after:
+            new.append(old)
+        elif isinstance(old, int):
+            new.append(old if old == -1 else after)
+        else:
+            raise PlanError(f"cannot prune at {node.where}: a size there depends on the batch and on the axis")
+    return tuple(new)

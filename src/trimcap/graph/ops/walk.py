@@ -1,14 +1,20 @@
-"""The state of one walk over a network, and what an operation without a rule does."""
+"""What a family of operations says of itself: the kinds of its functions, and the state of a walk over a network."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trimcap.graph.network import Network, Node, refs
+from trimcap.graph.node import Node, Shape, refs
 from trimcap.graph.ops.atoms import Dim, freeze, fresh
 
+if TYPE_CHECKING:
+    from trimcap.graph.network import Network
+
 Dims = tuple[Dim, ...]
+Keep = Mapping[str, Sequence[int]]
+#: (tensor or result, function from its rank to its dimensions that an operation reads and sums over)
+Reader = tuple[str, Callable[[int], Sequence[int]]]
 
 
 class Walk:
@@ -28,7 +34,16 @@ class Walk:
         return self.network.shape_of(ref.name)
 
 
+#: dimensions of the inputs → those of the result; unifies what must stay equal, freezes what it mixes
 Rule = Callable[[Walk, Node], Any]
+#: multiply-accumulates for one window
+Macs = Callable[["Network", Node], int]
+#: what an operation reads by summing over it: weights where it has some, else its input
+Reads = Callable[[Node], list[Reader]]
+#: the dimensions of its input, of this rank, that a statistic runs over
+Over = Callable[[Node, int], Sequence[int]]
+#: the node with its arguments adapted to the slices that are kept, given the new shape of its (first) result
+Sizes = Callable[["Network", Node, Shape, Keep], Node]
 
 
 def not_understood(walk: Walk, node: Node) -> Any:

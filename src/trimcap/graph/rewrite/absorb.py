@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trimcap.graph.network import Network, Node, Ref
-from trimcap.graph.ops.costs import TRANSPOSED
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref
+from trimcap.graph.ops.layers import TRANSPOSED, WEIGHTED
 from trimcap.graph.rewrite.affine import Affine, affine_of
 from trimcap.graph.rewrite.change import free_name, owned_name, with_args
-from trimcap.graph.rewrite.conv import PLAIN, Geometry, Reweighted, geometry, reweighted, weights_of
+from trimcap.graph.rewrite.conv import Geometry, Reweighted, geometry, reweighted, weights_of
 
 
 def absorb_after(network: Network, node: Node, affine: Affine) -> Reweighted | str:
@@ -18,7 +19,7 @@ def absorb_after(network: Network, node: Node, affine: Affine) -> Reweighted | s
     Convolution and linear: w'ₒ = aₒ·wₒ, bias'ₒ = aₒ·biasₒ + bₒ for scale a and shift b per output channel.
     Batch norm: γ' = a·γ, β' = a·β + b.
     """
-    if node.kind not in PLAIN | TRANSPOSED | {"linear", "batch_norm"}:
+    if node.kind not in (*WEIGHTED, *TRANSPOSED, "batch_norm"):
         return f"{node.where} has no weights to take it"
     channel = len(node.shape) - 1 if node.kind == "linear" else 1
     if not affine.constant_except([channel]):
@@ -58,7 +59,7 @@ def absorb_before(network: Network, node: Node, affine: Affine) -> Reweighted | 
     """
     if node.kind == "batch_norm":
         return _absorb_before_norm(network, node, affine)
-    if node.kind not in PLAIN | {"linear"}:
+    if node.kind not in WEIGHTED:
         return f"{node.where} does not take a scale and a shift"
     weights = weights_of(network, node)
     if weights is None:

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trimcap.graph.liveness import permutation
-from trimcap.graph.network import Network, Node, Ref
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref
+from trimcap.graph.ops.mix import ADAPTIVE_POOLS, POOLS, reduced
+from trimcap.graph.ops.views import permutation
 
 _BINARY = {"add", "sub", "rsub", "mul", "div"}
-_POOLINGS = {f"avg_pool{d}d" for d in (1, 2, 3)}
-_ADAPTIVE = {f"adaptive_avg_pool{d}d" for d in (1, 2, 3)}
 
 
 @dataclass(frozen=True)
@@ -152,13 +152,10 @@ def before(network: Network, node: Node, affine: Affine) -> Affine | None:
 def _averaged(node: Node, ndim: int) -> tuple[int, ...] | None:
     """Dimensions over which a node averages with weights that sum to one; None if it does something else."""
     if node.kind == "mean":
-        dims = node.arg(1)
-        if dims is None:
-            return tuple(range(ndim))
-        return tuple(d % ndim for d in (dims if isinstance(dims, tuple) else (dims,)))
-    if node.kind in _ADAPTIVE:
+        return tuple(reduced(node, ndim))
+    if node.kind in ADAPTIVE_POOLS and "avg" in node.kind:
         return tuple(range(2, ndim))
-    if node.kind in _POOLINGS:
+    if node.kind in POOLS and "avg" in node.kind:
         padding = node.arg(3, 0)
         padded = any(padding) if isinstance(padding, tuple) else bool(padding)
         return None if padded or node.arg(6) is not None else tuple(range(2, ndim))

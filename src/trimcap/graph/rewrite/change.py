@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from trimcap.graph.network import Constraint, Network, Node, Ref, map_refs
+from trimcap.graph.network import Constraint, Network
+from trimcap.graph.node import Node, Ref, map_refs
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from trimcap.graph.network import Network, Node, Ref
-from trimcap.graph.ops.costs import CONVOLUTIONS
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref
 from trimcap.graph.rewrite.change import bias_name, owned_name, with_args
-
-#: convolutions that rewrites understand
-PLAIN = CONVOLUTIONS - {"convolution"}
 
 
 @dataclass(frozen=True)

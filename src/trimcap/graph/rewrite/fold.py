@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from trimcap.graph.network import Network, Node
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node
+from trimcap.graph.ops.layers import WEIGHTED
 from trimcap.graph.rewrite.absorb import absorb_after, absorb_before
 from trimcap.graph.rewrite.affine import Affine, affine_of, before, past
 from trimcap.graph.rewrite.change import Change, apply_everywhere, edited, only_reader
-from trimcap.graph.rewrite.conv import PLAIN, Reweighted
+from trimcap.graph.rewrite.conv import Reweighted
 
 Readers = list[tuple[Node, Affine]]
 
@@ -94,7 +96,7 @@ def _readers(network: Network, node: Node, affine: Affine) -> Readers | str:
     for reader in network.users.get(node.name, ()):
         if reader.inputs.count(node.name) > 1 or reader.inputs[0] != node.name:
             return f"{reader.where} reads it in a way that cannot take it"
-        if reader.kind in PLAIN | {"linear", "batch_norm"}:
+        if reader.kind in (*WEIGHTED, "batch_norm"):
             found.append((reader, affine))
             continue
         moved = past(network, reader, affine)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from trimcap.graph.network import Network, Node
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node
 
 #: what rounding the new weights to float32 may change, of the output's scale, where a network subtracts large values of
 #: each other; every change was proven in float64 before

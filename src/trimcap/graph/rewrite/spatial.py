@@ -8,9 +8,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from trimcap.graph.network import Network, Node, Ref
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref
+from trimcap.graph.ops.layers import CONVOLUTIONS
 from trimcap.graph.rewrite.change import Change, apply_everywhere, edited, free_name, only_reader, with_args
-from trimcap.graph.rewrite.conv import PLAIN, Geometry, Reweighted, geometry, moving, reweighted, weights_of
+from trimcap.graph.rewrite.conv import Geometry, Reweighted, geometry, moving, reweighted, weights_of
 
 
 def spatial_first(network: Network) -> Network:
@@ -92,7 +94,7 @@ def linear_merges(network: Network) -> Iterator[Change]:
 def _pairs(network: Network) -> Iterator[tuple[Node, Node]]:
     """Convolutions of one channel along some dimensions, and what alone reads them along others."""
     for first in network.nodes:
-        second = only_reader(network, first.name) if first.kind in PLAIN else None
+        second = only_reader(network, first.name) if first.kind in CONVOLUTIONS else None
         if second is None or second.kind != first.kind or second.inputs[0] != first.name:
             continue
         if weights_of(network, first) is None or weights_of(network, second) is None:

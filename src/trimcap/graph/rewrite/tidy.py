@@ -8,11 +8,13 @@ from typing import Any
 
 import torch
 
-from trimcap.graph.liveness import DROPOUTS
-from trimcap.graph.module import operation
-from trimcap.graph.network import Network, Node, map_refs
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, map_refs
+from trimcap.graph.ops.allowed import operation
+from trimcap.graph.ops.layers import CONVOLUTIONS
+from trimcap.graph.ops.table import DROPOUTS
 from trimcap.graph.rewrite.change import Change, apply_everywhere, edited, free_name, only_reader, with_args
-from trimcap.graph.rewrite.conv import PLAIN, geometry, moving
+from trimcap.graph.rewrite.conv import geometry, moving
 
 
 def remove_dropout(network: Network) -> Network:
@@ -116,7 +118,7 @@ def padding_folds(network: Network) -> Iterator[Change]:
         if node.kind not in {"pad", "constant_pad_nd"} or not _is_zero_padding(node):
             continue
         reader = only_reader(network, node.name)
-        if reader is None or reader.kind not in PLAIN or reader.inputs[0] != node.name:
+        if reader is None or reader.kind not in CONVOLUTIONS or reader.inputs[0] != node.name:
             continue
         padded = _padded(network, reader, tuple(node.args[1]))
         if padded is None:

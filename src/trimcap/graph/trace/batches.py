@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from trimcap._errors import TraceError
-from trimcap.graph.network import Node, Ref
+from trimcap.graph.node import Node, Ref
 
 #: name of the node that holds the batch size
 _BATCH = "batch size"

@@ -13,8 +13,10 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from trimcap._errors import TraceError
-from trimcap.graph.liveness import DROPOUTS
-from trimcap.graph.network import Network, Node, Ref, map_refs
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref, map_refs
+from trimcap.graph.ops.table import DROPOUTS, operation_of
+from trimcap.graph.ops.views import CREATED
 
 _RESHAPES = {"view", "reshape", "_unsafe_view", "flatten", "unflatten", "unsqueeze", "squeeze"}
 #: which dimension they cut, or join; None: they are told
@@ -22,21 +24,6 @@ _SPLITS = {"tensor_split": None, "hsplit": 1, "dsplit": 2}
 _JOINS = {"hstack": 1, "dstack": 2}
 _IDENTITIES = {"contiguous", "clone", "alias", "lift_fresh_copy", "_to_copy"}
 _CASTS = {"to", "type_as", "_to_copy"}
-CREATED = {"zeros", "ones", "full", "empty", "arange", "eye", "linspace", "scalar_tensor", "hann_window"}
-#: position of the "are we training" argument, by operation
-_TRAINING_ARGUMENT = {
-    "batch_norm": 5,
-    "instance_norm": 5,
-    "rrelu": 3,
-    "dropout": 2,
-    "feature_dropout": 2,
-    "alpha_dropout": 2,
-    "feature_alpha_dropout": 2,
-    "gru": 6,
-    "lstm": 6,
-    "rnn_tanh": 6,
-    "rnn_relu": 6,
-}
 _DROPPED_KWARGS = {"device", "pin_memory", "layout", "memory_format"}
 
 
@@ -84,7 +71,7 @@ def _node(node: fx.Node, names: Mapping[str, str]) -> Node:
         same = value.dtype == node.all_input_nodes[0].meta["val"].dtype
         dtype = {} if same else {"dtype": str(value.dtype).removeprefix("torch.")}
         return replace(result, op="aten._to_copy.default", args=args[:1], kwargs=dtype)
-    place = _TRAINING_ARGUMENT.get(result.kind)
+    place = operation_of(result.kind).training
     if place is not None and result.arg(place) is False:
         return replace(result, training=((place, True),))
     if result.kind in CREATED and isinstance(value, torch.Tensor):

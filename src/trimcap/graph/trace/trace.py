@@ -24,7 +24,8 @@ from trimcap.data.libraries.door import aligned
 from trimcap.data.libraries.objects import eeg_picks
 from trimcap.data.windows import Windows
 from trimcap.graph.module import NetworkModule
-from trimcap.graph.network import INPUT_DIMENSIONS, Constraint, Network, Node, Ref
+from trimcap.graph.network import INPUT_DIMENSIONS, Constraint, Network
+from trimcap.graph.node import Node, Ref
 from trimcap.graph.origin import seen_of
 from trimcap.graph.trace.batches import merge
 from trimcap.graph.trace.canonical import nodes_of, simplify

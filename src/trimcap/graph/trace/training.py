@@ -20,9 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from trimcap._errors import TraceError
-from trimcap.graph.liveness import DROPOUTS
-from trimcap.graph.module import operation
-from trimcap.graph.network import Network, Node, refs
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, refs
+from trimcap.graph.ops.allowed import operation
+from trimcap.graph.ops.table import DROPOUTS
 from trimcap.graph.trace.canonical import simplify
 from trimcap.graph.trace.probes import difference
 

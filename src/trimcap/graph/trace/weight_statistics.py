@@ -13,38 +13,12 @@ from dataclasses import replace
 
 import torch
 
-from trimcap.graph.network import Network, Node, Ref, map_refs
-from trimcap.graph.ops.dimensions import ELEMENTWISE, FILLED, PADDED
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref, map_refs
+from trimcap.graph.ops.table import operation_of
 from trimcap.graph.rewrite.change import free_name
 from trimcap.graph.rewrite.tidy import value_of
-from trimcap.graph.trace.canonical import CREATED, drop_unused
-
-#: slice by slice, or a slice elsewhere
-_APART = ELEMENTWISE | {
-    *(
-        "reshape",
-        "permute",
-        "transpose",
-        "t",
-        "mT",
-        "numpy_T",
-        "expand",
-        "expand_as",
-        "repeat",
-        "repeat_interleave",
-        "unbind",
-    ),
-    *("getitem", "slice", "select", "narrow", "split", "split_with_sizes", "chunk", "index_select", "index", "stack"),
-    *("cat", "concat", "concatenate", "flip", "roll", "tril", "triu", "pad", "constant_pad_nd", "diagonal"),
-    *("slice_scatter", "select_scatter", "view_as_real", "view_as_complex", "prelu", "sym_size", "glu", "unfold"),
-    *("relu", "type_as", "lift_fresh_copy", "alias", "diag_embed", *FILLED, *PADDED, *CREATED),
-}
-#: layers and products with weights of their own
-_LAYERS = {
-    *("linear", "matmul", "mm", "bmm", "addmm", "baddbmm", "einsum", "embedding", "layer_norm", "rms_norm"),
-    *("group_norm", "batch_norm", "instance_norm", "scaled_dot_product_attention", "gru", "lstm", "rnn_tanh"),
-    *("rnn_relu", *(f"conv{n}d" for n in (1, 2, 3)), *(f"conv_transpose{n}d" for n in (1, 2, 3))),
-}
+from trimcap.graph.trace.canonical import drop_unused
 
 
 def fold_statistics(network: Network) -> Network:
@@ -72,12 +46,13 @@ def _folded(network: Network, among: set[str]) -> dict[str, tuple[tuple[str, ...
     sources: dict[str, tuple[str, ...]] = {name: (name,) for name in network.tensors if name in among}
     summed: dict[str, frozenset[str]] = {}
     for node in network.nodes:
-        if node.kind in _LAYERS or node.training or "rand" in node.kind or node.kind == "bernoulli":
+        traits = operation_of(node.kind).traits
+        if "layer" in traits or node.training or "rand" in node.kind or node.kind == "bernoulli":
             continue
         if all(name in sources for name in node.inputs):
             before = tuple(kind for name in node.inputs for kind in kinds.get(name, ()))
-            apart = node.kind in _APART or node.kind.startswith("sym.")
-            own = ("sum",) if _meet(node, sources, summed) else () if apart or node.kind == "sum" else (node.kind,)
+            apart = "slicewise" in traits or node.kind == "sum"
+            own = ("sum",) if _meet(node, sources, summed) else () if apart else (node.kind,)
             kinds[node.name] = tuple(dict.fromkeys((*before, *own)))
             sources[node.name] = tuple(dict.fromkeys(each for name in node.inputs for each in sources[name]))
             through = frozenset(each for name in node.inputs for each in summed.get(name, ()))

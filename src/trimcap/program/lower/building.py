@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trimcap.graph.network import Network, Node, Ref
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref
 from trimcap.program.program import Op, Value
 
 Shape = tuple[int, ...]

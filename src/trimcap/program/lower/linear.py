@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap.graph.network import Node
+from trimcap.graph.node import Node
 from trimcap.program.lower.building import Builder, View
 
 F64 = NDArray[np.float64]

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from trimcap.graph.module import operation
-from trimcap.graph.network import Network, Node, Ref, map_refs
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref, map_refs
+from trimcap.graph.ops.allowed import operation
 from trimcap.program.check import check
 from trimcap.program.lower import arith as lower_arith
 from trimcap.program.lower import linear as lower_linear

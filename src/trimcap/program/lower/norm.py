@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trimcap.graph.network import Node
+from trimcap.graph.node import Node
 from trimcap.program.lower.building import Builder, View
 from trimcap.program.lower.linear import affine
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trimcap.graph.network import Node
+from trimcap.graph.node import Node
 from trimcap.graph.ops.products import indices
 from trimcap.program.lower.arith import row_major
 from trimcap.program.lower.building import Builder, View, replace_view

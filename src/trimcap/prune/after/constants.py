@@ -15,13 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trimcap.graph.module import NetworkModule, operation
-from trimcap.graph.network import Network, Node, Ref, map_refs
+from trimcap.graph.module import NetworkModule
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref, map_refs
+from trimcap.graph.ops.allowed import operation
+from trimcap.graph.ops.layers import WEIGHTED
 
 #: (function of the operation, its arguments with values in place of names) → value
 Rule = Callable[[Node, Callable[..., Any], tuple[Any, ...]], Any]
-#: operations on a window and a weight that sum products
-WEIGHTED = ("conv1d", "conv2d", "conv3d", "linear")
 #: a comparison with NaN says "no", and rounding turns NaN into a number: their results are never taken as known
 _DECIDE = (
     "eq",

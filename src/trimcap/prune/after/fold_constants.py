@@ -9,7 +9,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from trimcap.graph.network import Network, Node, Ref, map_refs
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref, map_refs
 from trimcap.prune.after.reading import Read, Reading
 
 

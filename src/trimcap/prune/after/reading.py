@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from trimcap.graph.axes import Axis
-from trimcap.graph.network import Network, Node
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node
+from trimcap.graph.ops.layers import WEIGHTED
 from trimcap.graph.ops.recurrent import RECURRENT
-from trimcap.prune.absent import ABSENT, runs_over
-from trimcap.prune.after.constants import WEIGHTED, contribution
+from trimcap.graph.ops.table import operation_of, runs_over
+from trimcap.prune.after.constants import contribution
 
 #: what differs less than this, relative to the largest value, is the same
 _SAME = 1e-12
-#: operations that take some of what they are given
-_PICKS = ("getitem", "slice", "select", "narrow", "split", "split_with_sizes", "chunk", "unbind", "index_select")
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +151,7 @@ def _elsewhere(network: Network, node: Node, axis: Axis, known: Mapping[str, Any
     """
     free = torch.ones(axis.size, dtype=torch.bool)
     having = [name for name in dict.fromkeys(node.inputs) if _has(network, name, axis)]
-    if not having or node.kind in _PICKS:
+    if not having or "pick" in operation_of(node.kind).traits:
         return free
     if node.kind in RECURRENT or _runs_over(network, node, axis):
         return torch.zeros_like(free)
@@ -167,10 +167,8 @@ def _elsewhere(network: Network, node: Node, axis: Axis, known: Mapping[str, Any
 
 
 def _runs_over(network: Network, node: Node, axis: Axis) -> bool:
-    if node.kind not in ABSENT:
-        return False
     dims = _dims(network, node.inputs[0])
-    return any(bool((network.axes.labels(dims[d], axis.name) >= 0).any()) for d in runs_over(network, node))
+    return any(bool((network.axes.labels(dims[d], axis.name) >= 0).any()) for d in runs_over(node, len(dims)))
 
 
 def _loud(value: Tensor, position: int) -> Tensor:

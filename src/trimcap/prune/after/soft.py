@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from trimcap.graph.module import NetworkModule
-from trimcap.graph.network import Network, Ref, need_network
+from trimcap.graph.network import Network, need_network
+from trimcap.graph.node import Ref
 from trimcap.prune.choose.keep import keep_top
 from trimcap.prune.plan import Plan
 from trimcap.prune.saliency.by_weights import l2

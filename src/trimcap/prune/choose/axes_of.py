@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trimcap._errors import unknown
-from trimcap.graph.network import Network, Ref, need_network
+from trimcap.graph.network import Network, need_network
+from trimcap.graph.node import Ref
 from trimcap.prune.saliency.scores import makers_of
 from trimcap.prune.weights.unstructured import LAYERS
 

@@ -265,7 +265,7 @@ def _measure(
     }
     whole, done = _Tally(1, classes), 0
     for x, y in data.batches():
-        results = module.run(x, keep=True)  # type: ignore[operator]
+        results = module.run(x, keep=True)
         whole.add(0, results[network.output], y)
         for steps, tally in runs.values():
             for step, logits in steps(results):

@@ -14,8 +14,11 @@ import torch
 from torch import Tensor
 
 from trimcap.graph.axes import Axis
-from trimcap.graph.module import NetworkModule, operation
-from trimcap.graph.network import Network, Node, Ref
+from trimcap.graph.module import NetworkModule
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref
+from trimcap.graph.ops.allowed import operation
+from trimcap.graph.ops.layers import WEIGHTED
 from trimcap.prune.saliency.gates import Site, closed, downstream, sites
 
 Results = Mapping[str, Tensor]
@@ -134,7 +137,7 @@ def _plain(network: Network, found: Sequence[Site]) -> list[Site] | None:
 
 def _is_plain(network: Network, site: Site) -> bool:
     node = site.node
-    if node.kind not in ("conv1d", "conv2d", "conv3d", "linear") or node.args[1].name not in network.tensors:
+    if node.kind not in WEIGHTED or node.args[1].name not in network.tensors:
         return False
     channels = len(network.shape_of(site.source)) - 1 if node.kind == "linear" else 1
     whole = node.kind == "linear" or node.arg(6, 1) == 1

@@ -16,8 +16,10 @@ from torch import Tensor
 
 from trimcap._errors import PlanError
 from trimcap.data.windows import Windows
-from trimcap.graph.module import NetworkModule, operation
-from trimcap.graph.network import Network, Node
+from trimcap.graph.module import NetworkModule
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node
+from trimcap.graph.ops.allowed import operation
 from trimcap.prune.choose.silenced import after
 from trimcap.prune.electrodes.mute import Mute
 from trimcap.prune.saliency.gates import Site, closed, downstream, sites

@@ -19,7 +19,8 @@ from trimcap._errors import PlanError
 from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.graph.axes import Axis
-from trimcap.graph.network import Network, Node
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node
 from trimcap.graph.ops.atoms import flat
 from trimcap.graph.ops.recurrent import RECURRENT
 from trimcap.prune.saliency.maps import averages, combined, map_shape, maps_of
@@ -327,7 +328,7 @@ def _weighted(network: Network, readers: dict[str, Node], data: Sample) -> dict[
     squares: dict[str, Tensor] = {}
     for x, _ in data.batches():
         with torch.no_grad():
-            results = module.run(x, keep=True)  # type: ignore[operator]
+            results = module.run(x, keep=True)
             for tensor, node in readers.items():
                 squares[tensor] = squares.get(tensor, 0) + _squares(network, node, results[node.args[0].name])
     return {

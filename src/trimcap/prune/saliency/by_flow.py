@@ -13,18 +13,15 @@ from torch import Tensor
 from trimcap._errors import PlanError
 from trimcap.graph.axes import Axis
 from trimcap.graph.module import NetworkModule
-from trimcap.graph.network import Network, Node, Ref, map_refs
-from trimcap.graph.ops.dimensions import ELEMENTWISE
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref, map_refs
+from trimcap.graph.ops.layers import NORMS
 from trimcap.graph.ops.recurrent import RECURRENT
+from trimcap.graph.ops.table import operation_of
 from trimcap.prune.saliency.gates import gated, open_gates
 from trimcap.prune.saliency.scores import Scores, chosen, factor
 
 Values = NDArray[np.float64]
-_NORMS = {"batch_norm": 1, "instance_norm": 1, "layer_norm": 2, "rms_norm": 2, "group_norm": 2}
-#: element by element, but no activations
-_NO_FUNCTION = frozenset(
-    ["zeros_like", "ones_like", "full_like", "eq", "ne", "lt", "le", "gt", "ge", "isnan", "logical_not", "bitwise_not"]
-)
 
 
 def synflow(
@@ -157,7 +154,7 @@ def linear_twin(network: Network) -> Network:
         node = replace(node, args=args, kwargs={k: map_refs(v, Ref) for k, v in node.kwargs.items()})
         if _is_identity(node):
             instead[node.name] = node.args[0].name
-        elif node.kind in _NORMS:
+        elif node.kind in NORMS:
             scale = _scale(network, node)
             tensors[f"{node.name} scale"] = scale
             nodes.append(replace(node, op="aten.mul.Tensor", args=(node.args[0], Ref(f"{node.name} scale")), kwargs={}))
@@ -172,7 +169,8 @@ def linear_twin(network: Network) -> Network:
 
 def _is_identity(node: Node) -> bool:
     """Functions of each element of one tensor, and softmax: attention is then the product of its three factors."""
-    if node.kind in ELEMENTWISE - _NO_FUNCTION:
+    traits = operation_of(node.kind).traits
+    if "elementwise" in traits and "comparison" not in traits:
         return len(node.inputs) == 1
     return node.kind == "prelu" or "softmax" in node.kind
 
@@ -193,7 +191,7 @@ def _scale(network: Network, node: Node) -> Tensor:
     rank = len(node.shape)
     if node.kind == "batch_norm":
         return factor(network, node).abs().reshape(-1, *[1] * (rank - 2))
-    reference = node.arg(_NORMS[node.kind])
+    reference = node.arg(NORMS[node.kind][0])
     if not isinstance(reference, Ref):
         return torch.ones(1, dtype=torch.float64)
     weight = network.tensors[reference.name].detach().double().abs()

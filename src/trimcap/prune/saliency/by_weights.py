@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from trimcap._errors import PlanError
 from trimcap.graph.axes import Axis
-from trimcap.graph.network import Network, Node, Ref
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref
 from trimcap.prune.saliency.scores import Scores, chosen, from_units
 
 Rows = NDArray[np.float64]

@@ -18,11 +18,13 @@ from torch import Tensor
 
 from trimcap._errors import PlanError
 from trimcap.graph.axes import Axis
-from trimcap.graph.network import Network, Node, Ref, map_refs
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node, Ref, map_refs
 from trimcap.graph.ops.atoms import flat
+from trimcap.graph.ops.layers import CONVOLUTIONS
 from trimcap.graph.ops.recurrent import RECURRENT
-from trimcap.prune.absent import ABSENT, runs_over
-from trimcap.prune.twin import readers
+from trimcap.graph.ops.table import readers, runs_over
+from trimcap.prune.absent import ABSENT
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,9 @@ def _sites(network: Network, node: Node, axis: str) -> list[Site]:
 def _read(network: Network, node: Node, axis: str) -> Iterator[tuple[str, int]]:
     """(result or weight, dimension) that an operation reads the axis from."""
     if node.kind in ABSENT:
-        yield from ((node.inputs[0], p) for p in runs_over(network, node) if _on(network, node.inputs[0], p, axis))
+        name = node.inputs[0]
+        over = runs_over(node, len(network.shape_of(name)))
+        yield from ((name, position) for position in over if _on(network, name, position, axis))
         return
     for name, positions in readers(node):
         for position in positions(len(network.shape_of(name))):
@@ -80,7 +84,7 @@ def _read(network: Network, node: Node, axis: str) -> Iterator[tuple[str, int]]:
 def _source(network: Network, node: Node, name: str, position: int) -> tuple[str, int]:
     """What a reading dimension of a weight is multiplied with: the input of the operation, where it can be had."""
     source = node.args[0].name if isinstance(node.args[0], Ref) else ""
-    if node.kind in ("conv1d", "conv2d", "conv3d"):
+    if node.kind in CONVOLUTIONS:
         return source, position
     last = len(network.shape_of(source)) - 1 if source else 0
     if node.kind == "linear":

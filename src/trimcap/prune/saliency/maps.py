@@ -12,8 +12,9 @@ from torch import Tensor
 
 from trimcap._errors import PlanError
 from trimcap.graph.axes import Axis
-from trimcap.graph.network import Network, Node
-from trimcap.graph.ops.dimensions import ELEMENTWISE
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node
+from trimcap.graph.ops.table import ELEMENTWISE
 from trimcap.prune.saliency.gates import sites
 from trimcap.prune.saliency.scores import is_layer, makers_of
 from trimcap.prune.samples import Sample
@@ -69,7 +70,7 @@ def _activated(network: Network, node: Node) -> str:
 def _keeps_maps(node: Node) -> bool:
     if node.kind in ("batch_norm", "instance_norm", "prelu"):
         return True
-    return node.kind in ELEMENTWISE | {"mul", "pow"} and len(set(node.inputs)) == 1
+    return node.kind in ELEMENTWISE and len(set(node.inputs)) == 1
 
 
 def _position(network: Network, name: str, axis: Axis) -> int | None:
@@ -98,7 +99,7 @@ def averages(network: Network, axes: Sequence[Axis], data: Sample, function: Map
     counts: dict[tuple[str, str], int] = {}
     for x, _ in data.batches():
         with torch.no_grad():
-            results = module.run(x, keep=True)  # type: ignore[operator]
+            results = module.run(x, keep=True)
             for axis in axes:
                 for name in names[axis.name]:
                     found = function(_by_slice(network, axis, name, results[name]).double())

@@ -19,7 +19,9 @@ from torch import Tensor
 
 from trimcap._errors import PlanError
 from trimcap.graph.axes import Axis
-from trimcap.graph.network import Network, Node, Ref, need_network
+from trimcap.graph.network import Network, need_network
+from trimcap.graph.node import Node, Ref
+from trimcap.graph.ops.layers import CONVOLUTIONS, TRANSPOSED, WEIGHTED
 from trimcap.graph.ops.products import FACTORS
 from trimcap.prune.plan import prunable_axis
 
@@ -221,9 +223,9 @@ def makers_of(network: Network, axis: Axis) -> list[tuple[str, int]]:
 def _making(network: Network, tensor: str) -> int:
     """The dimension of a weight whose slices it makes."""
     for node in network.users.get(tensor, ()):
-        if node.kind.startswith("conv_transpose") and node.args[1] == Ref(tensor):
+        if node.kind in TRANSPOSED and node.args[1] == Ref(tensor):
             return 1
-        if node.kind in FACTORS and node.args[(FACTORS[node.kind] or 0) + 1] == Ref(tensor):
+        if node.kind in FACTORS and node.args[FACTORS[node.kind] + 1] == Ref(tensor):
             return network.tensors[tensor].ndim - 1
     return 0
 
@@ -231,7 +233,7 @@ def _making(network: Network, tensor: str) -> int:
 def _makes(network: Network, tensor: str, axis: Axis) -> bool:
     """Rows of a grouped convolution pass the groups of its input on; it makes only what comes on top of them."""
     for node in network.users.get(tensor, ()):
-        if node.kind in ("conv1d", "conv2d", "conv3d") and node.arg(6, 1) not in (1, None):
+        if node.kind in CONVOLUTIONS and node.arg(6, 1) not in (1, None):
             channels = network.axes.dims(node.args[0].name)[1]
             return bool((network.axes.labels(channels, axis.name) < 0).all())
     return True
@@ -266,7 +268,7 @@ def folded_weights(network: Network) -> dict[str, Tensor]:
 
 def is_layer(node: Node) -> bool:
     """Whether rows of the second operand, a weight, make channels or neurons: convolution or linear."""
-    return node.kind in ("conv1d", "conv2d", "conv3d", "linear") and isinstance(node.args[1], Ref)
+    return node.kind in WEIGHTED and isinstance(node.args[1], Ref)
 
 
 def batch_norm_after(network: Network, node: Node) -> Node | None:

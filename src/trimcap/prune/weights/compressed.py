@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap.graph.network import Network, Shape, need_network
+from trimcap.graph.network import Network, need_network
+from trimcap.graph.node import Shape
 from trimcap.prune.weights.unstructured import weights_of
 
 WIDTHS = (8, 16, 32)

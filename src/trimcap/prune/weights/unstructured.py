@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap._errors import PlanError, unknown
-from trimcap.graph.network import Network, Ref, need_network
+from trimcap.graph.network import Network, need_network
+from trimcap.graph.node import Ref
 from trimcap.prune.choose.keep import need_sparsity, removed_count
 from trimcap.prune.saliency.by_weights import lamp_weights
 from trimcap.train.masks import Masks

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.graph.axes import Axis
-from trimcap.graph.network import Network, Node
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node
 from trimcap.graph.ops.atoms import flat
 from trimcap.prune.saliency.scores import Scores, by_slice, makers_of
 

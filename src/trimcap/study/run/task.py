@@ -14,8 +14,8 @@ from trimcap.data.seen import NOTHING
 from trimcap.data.splits.folds import Fold
 from trimcap.data.windows import Windows
 from trimcap.graph.cost import cost
+from trimcap.graph.module import mark
 from trimcap.graph.network import Network
-from trimcap.graph.origin import mark
 from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.graph.save import load, save
 from trimcap.models.build import MODELS, build

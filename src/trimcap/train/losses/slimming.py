@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from trimcap.graph.module import NetworkModule
-from trimcap.graph.network import Ref
+from trimcap.graph.node import Ref
 from trimcap.train.losses.losses import Loss, cross_entropy
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trimcap.graph.network import Network, Node
+from trimcap.graph.network import Network
+from trimcap.graph.node import Node
 from trimcap.graph.ops.atoms import Dim, flat
 from trimcap.graph.ops.walk import per_dimension
 from trimcap.graph.rewrite.conv import geometry
