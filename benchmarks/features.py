@@ -40,8 +40,15 @@ from numpy.typing import NDArray
 from scipy.signal import butter, lfilter, sosfilt
 
 from trimcap.data.electrodes.montage import grid
-from trimcap.data.preprocess.windows.features import BANDS, Bands, band_power, differential_entropy, to_grid
-from trimcap.data.preprocess.windows.windowwise import log_variance, subtract_baseline, window_z_score
+from trimcap.data.preprocess.windows.features import (
+    BANDS,
+    Bands,
+    band_power,
+    differential_entropy,
+    log_variance,
+    to_grid,
+)
+from trimcap.data.preprocess.windows.windowwise import subtract_baseline, window_z_score
 from trimcap.data.windows import Windows
 
 ORDER = 5

@@ -38,7 +38,8 @@ import numpy as np
 from trimcap.data.cache.cache import cache_info
 from trimcap.data.cache.entry import load_entry
 from trimcap.data.cache.make import make_windows
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
 from trimcap.data.preprocess.windows.features import BANDS
 from trimcap.data.sources import open_source
 
@@ -46,10 +47,15 @@ SEED_CHANNELS, SEED_SECONDS, SEED_RATE = 62, 4000, 200.0
 GIB = 2**30
 
 DEAP = Chain(
-    (Step("windows", seconds=1, baseline=3), Step("differential_entropy"), Step("subtract_baseline"), Step("grid"))
+    (
+        make_step("windows", seconds=1, baseline=3),
+        make_step("differential_entropy"),
+        make_step("subtract_baseline"),
+        make_step("grid"),
+    )
 )
-SEED_RAW = Chain((Step("bandpass", low=1, high=75), Step("windows", seconds=1)))
-SEED_DE = Chain((*SEED_RAW.steps, Step("differential_entropy", bands={"delta": (1, 4), **BANDS})))
+SEED_RAW = Chain((make_step("bandpass", low=1, high=75), make_step("windows", seconds=1)))
+SEED_DE = Chain((*SEED_RAW.steps, make_step("differential_entropy", bands={"delta": (1, 4), **BANDS})))
 
 
 def write_deap(folder: Path, n: int) -> None:

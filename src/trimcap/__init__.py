@@ -24,7 +24,7 @@ _HOME = {
             "make_chain", "make_fingerprint", "make_synthetic", "make_windows", "nested",
             "open_arrays", "open_source", "random_labels", "read_bids", "read_eegmat", "read_files",
             "read_npz", "read_splits", "region", "split", "to_grid", "within_subject",
-            "write_arrays", "write_npz", "write_splits", "z_score_per_subject",
+            "write_arrays", "write_npz", "write_splits", "subject_z_score",
         ),
         "trimcap.data",
     ),

@@ -13,7 +13,8 @@ import torch
 
 from sealing import resealed
 from trimcap.data.arrays.npz import read_npz, write_npz
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
 from trimcap.export.artifact import check_artifact
 from trimcap.export.build import host_compiler
 from trimcap.graph.save import load
@@ -103,7 +104,9 @@ def test_the_chain_of_golden_windows_is_known_where_a_recipe_makes_them(call, wo
     for name, more in (("own", ()), ("named", ("--chain", tmp_path / "one.toml"))):
         golden = world / "w.npz" if more else tmp_path / "one.toml"
         words = ("export", world / "net", "--golden", golden, "-n", 2, "--out", tmp_path / name, *more)
-        assert call(*words, "--json", ok=True).json["chain"]["sha256"] == Chain((Step("windows", seconds=0.5),)).hash
+        assert (
+            call(*words, "--json", ok=True).json["chain"]["sha256"] == Chain((make_step("windows", seconds=0.5),)).hash
+        )
     words = ("export", filtered / "net", "--golden", tmp_path / "one.toml", "-n", 2, "--out", tmp_path / "foreign")
     ended = call(*words, "--json", ok=True).json
     assert ended["chain"]["sha256"] is None

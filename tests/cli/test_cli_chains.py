@@ -17,7 +17,8 @@ from set_files import (
 from trimcap.cli.io.datasets import read
 from trimcap.data import sets
 from trimcap.data.arrays.npz import read_npz
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
 
 STEPS = (
     "windows seconds=1 baseline=3",
@@ -26,9 +27,9 @@ STEPS = (
 )
 CHAIN = Chain(
     (
-        Step("windows", seconds=1, baseline=3),
-        Step("differential_entropy", bands={"alpha": (8, 14), "beta": (14, 31)}),
-        Step("subtract_baseline"),
+        make_step("windows", seconds=1, baseline=3),
+        make_step("differential_entropy", bands={"alpha": (8, 14), "beta": (14, 31)}),
+        make_step("subtract_baseline"),
     )
 )
 TOML = """

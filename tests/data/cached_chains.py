@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
 
 CHAIN = Chain(
-    (Step("bandpass", low=1, high=45), Step("windows", seconds=1, on_bad="drop"), Step("differential_entropy"))
+    (
+        make_step("bandpass", low=1, high=45),
+        make_step("windows", seconds=1, on_bad="drop"),
+        make_step("differential_entropy"),
+    )
 )
 
 

@@ -13,7 +13,8 @@ from edf_files import write_subject
 from set_files import write_amigos, write_dasps, write_deap, write_dreamer, write_faced, write_seed, write_seed_iv
 
 from trimcap.data import sets
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
 from trimcap.data.recording import Recording
 from trimcap.data.sets.eegmat import read_eegmat
 
@@ -53,7 +54,7 @@ OPTIONS = {
     "dasps": {"form": "raw", "label": "valence"},
     "eegmat": {"rate": None, "seconds": 2},
 }
-WINDOWS = Chain((Step("windows", seconds=0.1, on_bad="drop"),))
+WINDOWS = Chain((make_step("windows", seconds=0.1, on_bad="drop"),))
 
 
 def same(a: Recording, b: Recording) -> None:

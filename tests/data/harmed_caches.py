@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 from brown import brown
 
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
 
-CHAIN = Chain((Step("bandpass", low=1, high=45), Step("windows", seconds=1), Step("differential_entropy")))
-RAW = Chain((Step("windows", seconds=0.5, step=0.1),))
+CHAIN = Chain(
+    (make_step("bandpass", low=1, high=45), make_step("windows", seconds=1), make_step("differential_entropy"))
+)
+RAW = Chain((make_step("windows", seconds=0.5, step=0.1),))
 HERE = Path(__file__).parent
 
 

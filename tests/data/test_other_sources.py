@@ -29,7 +29,8 @@ from trimcap.data.cache.key import describe_reader
 from trimcap.data.cache.make import make_windows
 from trimcap.data.generated.sources import fingerprint, synthetic
 from trimcap.data.generated.synthetic import make_fingerprint, make_synthetic
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
 from trimcap.data.sets.catalogue import CATALOGUE
 from trimcap.data.sets.seed_v import ENDS
 from trimcap.data.sources import SOURCES, WINDOW_SOURCES, check_source, open_source, open_windows
@@ -125,7 +126,7 @@ def test_nan_before_a_filter_says_where_to_drop_it(tmp_path: Path) -> None:
     arrays = deap_arrays(1)
     arrays["data"][2, 5, 4000] = np.nan
     write_deap(tmp_path, arrays=arrays)
-    chain = Chain((Step("bandpass", low=4, high=45), Step("windows", seconds=1, on_bad="drop")))
+    chain = Chain((make_step("bandpass", low=4, high=45), make_step("windows", seconds=1, on_bad="drop")))
     with pytest.raises(ValueError, match=r"s01/1/03: channel FC1 has NaN .*on_bad='drop' of a published set's reader"):
         make_windows(chain, open_source("deap", tmp_path, on_bad="keep"))
     with pytest.warns(UserWarning, match="1 trials left out"):

@@ -14,7 +14,8 @@ from trimcap.data import sets
 from trimcap.data.cache.cache import cache_info
 from trimcap.data.cache.key import describe_reader
 from trimcap.data.cache.make import make_windows
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
 from trimcap.data.recording import Recording
 from trimcap.data.source import Source
 from trimcap.data.sources import open_source
@@ -130,30 +131,30 @@ def test_without_a_path_the_common_folder_or_how_to_get_the_set(
 
 
 def test_baseline_and_signal_are_not_mixed_up(place: Path) -> None:
-    subtract = Chain((Step("windows", seconds=1, baseline=3), Step("subtract_baseline")))
+    subtract = Chain((make_step("windows", seconds=1, baseline=3), make_step("subtract_baseline")))
     with pytest.raises(ValueError, match="has a baseline of 3 s, but the reader left the baseline out; read with"):
         make_windows(subtract, open_source("deap", place / "deap", subjects=1))
     kept = open_source("deap", place / "deap", subjects=1, baseline="keep")
-    for first in (Step("windows", seconds=1), Step("windows", seconds=1, start=2)):
+    for first in (make_step("windows", seconds=1), make_step("windows", seconds=1, start=2)):
         with pytest.raises(ValueError, match=r"begins with a baseline of 3 s, but windows would start at [02] s"):
             make_windows(Chain((first,)), kept)
     assert len(make_windows(subtract, kept)) == 40 * 60
-    later = make_windows(Chain((Step("windows", seconds=1, start=3),)), kept)
-    dropped = make_windows(Chain((Step("windows", seconds=1),)), open_source("deap", place / "deap", subjects=1))
+    later = make_windows(Chain((make_step("windows", seconds=1, start=3),)), kept)
+    dropped = make_windows(Chain((make_step("windows", seconds=1),)), open_source("deap", place / "deap", subjects=1))
     np.testing.assert_array_equal(later.X, dropped.X)
 
 
 def test_a_chain_does_not_take_a_clip_of_dreamer_for_its_baseline(place: Path) -> None:
-    subtract = Chain((Step("windows", seconds=0.1, baseline=0.1), Step("subtract_baseline")))
+    subtract = Chain((make_step("windows", seconds=0.1, baseline=0.1), make_step("subtract_baseline")))
     with pytest.raises(ValueError, match="the reader left the baseline out; read with"):
         make_windows(subtract, open_source("dreamer", place / "dreamer", subjects=1))
 
 
 def test_a_chain_takes_the_baseline_of_dreamer_that_the_reader_kept(place: Path) -> None:
     """0.1 s are 12.8 samples: the reader and the windows step round alike."""
-    cut = Step("windows", seconds=0.1, baseline=0.1)
+    cut = make_step("windows", seconds=0.1, baseline=0.1)
     kept = open_source("dreamer", place / "dreamer", subjects=1, baseline="keep", baseline_seconds=0.1)
-    windows = make_windows(Chain((cut, Step("subtract_baseline"))), kept)
+    windows = make_windows(Chain((cut, make_step("subtract_baseline"))), kept)
     raw = make_windows(WINDOWS, open_source("dreamer", place / "dreamer", subjects=1))
     apart = open_source("dreamer", place / "dreamer", subjects=1, baseline="apart", baseline_seconds=0.1)
     before = {recording.trial: recording.info["baseline"] for recording in apart}
@@ -161,7 +162,7 @@ def test_a_chain_takes_the_baseline_of_dreamer_that_the_reader_kept(place: Path)
     np.testing.assert_allclose(windows.X, expected, atol=1e-3)
     whole = open_source("dreamer", place / "dreamer", subjects=1, baseline="keep")
     with pytest.raises(ValueError, match=r"01/1/01 begins with a baseline of 0.3125 s, but windows would start at 0.1"):
-        make_windows(Chain((cut, Step("subtract_baseline"))), whole)
+        make_windows(Chain((cut, make_step("subtract_baseline"))), whole)
 
 
 def test_progress_shows_files_and_subjects(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,8 +17,9 @@ from trimcap.data.copies.find import places_of
 from trimcap.data.libraries.moabb import from_moabb
 from trimcap.data.libraries.objects import from_arrays, from_epochs, from_raw
 from trimcap.data.places import content_id, sharing
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
 from trimcap.data.preprocess.recordings.crop import crop
+from trimcap.data.preprocess.steps import make_step
 from trimcap.data.preprocess.windows.cut import cut
 from trimcap.data.split_files.audit import audit_split
 from trimcap.data.split_files.rows import split_of
@@ -45,7 +46,7 @@ def test_a_recording_is_known_by_its_content_not_its_name():
 def test_crops_of_one_recording_know_where_they_lie():
     whole = brown(n_times=1280)
     parts = [replace(crop(whole, 0, 6), trial="a"), replace(crop(crop(whole, 2, 10), 1.5), trial="b")]
-    chained = make_windows(Chain((Step("keep_first", seconds=4), Step("windows", seconds=2))), parts)
+    chained = make_windows(Chain((make_step("keep_first", seconds=4), make_step("windows", seconds=2))), parts)
     for windows, count in ((cut(parts, seconds=2), 6), (chained, 4)):
         assert len(windows) == count
         assert windows.metadata.recording.nunique() == 1

@@ -25,14 +25,14 @@ from trimcap.data.libraries.moabb import from_moabb, moabb_recordings
 from trimcap.data.libraries.objects import from_arrays, from_epochs, from_raw
 from trimcap.data.libraries.torcheeg import from_torcheeg
 from trimcap.data.libraries.triple import from_triple
-from trimcap.data.preprocess.chain import FORMAT, Chain, Step, make_chain
+from trimcap.data.preprocess.chain import FORMAT, Chain, make_chain
 from trimcap.data.preprocess.effects import Effect
 from trimcap.data.preprocess.recordings.crop import crop
 from trimcap.data.preprocess.recordings.filters import bandpass, notch
 from trimcap.data.preprocess.recordings.rereference import rereference
 from trimcap.data.preprocess.recordings.resample import resample
 from trimcap.data.preprocess.recordings.running import running_z_score, subtract_baseline_mean
-from trimcap.data.preprocess.steps import STEPS
+from trimcap.data.preprocess.steps import STEPS, make_step
 from trimcap.data.preprocess.stream import Stream
 from trimcap.data.preprocess.windows.artefacts import reject
 from trimcap.data.preprocess.windows.cut import cut
@@ -42,10 +42,11 @@ from trimcap.data.preprocess.windows.features import (
     POWER_BANDS,
     band_power,
     differential_entropy,
+    log_variance,
     to_grid,
 )
-from trimcap.data.preprocess.windows.scaling import Scaler, fit_scaler, z_score_per_subject
-from trimcap.data.preprocess.windows.windowwise import frames, log_variance, window_z_score
+from trimcap.data.preprocess.windows.scaling import Scaler, fit_scaler, subject_z_score
+from trimcap.data.preprocess.windows.windowwise import frames, window_z_score
 from trimcap.data.recording import Recording
 from trimcap.data.rows.lazy import LazyArray
 from trimcap.data.sets import (
@@ -132,7 +133,6 @@ __all__ = [
     "Sealed",
     "SetReport",
     "Source",
-    "Step",
     "Stream",
     "Survey",
     "Windows",
@@ -190,6 +190,7 @@ __all__ = [
     "make_chain",
     "make_fingerprint",
     "make_fold",
+    "make_step",
     "make_synthetic",
     "make_windows",
     "mat_shapes",
@@ -233,6 +234,7 @@ __all__ = [
     "split",
     "split_of",
     "subject_and_stimulus",
+    "subject_z_score",
     "subtract_baseline_mean",
     "survey",
     "to_grid",
@@ -244,5 +246,4 @@ __all__ = [
     "write_arrays",
     "write_npz",
     "write_splits",
-    "z_score_per_subject",
 ]

@@ -199,7 +199,7 @@ def _about(
     """
     from trimcap.data.preprocess.effects import UNDECLARED, computing
 
-    silent = [step.name for step in chain.steps if step.kind.effect is None] if chain and unit is None else []
+    silent = [step.name for step in chain.steps if step.effect is None] if chain and unit is None else []
     unit = str(unit or known.unit or "µV")
     if silent or unit.startswith(UNDECLARED):
         raise ValueError(
@@ -221,9 +221,9 @@ def _about(
     )
     if chain is None:
         return made
-    computes = tuple(step.words for step in chain.steps if step.kind.effect is None or step.kind.effect.numbers)
+    computes = tuple(step.words for step in chain.steps if step.effect is None or step.effect.numbers)
     made = replace(made, chain=chain.hash, steps=made.steps or chain.words, computing=made.computing or computes)
-    resampled = any(step.kind.effect is not None and step.kind.effect.rate for step in chain.steps)
+    resampled = any(step.effect is not None and step.effect.rate for step in chain.steps)
     start, cap = device_rate or (None if resampled else made.rate), device_channels or made.channels
     if start is None or not cap:
         return made  # the delay depends on them
@@ -235,9 +235,9 @@ def _about(
 
 def foreign_to(steps: Sequence[str], chain: Chain) -> tuple[str, ...]:
     """What a chain does up to the windows, in words, if `steps` say that these were made otherwise; else ()."""
-    from trimcap.data.preprocess.run import Plan
+    from trimcap.data.preprocess.run import Order
 
-    words = Plan.of(chain.steps).words
+    words = Order.of(chain.steps).words
     known = any(step.startswith("cut into ") for step in steps)
     return words if known and tuple(steps[: len(words)]) != words else ()
 

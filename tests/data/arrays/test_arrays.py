@@ -9,7 +9,8 @@ import pytest
 from array_files import CHANNELS, LAYOUTS, info, make, same, save_folder, trials
 
 from trimcap.data.arrays.read import arrays_facts, arrays_source, open_arrays, write_arrays
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
 from trimcap.data.rows.lazy import LazyArray
 from trimcap.data.splits.protocols.named import split
 
@@ -125,7 +126,7 @@ def test_windows_are_written_and_read_back_bit_for_bit(tmp_path):
 
 def test_parts_of_a_chain_are_written_as_they_are_made(tmp_path):
     source = arrays_source(save_folder(trials(), tmp_path))
-    chain = Chain((Step("windows", seconds=0.25), Step("reject", peak_to_peak=45)))
+    chain = Chain((make_step("windows", seconds=0.25), make_step("reject", peak_to_peak=45)))
     expected = chain.apply(list(source))
     again = open_arrays(write_arrays(chain.parts(source), tmp_path / "w"))
     same(again, expected)

@@ -10,7 +10,8 @@ from array_files import LAYOUTS, make, save_folder, save_parquet, trials
 
 from trimcap.data.arrays.read import arrays_facts, arrays_source, open_arrays, write_arrays
 from trimcap.data.cache.cache import cached
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -57,7 +58,7 @@ def test_a_folder_of_files_is_one_source_and_can_be_cached(tmp_path):
     facts = arrays_facts(place)
     assert (facts["kind"], list(facts["items"]), facts["problems"]) == ("several", ["a.parquet", "b"], [])
     assert facts["items"]["b"]["subjects"] == ["02"]
-    chain = Chain((Step("windows", seconds=0.5),))
+    chain = Chain((make_step("windows", seconds=0.5),))
     windows = cached(chain, source.items, read=source.read, folder=tmp_path / "cache")
     assert windows.metadata.subject.drop_duplicates().tolist() == ["01", "02"]
     np.testing.assert_array_equal(windows.X, chain.apply(source).X)

@@ -10,7 +10,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from toy_windows import toy
 
-from trimcap.data import band_power, cut, differential_entropy, read_eegmat, split, z_score_per_subject
+from trimcap.data import band_power, cut, differential_entropy, read_eegmat, split, subject_z_score
 from trimcap.data.baselines import classifiers as module
 from trimcap.data.baselines.classifiers import (
     CHOICES,
@@ -124,7 +124,7 @@ def _without_class_check(windows):
 
 def test_synthetic_effect_is_found_across_subjects():
     windows = cut(make_synthetic(6, seed=0, seconds=8, trials_per_class=2), seconds=2)
-    assert accuracy(z_score_per_subject(differential_entropy(windows)))[0] > 0.8
+    assert accuracy(subject_z_score(differential_entropy(windows)))[0] > 0.8
 
 
 def test_fingerprint_without_class_information_is_chance_honestly_and_high_in_leaky_splits():
@@ -279,7 +279,7 @@ def test_reference_accuracies_on_eegmat(eegmat_folder):
     recordings = read_eegmat(eegmat_folder, seconds=60, download=False)
     power = band_power(cut(recordings, seconds=4))
     assert power.X.shape == (780, 19, 5)
-    windows, vote = accuracy(z_score_per_subject(power), C=0.05)
+    windows, vote = accuracy(subject_z_score(power), C=0.05)
     assert windows == pytest.approx(0.822, abs=0.01)
     assert vote == pytest.approx(0.904, abs=0.02)
     windows, vote = accuracy(power, C=0.05)

@@ -14,7 +14,8 @@ from cached_chains import CHAIN, entry, same
 
 from trimcap.data.cache.cache import cache_info, cached, clear_cache
 from trimcap.data.cache.folder import building_name
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
 
 
 def test_the_cache_gives_what_the_chain_gives(tmp_path, builds):
@@ -49,10 +50,14 @@ def test_x_is_mapped_and_writing_to_it_does_not_reach_the_file(tmp_path):
 
 @pytest.mark.parametrize(
     "after",
-    [(), (Step("differential_entropy"), Step("grid")), (Step("band_power", segment=1), Step("subject_z_score"))],
+    [
+        (),
+        (make_step("differential_entropy"), make_step("grid")),
+        (make_step("band_power", segment=1), make_step("subject_z_score")),
+    ],
 )
 def test_every_layout(after, tmp_path):
-    chain = Chain((Step("windows", seconds=1, step=0.5), *after))
+    chain = Chain((make_step("windows", seconds=1, step=0.5), *after))
     for _ in range(2):
         same(cached(chain, several(), folder=tmp_path), chain.apply(several()))
 

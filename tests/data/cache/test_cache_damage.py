@@ -8,7 +8,8 @@ from brown import several
 from cached_chains import CHAIN, cut, entry, same
 
 from trimcap.data.cache.cache import cache_info, cached
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
 
 
 def flip(file, at):
@@ -77,7 +78,7 @@ def test_a_flipped_bit_in_the_numbers_is_found_by_the_full_check(tmp_path):
 def test_an_entry_under_a_wrong_name_is_refused(tmp_path):
     cached(CHAIN, several(), folder=tmp_path)
     good = entry(tmp_path)
-    other = Chain((*CHAIN.steps[:2], Step("differential_entropy", order=4)))
+    other = Chain((*CHAIN.steps[:2], make_step("differential_entropy", order=4)))
     cached(other, several(), folder=tmp_path)
     (second,) = [path for path in tmp_path.iterdir() if path != good]
     for file in good.iterdir():

@@ -18,7 +18,8 @@ from cached_chains import CHAIN, cut, entry, same
 import trimcap.data.cache.cache as cache_module
 import trimcap.data.cache.entry as entry_module
 from trimcap.data.cache.cache import cache_info, cached, clear_cache
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
 
 HERE = Path(__file__).parent
 
@@ -54,7 +55,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
         file = real(self, mode, *args, **kwargs)
         return Full(file) if self.name == "X.npy" and "w" in mode else file
 
-    raw = Chain((Step("windows", seconds=1),))
+    raw = Chain((make_step("windows", seconds=1),))
     with monkeypatch.context() as patched:
         patched.setattr(Path, "open", full)
         with pytest.raises(OSError, match=r"no space left for the cache in .* unfinished entry was removed") as caught:

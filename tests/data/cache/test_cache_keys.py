@@ -15,7 +15,8 @@ from cached_chains import CHAIN, same
 
 import trimcap.data.cache.stamps as stamps_module
 from trimcap.data.cache.cache import cached, clear_cache
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
 
 # ---- recordings and chains
 
@@ -48,7 +49,7 @@ def test_order_counts_and_info_does_not(tmp_path, builds):
 
 
 def test_info_counts_for_functions_from_outside(tmp_path, builds):
-    own = Chain((Step("own_steps:double"), Step("windows", seconds=1)))
+    own = Chain((make_step("own_steps:double"), make_step("windows", seconds=1)))
     for info in ({}, {"age": 3}, {"age": 3}, {"age": 4}):
         cached(own, [replace(r, info=info) for r in several()], folder=tmp_path)
     assert len(builds) == 3
@@ -57,9 +58,9 @@ def test_info_counts_for_functions_from_outside(tmp_path, builds):
 @pytest.mark.parametrize(
     "other",
     [
-        Chain((Step("bandpass", low=1.5, high=45), *CHAIN.steps[1:])),
-        Chain((Step("bandpass", low=1, high=45, phase="zero"), *CHAIN.steps[1:])),
-        Chain((*CHAIN.steps[:2], Step("differential_entropy", order=4))),
+        Chain((make_step("bandpass", low=1.5, high=45), *CHAIN.steps[1:])),
+        Chain((make_step("bandpass", low=1, high=45, phase="zero"), *CHAIN.steps[1:])),
+        Chain((*CHAIN.steps[:2], make_step("differential_entropy", order=4))),
     ],
 )
 def test_a_changed_parameter_never_reuses_an_entry(other, tmp_path, builds):

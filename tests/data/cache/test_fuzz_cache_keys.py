@@ -16,8 +16,8 @@ import trimcap.data.cache.key as key_module
 import trimcap.data.cache.stamps as stamps_module
 from trimcap.data.cache.cache import cache_info, cached
 from trimcap.data.cache.key import describe_reader, entry_key, hash_recording
-from trimcap.data.preprocess.chain import Chain, Step
-from trimcap.data.preprocess.steps import STEPS
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import STEPS, make_step
 
 # ---- clocks
 
@@ -87,7 +87,7 @@ def test_the_table_of_options_is_whole():
     assert set(OPTIONS) == set(STEPS)
     for name, options in OPTIONS.items():
         first = {key: values[0] for key, values in options.items()}
-        step = Step(name, **first)
+        step = make_step(name, **first)
         assert set(step.options) == set(options), name
 
 
@@ -98,11 +98,13 @@ def test_every_option_of_every_step_is_part_of_the_key(name):
     recording = hash_recording(brown(), with_info=False)
     keys = set()
     for options in made:
-        step = Step(name, **options)
-        before = () if name == "windows" else (Step("windows", seconds=1, baseline=1 * (name == "subtract_baseline")),)
+        step = make_step(name, **options)
+        before = (
+            () if name == "windows" else (make_step("windows", seconds=1, baseline=1 * (name == "subtract_baseline")),)
+        )
         level = STEPS[name].level
         if name == "windows" and options["baseline"]:
-            steps = (step, Step("subtract_baseline"))
+            steps = (step, make_step("subtract_baseline"))
         else:
             steps = (step, *before) if level == "recording" else (*before, step)
         keys.add(entry_key(Chain(steps), [recording], None))

@@ -13,7 +13,8 @@ from cached_chains import entry
 from harmed_caches import RAW, child, good, several
 
 from trimcap.data.cache.cache import cache_info, cached
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
 
 BUILD = """
 import sys
@@ -52,7 +53,7 @@ def killed(tmp_path, times, seed):
     for path in paths:
         windows = cached(RAW, [path], folder=tmp_path / "cache", read=read_npy, check="full")
         good(windows, RAW, read_npy(path))
-    extra = Chain((Step("windows", seconds=1),))
+    extra = Chain((make_step("windows", seconds=1),))
     cached(extra, paths, folder=tmp_path / "cache", read=read_npy)
     names = {path.name for path in (tmp_path / "cache").iterdir() if len(path.name) != 64}
     assert names <= {"hashes.json"}, names
@@ -127,7 +128,7 @@ recordings = several()
 while not (folder / "go").exists(): time.sleep(0.001)
 digests = []
 for i in range(6):
-    chain = type(RAW)((type(RAW.steps[0])("windows", seconds=0.5 + i / 10, step=0.1),))
+    chain = type(RAW)((type(RAW.steps[0])(seconds=0.5 + i / 10, step=0.1),))
     windows = cached(chain, recordings, folder=folder / "cache", check="full" if i % 2 else "quick")
     assert np.array_equal(windows.X, chain.apply(recordings).X)
     digests.append(hashlib.sha256(windows.X.tobytes()).hexdigest()[:8])

@@ -11,9 +11,10 @@ from scipy.signal import butter
 from toy_windows import raw
 
 from trimcap.data.electrodes.montage import grid
-from trimcap.data.preprocess.chain import Chain, Step
-from trimcap.data.preprocess.windows.features import BANDS, band_power, differential_entropy, to_grid
-from trimcap.data.preprocess.windows.windowwise import log_variance, subtract_baseline, window_z_score
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.steps import make_step
+from trimcap.data.preprocess.windows.features import BANDS, band_power, differential_entropy, log_variance, to_grid
+from trimcap.data.preprocess.windows.windowwise import subtract_baseline, window_z_score
 from trimcap.data.recording import Recording
 
 
@@ -123,8 +124,8 @@ def test_their_chain_for_deap(torcheeg):
     for first in range(384, 1024, 128):
         both = entropy(eeg=signal[:, first : first + 128], baseline=baseline)
         theirs.append(torcheeg.ToGrid(where)(**remove(**both))["eeg"])
-    steps = [Step("windows", seconds=1, baseline=3)]
-    steps += [Step("differential_entropy"), Step("subtract_baseline"), Step("grid")]
+    steps = [make_step("windows", seconds=1, baseline=3)]
+    steps += [make_step("differential_entropy"), make_step("subtract_baseline"), make_step("grid")]
     recording = Recording(signal, 128.0, tuple(where), "1", "1", "1", 0, ("low", "high"))
     ours = Chain(tuple(steps)).apply([recording])
     np.testing.assert_allclose(ours.X, np.stack(theirs) * np.log(2), rtol=0, atol=1e-5)

@@ -5,8 +5,8 @@ import pytest
 from toy_windows import raw, toy
 
 from trimcap.data.preprocess.windows.artefacts import (
+    Reject,
     count_words,
-    find_artefacts,
     find_unusable,
     refuse_unusable,
     reject,
@@ -44,7 +44,7 @@ def test_the_threshold_itself_passes():
 
 
 def test_reasons_are_counted_once():
-    keep, reasons = find_artefacts(waves(), peak_to_peak=100, flat=1)
+    keep, reasons = Reject(peak_to_peak=100, flat=1).find(waves())
     assert sum(reasons.values()) == (~keep).sum()
     assert count_words({}, 5) == "0 of 5 windows dropped"
 

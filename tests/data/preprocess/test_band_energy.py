@@ -7,8 +7,7 @@ from toy_windows import raw
 
 from trimcap.data.preprocess.windows.band_energy import EnergyPlan, band_energies, plan_energies
 from trimcap.data.preprocess.windows.bandpass import band_variances
-from trimcap.data.preprocess.windows.features import BANDS, band_power, differential_entropy
-from trimcap.data.preprocess.windows.windowwise import log_variance
+from trimcap.data.preprocess.windows.features import BANDS, band_power, differential_entropy, log_variance
 from trimcap.data.rows.lazy import lazy
 
 EDGES = ((4.0, 8.0), (8.0, 14.0), (14.0, 31.0), (31.0, 49.0))

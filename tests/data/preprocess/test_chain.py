@@ -13,28 +13,29 @@ from brown import NAMES, brown, several
 
 import trimcap.data.preprocess.chain as chain_module
 from trimcap.data.electrodes.montage import grid
-from trimcap.data.preprocess.chain import Chain, Step
+from trimcap.data.preprocess.chain import Chain
 from trimcap.data.preprocess.recordings.filters import bandpass, notch
 from trimcap.data.preprocess.recordings.rereference import rereference
 from trimcap.data.preprocess.recordings.resample import resample
+from trimcap.data.preprocess.steps import make_step
 from trimcap.data.preprocess.windows.cut import cut
 from trimcap.data.preprocess.windows.features import band_power, differential_entropy, to_grid
-from trimcap.data.preprocess.windows.scaling import z_score_per_subject
+from trimcap.data.preprocess.windows.scaling import subject_z_score
 
-ONE = Step("windows", seconds=1)
+ONE = make_step("windows", seconds=1)
 
 
 def test_a_chain_is_its_functions_one_after_the_other():
     recordings = several(rate=250.0)
     made = Chain(
         (
-            Step("rereference"),
-            Step("notch"),
-            Step("bandpass", low=1, high=45, phase="zero"),
-            Step("resample", rate=128),
+            make_step("rereference"),
+            make_step("notch"),
+            make_step("bandpass", low=1, high=45, phase="zero"),
+            make_step("resample", rate=128),
             ONE,
-            Step("differential_entropy"),
-            Step("grid"),
+            make_step("differential_entropy"),
+            make_step("grid"),
         )
     ).apply(recordings)
     by_hand = [resample(bandpass(notch(rereference(r)), low=1, high=45, phase="zero"), 128) for r in recordings]
@@ -48,8 +49,8 @@ def test_a_chain_is_its_functions_one_after_the_other():
 
 def test_the_order_of_steps_counts():
     """The twin that must differ."""
-    early = (Step("bandpass", low=1, high=45), Step("running_z_score"), ONE)
-    late = (Step("running_z_score"), Step("bandpass", low=1, high=45), ONE)
+    early = (make_step("bandpass", low=1, high=45), make_step("running_z_score"), ONE)
+    late = (make_step("running_z_score"), make_step("bandpass", low=1, high=45), ONE)
     one, other = Chain(early), Chain(late)
     assert one.hash != other.hash
     assert np.abs(one.apply(several()).X - other.apply(several()).X).max() > 0.1
@@ -58,7 +59,7 @@ def test_the_order_of_steps_counts():
 @pytest.mark.parametrize(("step", "start"), [(None, None), (0.25, None), (1.5, None), (0.25, 1.5)])
 def test_windows_of_any_length_and_step(step, start):
     recording = brown(n_times=1000)
-    out = Chain((Step("windows", seconds=0.75, step=step, start=start),)).apply([recording])
+    out = Chain((make_step("windows", seconds=0.75, step=step, start=start),)).apply([recording])
     stride, first = round((step or 0.75) * 128), round((start or 0) * 128)
     starts = range(first, 1000 - 96 + 1, stride)
     np.testing.assert_array_equal(out.X, np.stack([recording.signal[:, i : i + 96] for i in starts]))
@@ -74,7 +75,7 @@ def test_recordings_that_disagree():
     ):
         with pytest.raises(ValueError, match=message):
             Chain((ONE,)).apply(recordings)
-    mixed = Chain((Step("pick", names=["Fp2", "Fp1"]), Step("resample", rate=64), ONE))
+    mixed = Chain((make_step("pick", names=["Fp2", "Fp1"]), make_step("resample", rate=64), ONE))
     out = mixed.apply([brown("s1"), brown("s2", rate=256.0), brown("s3", channels=3)])
     assert out.shape == (2, 64)
 
@@ -84,8 +85,10 @@ def test_recordings_that_disagree():
 
 def test_subject_z_score_is_transductive_and_says_so():
     recordings = several()
-    out = Chain((ONE, Step("band_power", segment=1), Step("subject_z_score"), Step("grid"))).apply(recordings)
-    expected = z_score_per_subject(band_power(cut(recordings, seconds=1), segment=1))
+    out = Chain((ONE, make_step("band_power", segment=1), make_step("subject_z_score"), make_step("grid"))).apply(
+        recordings
+    )
+    expected = subject_z_score(band_power(cut(recordings, seconds=1), segment=1))
     np.testing.assert_array_equal(out.X, to_grid(expected, grid(NAMES[:4])).X)
     assert any("transductive" in step for step in out.steps)
 
@@ -93,13 +96,13 @@ def test_subject_z_score_is_transductive_and_says_so():
 def test_subject_z_score_needs_a_subjects_recordings_together():
     a, b, c, d = several()
     with pytest.raises(ValueError, match="recordings of subject s1 do not follow each other"):
-        Chain((ONE, Step("subject_z_score"))).apply([a, c, b, d])
+        Chain((ONE, make_step("subject_z_score"))).apply([a, c, b, d])
 
 
 def test_subject_z_score_survives_a_recording_without_windows():
     recordings = several()
     recordings[1].signal[:] = 0
-    out = Chain((Step("windows", seconds=1, on_bad="drop"), Step("subject_z_score"))).apply(recordings)
+    out = Chain((make_step("windows", seconds=1, on_bad="drop"), make_step("subject_z_score"))).apply(recordings)
     assert len(out) == 21
     assert out.steps[-1] == "7 of 28 windows dropped (constant 7)"
 
@@ -108,19 +111,23 @@ def test_subject_z_score_survives_a_recording_without_windows():
 
 
 def test_own_functions_by_name_and_as_functions():
-    by_name = Chain((Step("own_steps:double", factor=3), ONE, Step("own_steps:absolute")))
-    by_function = Chain((Step(own_steps.double, factor=3), ONE, Step(own_steps.absolute)))
-    assert by_name.hash == by_function.hash != Chain((Step(own_steps.double), ONE, Step(own_steps.absolute))).hash
+    by_name = Chain((make_step("own_steps:double", factor=3), ONE, make_step("own_steps:absolute")))
+    by_function = Chain((make_step(own_steps.double, factor=3), ONE, make_step(own_steps.absolute)))
+    assert (
+        by_name.hash
+        == by_function.hash
+        != Chain((make_step(own_steps.double), ONE, make_step(own_steps.absolute))).hash
+    )
     recording = brown()
     np.testing.assert_array_equal(by_name.apply([recording]).X, np.abs(3 * cut([recording], seconds=1).X))
-    assert Step(bandpass, low=1, high=2) == Step("bandpass", low=1, high=2)
+    assert make_step(bandpass, low=1, high=2) == make_step("bandpass", low=1, high=2)
 
 
 def test_own_functions_that_give_something_else():
     with pytest.raises(ValueError, match="step own_steps:signal_only gave a ndarray"):
-        Chain((Step("own_steps:signal_only"), ONE)).apply([brown()])
+        Chain((make_step("own_steps:signal_only"), ONE)).apply([brown()])
     with pytest.raises(ValueError, match=r"own_steps:drops_some must give as many windows as it gets \(7\)"):
-        Chain((ONE, Step("own_steps:drops_some"))).apply([brown()])
+        Chain((ONE, make_step("own_steps:drops_some"))).apply([brown()])
 
 
 # ---- one recording at a time
@@ -141,7 +148,7 @@ def test_recordings_are_let_go_one_by_one():
             yield recording
             del recording
 
-    Chain((Step("bandpass", low=1, high=40), ONE, Step("differential_entropy"))).apply(generate())
+    Chain((make_step("bandpass", low=1, high=40), ONE, make_step("differential_entropy"))).apply(generate())
     assert max(most) <= 2, most
 
 

@@ -12,12 +12,18 @@ import numpy as np
 import pytest
 
 import trimcap.data.preprocess.chain as chain_module
-from trimcap.data.preprocess.chain import FORMAT, Chain, Step, make_chain
+from trimcap.data.preprocess.chain import FORMAT, Chain, make_chain
+from trimcap.data.preprocess.steps import make_step
 from trimcap.data.preprocess.windows.features import BANDS
 
-ONE = Step("windows", seconds=1)
+ONE = make_step("windows", seconds=1)
 PINNED = Chain(
-    (Step("notch"), Step("bandpass", low=4, high=45.5), Step("windows", seconds=1), Step("differential_entropy"))
+    (
+        make_step("notch"),
+        make_step("bandpass", low=4, high=45.5),
+        make_step("windows", seconds=1),
+        make_step("differential_entropy"),
+    )
 )
 
 
@@ -46,24 +52,29 @@ def test_values_are_pinned():
     recording = Recording(signal.astype(np.float32), 128.0, ("Fz", "Cz", "Pz"), "s")
     made = Chain(
         (
-            Step("rereference"), Step("notch"), Step("bandpass", low=2, high=45), Step("resample", rate=100),
-            Step("running_z_score", seconds=2), Step("windows", seconds=1, step=0.5, baseline=2),
-            Step("differential_entropy"), Step("subtract_baseline"),
+            make_step("rereference"),
+            make_step("notch"),
+            make_step("bandpass", low=2, high=45),
+            make_step("resample", rate=100),
+            make_step("running_z_score", seconds=2),
+            make_step("windows", seconds=1, step=0.5, baseline=2),
+            make_step("differential_entropy"),
+            make_step("subtract_baseline"),
         )
-    ).apply([recording])  # fmt: skip
+    ).apply([recording])
     np.testing.assert_allclose(made.X.mean(axis=(0, 1)), [0.539702, 0.61381, -0.336455, 0.165207], atol=1e-5)
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        Chain((*PINNED.steps[:1], Step("bandpass", low=4.0001, high=45.5), *PINNED.steps[2:])),
-        Chain((*PINNED.steps[:1], Step("bandpass", low=4, high=45.5, phase="zero"), *PINNED.steps[2:])),
-        Chain((*PINNED.steps[:2], Step("windows", seconds=1, step=0.5), PINNED.steps[3])),
+        Chain((*PINNED.steps[:1], make_step("bandpass", low=4.0001, high=45.5), *PINNED.steps[2:])),
+        Chain((*PINNED.steps[:1], make_step("bandpass", low=4, high=45.5, phase="zero"), *PINNED.steps[2:])),
+        Chain((*PINNED.steps[:2], make_step("windows", seconds=1, step=0.5), PINNED.steps[3])),
         Chain(PINNED.steps[:3]),
         Chain((PINNED.steps[1], PINNED.steps[0], *PINNED.steps[2:])),
-        Chain((*PINNED.steps[:3], Step("differential_entropy", bands=dict(reversed(BANDS.items()))))),
-        Chain((*PINNED.steps[:3], Step("log_variance", bands=BANDS))),
+        Chain((*PINNED.steps[:3], make_step("differential_entropy", bands=dict(reversed(BANDS.items()))))),
+        Chain((*PINNED.steps[:3], make_step("log_variance", bands=BANDS))),
     ],
     ids=["edge", "phase", "step", "fewer", "order", "order of bands", "feature"],
 )
@@ -103,27 +114,27 @@ def test_editing_an_own_function_changes_the_hash(tmp_path, monkeypatch):
     file = tmp_path / "edited_step.py"
     monkeypatch.syspath_prepend(str(tmp_path))
     file.write_text("def f(windows):\n    return windows\n")
-    before = Chain((ONE, Step("edited_step:f"))).hash
-    assert Chain((ONE, Step("edited_step:f"))).hash == before
+    before = Chain((ONE, make_step("edited_step:f"))).hash
+    assert Chain((ONE, make_step("edited_step:f"))).hash == before
     file.write_text("def f(windows):\n    return windows  # 2\n")
-    assert Chain((ONE, Step("edited_step:f"))).hash != before
+    assert Chain((ONE, make_step("edited_step:f"))).hash != before
 
 
 def test_declared_is_json():
     table = json.loads(PINNED.canonical)
     assert [step["step"] for step in table["steps"]] == [step.name for step in PINNED.steps]
     assert len(PINNED.words) == 4
-    assert "bandpass" in repr(PINNED)
+    assert "Bandpass" in repr(PINNED)
 
 
 def test_a_step_cannot_be_changed():
-    step = Step("bandpass", low=1, high=40)
-    with pytest.raises(AttributeError, match="fixed"):
+    step = make_step("bandpass", low=1, high=40)
+    with pytest.raises(AttributeError, match="cannot assign"):
         step.name = "notch"
     with pytest.raises(TypeError):
         step.options["low"] = 2
     bands = {"a": [8, 14]}
-    made = Step("log_variance", bands=bands)
+    made = make_step("log_variance", bands=bands)
     bands["a"][0] = 9
     assert made.options["bands"]["a"] == (8, 14)
 
@@ -132,31 +143,34 @@ def test_a_step_cannot_be_changed():
     ("make", "message"),
     [
         (
-            lambda: Step("bandpas", low=1, high=2),
+            lambda: make_step("bandpas", low=1, high=2),
             r"unknown step 'bandpas'; did you mean 'bandpass'.*package.module:name",
         ),
-        (lambda: Step("bandpass", low=1, hihg=2), "step bandpass: unknown option 'hihg'; did you mean 'high'"),
-        (lambda: Step("bandpass", low=1), "step bandpass needs the option high"),
-        (lambda: Step("bandpass", low="a", high=2), "wrong type"),
-        (lambda: Step("bandpass", low=1, high=float("nan")), "must be a finite number"),
-        (lambda: Step("differential_entropy", bands={1: (2, 3)}), "must be text"),
-        (lambda: Step("differential_entropy", order=object()), "only numbers, text, lists and mappings"),
-        (lambda: Step("subtract_baseline", baseline=1), "step subtract_baseline: unknown option 'baseline'"),
-        (lambda: Step("subtract_baseline", average="wave"), "unknown average 'wave'; did you mean 'waveform'"),
-        (lambda: Step("z_score"), r"fold.scaled\(\).*running_z_score"),
-        (lambda: Step("windows", seconds=0), "seconds is 0"),
-        (lambda: Step("windows", seconds=1, step=-1), "step is -1"),
-        (lambda: Step("windows", seconds=1, on_bad="ignore"), "on_bad"),
-        (lambda: Step("no_such_package:thing"), "cannot import 'no_such_package'"),
-        (lambda: Step("own_steps:duble"), "has no 'duble'; did you mean 'double'"),
-        (lambda: Step("own_steps:NUMBER"), "is a int, not a function"),
-        (lambda: Step(lambda r: r), "no name that another process could find"),
+        (lambda: make_step("bandpass", low=1, hihg=2), "step bandpass: unknown option 'hihg'; did you mean 'high'"),
+        (lambda: make_step("bandpass", low=1), "step bandpass needs the option high"),
+        (lambda: make_step("bandpass", low="a", high=2), "wrong type"),
+        (lambda: make_step("bandpass", low=1, high=float("nan")), "must be a finite number"),
+        (lambda: make_step("differential_entropy", bands={1: (2, 3)}), "must be text"),
+        (lambda: make_step("differential_entropy", order=object()), "only numbers, text, lists and mappings"),
+        (lambda: make_step("subtract_baseline", baseline=1), "step subtract_baseline: unknown option 'baseline'"),
+        (lambda: make_step("subtract_baseline", average="wave"), "unknown average 'wave'; did you mean 'waveform'"),
+        (lambda: make_step("z_score"), r"fold.scaled\(\).*running_z_score"),
+        (lambda: make_step("windows", seconds=0), "seconds is 0"),
+        (lambda: make_step("windows", seconds=1, step=-1), "step is -1"),
+        (lambda: make_step("windows", seconds=1, on_bad="ignore"), "on_bad"),
+        (lambda: make_step("no_such_package:thing"), "cannot import 'no_such_package'"),
+        (lambda: make_step("own_steps:duble"), "has no 'duble'; did you mean 'double'"),
+        (lambda: make_step("own_steps:NUMBER"), "is a int, not a function"),
+        (lambda: make_step(lambda r: r), "no name that another process could find"),
         (lambda: make_chain([{"low": 1}]), "names no step"),
         (lambda: Chain(()), "'windows' once.*it has 0"),
         (lambda: Chain((ONE, ONE)), "it has 2"),
-        (lambda: Chain((ONE, Step("notch"))), "step notch works on the continuous signal; move it before"),
-        (lambda: Chain((Step("reject", flat=1), ONE)), "step reject works on windows; move it behind"),
-        (lambda: Chain((ONE, Step("frames"), Step("reject", flat=1))), "reject must follow 'windows' directly"),
+        (lambda: Chain((ONE, make_step("notch"))), "step notch works on the continuous signal; move it before"),
+        (lambda: Chain((make_step("reject", flat=1), ONE)), "step reject works on windows; move it behind"),
+        (
+            lambda: Chain((ONE, make_step("frames"), make_step("reject", flat=1))),
+            "reject must follow 'windows' directly",
+        ),
     ],
 )
 def test_messages(make, message):

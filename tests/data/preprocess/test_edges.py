@@ -12,7 +12,7 @@ from scipy.signal import resample_poly
 
 from trimcap.data import bandpass, notch, resample
 from trimcap.data.preprocess.online import whole
-from trimcap.data.preprocess.recordings.polyphase import resample_online
+from trimcap.data.preprocess.recordings.resample import Resample
 from trimcap.data.recording import Recording
 
 #: µV: of DREAMER
@@ -59,6 +59,6 @@ def test_the_ends_are_as_quiet_as_with_a_padded_line(rate):
 def test_recordings_of_a_few_samples(n):
     signal = np.full((len(NAMES), n), 7.0, np.float32)
     for rate in (100, 200):
-        out = whole(Recording(signal, 128.0, NAMES, "s1"), partial(resample_online, rate=rate)).signal
+        out = whole(Recording(signal, 128.0, NAMES, "s1"), Resample(rate).online).signal
         assert out.shape[1] == -(-n * rate // 128)
         np.testing.assert_array_equal(out, 7)  # a constant stays exactly what it is

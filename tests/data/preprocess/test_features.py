@@ -143,7 +143,7 @@ def test_dead_channel_is_never_returned(function, value):
 
 @pytest.mark.parametrize("function", [differential_entropy, band_power])
 def test_features_of_features_are_refused(function):
-    with pytest.raises(ValueError, match="need raw windows"):
+    with pytest.raises(ValueError, match="needs raw windows"):
         function(toy())
 
 

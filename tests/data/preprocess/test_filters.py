@@ -7,14 +7,7 @@ import pytest
 from brown import brown
 from scipy.signal import butter, filtfilt, lfilter
 
-from trimcap.data.preprocess.recordings.filters import (
-    bandpass,
-    bandpass_online,
-    bandpass_words,
-    notch,
-    notch_online,
-    notch_words,
-)
+from trimcap.data.preprocess.recordings.filters import Bandpass, Notch, bandpass, notch
 from trimcap.data.recording import Recording
 
 
@@ -152,9 +145,9 @@ def test_zero_phase_needs_some_length():
 
 
 def test_zero_phase_does_not_stream():
-    for online, options in ((bandpass_online, {"low": 1, "high": 40}), (notch_online, {})):
+    for step in (Bandpass(low=1, high=40, phase="zero"), Notch(phase="zero")):
         with pytest.raises(ValueError, match="runs backwards from the end"):
-            online(128.0, ("Cz",), **options, phase="zero")
+            step.online(128.0, ("Cz",))
 
 
 @pytest.mark.parametrize(("low", "high", "expected"), [(1, 40, 0), (1, None, 0), (None, 40, 42)])
@@ -167,10 +160,10 @@ def test_a_constant_stays_exactly_constant(low, high, expected):
 
 
 def test_words():
-    assert bandpass_words(low=1, high=45) == "band-pass 1–45 Hz (Butterworth, order 4, causal)"
-    assert bandpass_words(low=None, high=45) == "low-pass 45 Hz (Butterworth, order 4, causal)"
-    assert bandpass_words(low=1, high=None, phase="zero").startswith(
+    assert Bandpass(low=1, high=45).words == "band-pass 1–45 Hz (Butterworth, order 4, causal)"
+    assert Bandpass(low=None, high=45).words == "low-pass 45 Hz (Butterworth, order 4, causal)"
+    assert Bandpass(low=1, high=None, phase="zero").words.startswith(
         "high-pass 1 Hz (Butterworth, order 4, zero phase, not"
     )
-    assert notch_words() == "notch 50 Hz and all harmonics (Q 30, causal)"
-    assert notch_words(harmonics=0) == "notch 50 Hz only (Q 30, causal)"
+    assert Notch().words == "notch 50 Hz and all harmonics (Q 30, causal)"
+    assert Notch(harmonics=0).words == "notch 50 Hz only (Q 30, causal)"

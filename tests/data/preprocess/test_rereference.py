@@ -7,7 +7,7 @@ import pytest
 from brown import NAMES, brown
 
 from trimcap.data.electrodes.names import hemispheres
-from trimcap.data.preprocess.recordings.rereference import pick, pick_words, rereference, rereference_words
+from trimcap.data.preprocess.recordings.rereference import Pick, Rereference, pick, rereference
 
 
 def test_average_sums_to_zero_and_keeps_differences():
@@ -43,7 +43,7 @@ def test_bad_references():
     with pytest.raises(ValueError, match="all electrodes are references"):
         rereference(brown(), to=NAMES[:4])
     with pytest.raises(ValueError, match="different electrode names"):
-        rereference_words(to=("Cz", "Cz"))
+        Rereference(to=("Cz", "Cz"))
 
 
 def test_pick():
@@ -54,7 +54,7 @@ def test_pick():
     with pytest.raises(ValueError, match="unknown electrode 'F5'"):
         pick(recording, names=["F5"])
     with pytest.raises(ValueError, match="different electrode names"):
-        pick_words(names=())
+        Pick(names=())
 
 
 def test_pick_hemispheres_gives_left_then_their_mirror_images():
@@ -68,7 +68,7 @@ def test_pick_hemispheres_gives_left_then_their_mirror_images():
     out = pick(recording, names="hemispheres")
     assert out.channels == found
     np.testing.assert_array_equal(out.signal, recording.signal[[names.index(n) for n in found]])
-    assert pick_words(names="hemispheres") == "pairs of electrodes, left hemisphere first"
+    assert Pick(names="hemispheres").words == "pairs of electrodes, left hemisphere first"
     assert hemispheres(("TP9", "AF7", "AF8", "TP10", "M1")) == ("TP9", "AF7", "TP10", "AF8")
     assert hemispheres(("T3", "T4", "T6")) == ("T3", "T4")
     with pytest.raises(ValueError, match="no electrode among Cz, F3 has its mirror image"):

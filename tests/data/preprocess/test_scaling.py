@@ -7,7 +7,7 @@ from toy_windows import raw, toy
 from trimcap.data.electrodes.montage import grid
 from trimcap.data.ledger import Ledger
 from trimcap.data.preprocess.windows.features import to_grid
-from trimcap.data.preprocess.windows.scaling import fit_scaler, z_score_per_subject
+from trimcap.data.preprocess.windows.scaling import fit_scaler, subject_z_score
 
 
 def noise(*shape, seed=0):
@@ -106,11 +106,11 @@ def test_scaling_is_recorded():
     assert (entry.stage, set(entry.ids)) == ("scale", set(windows.ids))
 
 
-def test_z_score_per_subject_uses_each_subjects_own_statistics():
+def test_subject_z_score_uses_each_subjects_own_statistics():
     windows = toy()
     subject = windows.metadata.subject.to_numpy()
     shifted = windows.with_X(windows.X + 10 * (subject == "s03")[:, None, None], step="one subject shifted")
-    z = z_score_per_subject(shifted)
+    z = subject_z_score(shifted)
     for s in np.unique(subject):
         own = windows.X[subject == s].astype(float)
         np.testing.assert_allclose(z.X[subject == s], (own - own.mean(axis=0)) / own.std(axis=0), atol=1e-5)
@@ -121,5 +121,5 @@ def test_z_score_per_subject_uses_each_subjects_own_statistics():
 def test_z_score_does_not_depend_on_labels_or_other_subjects():
     windows = toy()
     subject = windows.metadata.subject.to_numpy()
-    alone = z_score_per_subject(windows.take(subject == "s02"))
-    np.testing.assert_array_equal(alone.X, z_score_per_subject(windows).X[subject == "s02"])
+    alone = subject_z_score(windows.take(subject == "s02"))
+    np.testing.assert_array_equal(alone.X, subject_z_score(windows).X[subject == "s02"])

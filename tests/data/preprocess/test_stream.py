@@ -8,44 +8,69 @@ from brown import NAMES, brown
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trimcap.data.preprocess.chain import Chain, Step
-from trimcap.data.preprocess.recordings.polyphase import resample_online
-from trimcap.data.preprocess.recordings.resample import resample
+from trimcap.data.preprocess.chain import Chain
+from trimcap.data.preprocess.recordings.resample import Resample, resample
+from trimcap.data.preprocess.steps import make_step
+from trimcap.data.preprocess.windows.features import LogVariance
 
-ONE = Step("windows", seconds=1)
+ONE = make_step("windows", seconds=1)
 CHAINS = {
-    "raw": (Step("windows", seconds=0.5, step=0.1),),
-    "gaps": (Step("windows", seconds=0.25, step=0.8, start=0.3),),
-    "filters": (Step("notch"), Step("bandpass", low=1, high=40), Step("windows", seconds=0.5, step=0.25)),
-    "running": (Step("rereference"), Step("running_z_score", seconds=1), Step("windows", seconds=1, step=0.3)),
-    "down": (Step("resample", rate=100), Step("windows", seconds=0.5)),
-    "up": (Step("resample", rate=200), Step("notch"), Step("windows", seconds=0.5, step=0.05)),
+    "raw": (make_step("windows", seconds=0.5, step=0.1),),
+    "gaps": (make_step("windows", seconds=0.25, step=0.8, start=0.3),),
+    "filters": (
+        make_step("notch"),
+        make_step("bandpass", low=1, high=40),
+        make_step("windows", seconds=0.5, step=0.25),
+    ),
+    "running": (
+        make_step("rereference"),
+        make_step("running_z_score", seconds=1),
+        make_step("windows", seconds=1, step=0.3),
+    ),
+    "down": (make_step("resample", rate=100), make_step("windows", seconds=0.5)),
+    "up": (make_step("resample", rate=200), make_step("notch"), make_step("windows", seconds=0.5, step=0.05)),
     "entropy": (
-        Step("rereference", to="Cz"), Step("bandpass", low=1, high=None),
-        Step("windows", seconds=1, step=0.2, baseline=2), Step("differential_entropy"), Step("subtract_baseline"),
-        Step("grid"),
+        make_step("rereference", to="Cz"),
+        make_step("bandpass", low=1, high=None),
+        make_step("windows", seconds=1, step=0.2, baseline=2),
+        make_step("differential_entropy"),
+        make_step("subtract_baseline"),
+        make_step("grid"),
     ),
     "mean": (
-        Step("subtract_baseline_mean", seconds=1.2), Step("windows", seconds=0.5, start=1.2), Step("frames", every=4),
+        make_step("subtract_baseline_mean", seconds=1.2),
+        make_step("windows", seconds=0.5, start=1.2),
+        make_step("frames", every=4),
     ),
     "reject": (
-        Step("bandpass", low=1, high=40), Step("windows", seconds=0.5, step=0.1, on_bad="drop"),
-        Step("reject", peak_to_peak=60), Step("window_z_score"),
+        make_step("bandpass", low=1, high=40),
+        make_step("windows", seconds=0.5, step=0.1, on_bad="drop"),
+        make_step("reject", peak_to_peak=60),
+        make_step("window_z_score"),
     ),
     "first": (
-        Step("keep_first", seconds=3.1), Step("resample", rate=100), Step("bandpass", low=1, high=40),
-        Step("windows", seconds=0.5, step=0.2),
+        make_step("keep_first", seconds=3.1),
+        make_step("resample", rate=100),
+        make_step("bandpass", low=1, high=40),
+        make_step("windows", seconds=0.5, step=0.2),
     ),
     "each second of the baseline": (
-        Step("bandpass", low=1, high=None), Step("windows", seconds=0.5, step=0.2, baseline=1.5),
-        Step("differential_entropy"), Step("subtract_baseline", average="feature"), Step("grid"),
+        make_step("bandpass", low=1, high=None),
+        make_step("windows", seconds=0.5, step=0.2, baseline=1.5),
+        make_step("differential_entropy"),
+        make_step("subtract_baseline", average="feature"),
+        make_step("grid"),
     ),
     "all": (
-        Step("pick", names=["Cz", "Fp1", "F3"]), Step("notch", frequency=60), Step("bandpass", low=2, high=45),
-        Step("resample", rate=64), Step("running_z_score", seconds=2), Step("windows", seconds=1, step=0.5, start=2),
-        Step("log_variance", bands={"a": (4, 8), "b": (8, 14)}),
+        make_step("pick", names=["Cz", "Fp1", "F3"]),
+        make_step("notch", frequency=60),
+        make_step("bandpass", low=2, high=45),
+        make_step("resample", rate=64),
+        make_step("running_z_score", seconds=2),
+        make_step("windows", seconds=1, step=0.5, start=2),
+        make_step("log_variance", bands={"a": (4, 8), "b": (8, 14)}),
     ),
-}  # fmt: skip
+}
 
 
 def blocks(signal, sizes):
@@ -95,7 +120,7 @@ def test_a_filter_that_forgets_its_state_is_noticed():
 @pytest.mark.parametrize(("have", "want"), [(500, 128), (250, 128), (128, 250), (200, 100), (100, 300), (128, 128)])
 def test_resampling_needs_only_its_delay(have, want):
     recording = brown(n_times=have * 2, rate=float(have))
-    online = resample_online(recording.rate, recording.channels, rate=want)
+    online = Resample(want).online(recording.rate, recording.channels)
     expected = resample(recording, want).signal
     first = online.push(recording.signal[:, :have])
     late = have - round(online.delay * have)
@@ -112,15 +137,15 @@ def test_delay_is_told():
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        ((Step("bandpass", low=1, high=4, phase="zero"), ONE), r"step 1 \(bandpass\) can't stream.*backwards"),
-        ((Step("pick", names="Cz"), Step("notch", phase="zero"), ONE), r"step 2 \(notch\).*backwards"),
-        ((ONE, Step("subject_z_score")), "subject_z_score can't stream: it is transductive"),
-        ((ONE, Step("own_steps:centre")), r"own_steps:centre can't stream: it may mix.*centre.per_window"),
-        ((Step("own_steps:double"), ONE), "a function on whole recordings; give it an attribute `online`"),
-        ((Step("bandpass", low=1, high=70), ONE), "edge 70 Hz is not below 64 Hz"),
-        ((Step("pick", names="C3"), ONE), "unknown electrode 'C3'"),
+        ((make_step("bandpass", low=1, high=4, phase="zero"), ONE), r"step 1 \(bandpass\) can't stream.*backwards"),
+        ((make_step("pick", names="Cz"), make_step("notch", phase="zero"), ONE), r"step 2 \(notch\).*backwards"),
+        ((ONE, make_step("subject_z_score")), "subject_z_score can't stream: it is transductive"),
+        ((ONE, make_step("own_steps:centre")), r"own_steps:centre can't stream: it may mix.*centre.per_window"),
+        ((make_step("own_steps:double"), ONE), "a function on whole recordings; give it an attribute `online`"),
+        ((make_step("bandpass", low=1, high=70), ONE), "edge 70 Hz is not below 64 Hz"),
+        ((make_step("pick", names="C3"), ONE), "unknown electrode 'C3'"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_stream(steps, message):
     with pytest.raises(ValueError, match=message):
         Chain(steps).stream(128.0, NAMES)
@@ -128,7 +153,7 @@ def test_what_cannot_stream(steps, message):
 
 def test_own_steps_that_can_stream():
     recording = brown()
-    chain = Chain((Step("own_steps:half"), Step("windows", seconds=1), Step("own_steps:absolute")))
+    chain = Chain((make_step("own_steps:half"), make_step("windows", seconds=1), make_step("own_steps:absolute")))
     _, X, _ = streamed(chain, recording, [100, 3, 555])
     np.testing.assert_array_equal(X, np.abs(chain.apply([recording]).X))
 
@@ -148,7 +173,7 @@ def test_a_lost_packet_is_refused_and_the_stream_goes_on():
 
 def test_a_stream_forgets_what_comes_after_the_first_seconds():
     recording = brown(n_times=700)
-    chain = Chain((Step("keep_first", seconds=2), ONE))
+    chain = Chain((make_step("keep_first", seconds=2), ONE))
     stream = chain.stream(recording.rate, recording.channels)
     first, later = stream.push(recording.signal[:, :200]), stream.push(recording.signal[:, 200:500])
     np.testing.assert_array_equal(np.concatenate([first.X, later.X]), chain.apply([recording]).X)
@@ -156,24 +181,21 @@ def test_a_stream_forgets_what_comes_after_the_first_seconds():
     assert stream.push(np.full((4, 50), np.nan)) is None
     assert stream.finish() is None
     with pytest.raises(ValueError, match=r"step 1 \(keep_first\) can't stream: keep_first: 0.001 s are less than one"):
-        Chain((Step("keep_first", seconds=0.001), ONE)).stream(128.0, NAMES)
+        Chain((make_step("keep_first", seconds=0.001), ONE)).stream(128.0, NAMES)
 
 
-@pytest.mark.parametrize("late", [(), (Step("grid"),)])
+@pytest.mark.parametrize("late", [(), (make_step("grid"),)])
 def test_the_features_of_a_baseline_are_computed_once_in_a_stream(monkeypatch, late):
     """61 s of them would be computed anew with every second of signal."""
-    import trimcap.data.preprocess.steps as steps_module
-
     rows = []
 
-    def counted(windows, **options):
+    def counted(_step, windows):
         rows.append(len(windows))
         return windows.with_X(windows.X.var(axis=2, keepdims=True), step="variance")
 
-    kind = replace(steps_module.STEPS["log_variance"], function=counted)
-    monkeypatch.setattr(steps_module, "STEPS", {**steps_module.STEPS, "log_variance": kind})
-    subtract = Step("subtract_baseline", average="feature")
-    chain = Chain((Step("windows", seconds=1, baseline=3), Step("log_variance"), subtract, *late))
+    monkeypatch.setattr(LogVariance, "apply", counted)
+    subtract = make_step("subtract_baseline", average="feature")
+    chain = Chain((make_step("windows", seconds=1, baseline=3), make_step("log_variance"), subtract, *late))
     recording = brown(n_times=900)
     _, X, _ = streamed(chain, recording, [64] * 14)
     assert sorted(rows) == [1, 1, 1, 1, 3]
@@ -206,10 +228,10 @@ def test_a_real_recording_at_500_hz(eegmat_folder):
     recording = read_eegmat(eegmat_folder, subjects=[0], rate=None)[0]
     chain = Chain(
         (
-            Step("rereference"),
-            Step("notch"),
-            Step("bandpass", low=1, high=45),
-            Step("resample", rate=128),
+            make_step("rereference"),
+            make_step("notch"),
+            make_step("bandpass", low=1, high=45),
+            make_step("resample", rate=128),
             *CHAINS["entropy"][2:],
         )
     )

@@ -5,8 +5,8 @@ import pytest
 from toy_windows import raw, toy
 
 from trimcap.data.electrodes.montage import grid as lay_out
-from trimcap.data.preprocess.windows.features import BANDS, differential_entropy
-from trimcap.data.preprocess.windows.windowwise import frames, log_variance, subtract_baseline, window_z_score
+from trimcap.data.preprocess.windows.features import BANDS, differential_entropy, log_variance
+from trimcap.data.preprocess.windows.windowwise import frames, subtract_baseline, window_z_score
 
 
 def some(n=5, n_channels=3, n_times=128):

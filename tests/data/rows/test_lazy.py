@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from toy_windows import toy
 
-from trimcap.data.preprocess.windows.scaling import fit_scaler, z_score_per_subject
+from trimcap.data.preprocess.windows.scaling import fit_scaler, subject_z_score
 from trimcap.data.rows import lazy as module
 from trimcap.data.rows.lazy import LazyArray, as_lazy, contiguous, in_file, lazy, pick, pieces, select
 from trimcap.data.splits.protocols.named import split
@@ -147,11 +147,11 @@ def test_scaling_gives_the_same_bits(never_whole):
         np.testing.assert_array_equal(other.mean, one.mean)
         np.testing.assert_array_equal(other.std, one.std)
         np.testing.assert_array_equal(other.apply(lazily(shuffled)).X[:], one.apply(shuffled).X)
-        z = z_score_per_subject(lazily(shuffled), per=per)
+        z = subject_z_score(lazily(shuffled), per=per)
         assert z.unit == "z"
-        np.testing.assert_array_equal(z.X[:], z_score_per_subject(shuffled, per=per).X)
+        np.testing.assert_array_equal(z.X[:], subject_z_score(shuffled, per=per).X)
         np.testing.assert_array_equal(z.take([7, 3]).X[:], z.X[:][[7, 3]])
 
 
 def test_scaling_of_no_windows():
-    assert z_score_per_subject(toy().take([])).X.shape == (0, 3, 2)
+    assert subject_z_score(toy().take([])).X.shape == (0, 3, 2)

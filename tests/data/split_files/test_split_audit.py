@@ -215,7 +215,7 @@ def grouped_z(windows, names):
     return windows.with_X(X, step="scaled")
 
 
-def test_z_score_per_subject_is_seen_and_per_trial_is_not():
+def test_subject_z_score_is_seen_and_per_trial_is_not():
     windows = shifted(make_windows())
     test, train = by_subject(windows)
     subject = windows.metadata.subject.to_numpy(str)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from toy_windows import toy
 
-from trimcap.data.preprocess.windows.scaling import fit_scaler, z_score_per_subject
+from trimcap.data.preprocess.windows.scaling import fit_scaler, subject_z_score
 from trimcap.data.splits.folds import make_fold
 from trimcap.data.splits.protocols.named import leave_one_subject_out
 
@@ -114,7 +114,7 @@ def test_scaled_fits_on_train_only():
 
 
 def test_transductive_scaling_is_noted_by_the_audit():
-    one = fold(z_score_per_subject(toy()))
+    one = fold(subject_z_score(toy()))
     one.ledger.record("fit", one.train)
     assert any("transductive" in f.text for f in one.audit().findings)
     assert str(one.audit()).startswith("audit: passed\nnote: ")

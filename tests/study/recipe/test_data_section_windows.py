@@ -25,7 +25,7 @@ from trimcap.data import sets
 from trimcap.data.electrodes.montage import grid
 from trimcap.data.preprocess.windows.cut import cut
 from trimcap.data.preprocess.windows.features import band_power, differential_entropy, to_grid
-from trimcap.data.preprocess.windows.scaling import z_score_per_subject
+from trimcap.data.preprocess.windows.scaling import subject_z_score
 from trimcap.data.recording import Recording
 from trimcap.data.sets.eegmat import read_eegmat
 from trimcap.study.recipe.recipe import Recipe
@@ -64,7 +64,7 @@ def test_simple_keys_give_what_the_functions_give(tmp_path: Path, features: str,
     own = {} if features == "raw" else {"bands": {"theta": (4.0, 8.0), "beta": (14.0, 31.0)}}
     expected = make(raw, **own)
     if normalise == "subject":
-        expected = z_score_per_subject(expected)
+        expected = subject_z_score(expected)
     if features != "raw":
         expected = to_grid(expected, grid(expected.channels))
     got = found.windows
@@ -82,7 +82,7 @@ def test_published_features_by_name(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.windows.X, expected.X)
     on_map = prepare(recipe(text, tmp_path, layout='"grid"', normalise='"subject"'))
     assert on_map.grid.channels == grid(expected.channels).channels
-    np.testing.assert_allclose(on_map.windows.X, to_grid(z_score_per_subject(expected), on_map.grid).X)
+    np.testing.assert_allclose(on_map.windows.X, to_grid(subject_z_score(expected), on_map.grid).X)
     assert any("transductive" in step for step in on_map.windows.steps)
     write_faced_features(tmp_path)
     faced = text.replace("seed-", "faced-").replace('feature = "psd_LDS"', 'label = "emotion"')

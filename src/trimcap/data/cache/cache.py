@@ -176,7 +176,7 @@ def _sources(
     wrong = next((item for item in inputs if not isinstance(item, Recording)), None)
     if wrong is not None:
         raise ValueError(f"cached got a {type(wrong).__name__} among the recordings; paths need a reader, read=…")
-    with_info = any(step.kind.source for step in chain.steps)
+    with_info = any(step.source for step in chain.steps)
     return [*(hash_recording(recording, with_info=with_info) for recording in inputs), *extra]
 
 

@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 from trimcap._errors import unknown
 from trimcap.data.marked import OnMarked, check_on_marked
 from trimcap.data.places import place_of
+from trimcap.data.preprocess.effects import Effect
 from trimcap.data.preprocess.online import Block
+from trimcap.data.preprocess.step import Step
 from trimcap.data.recording import Recording
 from trimcap.data.windows import Windows
+
+OnBad = Literal["raise", "drop"]
 
 
 @dataclass(frozen=True)
@@ -53,33 +57,9 @@ class Batch:
     baseline: Windows | None
 
 
-def plan_cutting(
-    rate: float, *, seconds: float, step: float | None = None, start: float | None = None, baseline: float = 0.0,
-    averaged: bool = True,
-) -> Cutting:  # fmt: skip
-    """Options of the windows step as whole samples at `rate`."""
-    n_times = max(1, round(seconds * rate))
-    stride = n_times if step is None else max(1, round(step * rate))
-    chunks, rest = divmod(round(baseline * rate), n_times)
-    if baseline and (rest or not chunks):
-        raise ValueError(
-            f"windows: a baseline of {baseline:g} s is no whole number of {seconds:g}-s windows, so it can't be "
-            f"compared with them; take a baseline of {max(chunks, 1) * n_times / rate:g} s"
-        )
-    first = chunks * n_times if start is None else round(start * rate)
-    return Cutting(rate, n_times, stride, first, chunks, averaged)
-
-
-def windows_words(
-    *,
-    seconds: float,
-    step: float | None = None,
-    start: float | None = None,
-    baseline: float = 0.0,
-    on_bad: Literal["raise", "drop"] = "raise",
-    marked: OnMarked = "drop",
-) -> str:
-    """What the windows step does, in words; checks its options as far as they do not depend on the rate.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CutWindows(Step):
+    """Cut a recording into windows.
 
     Parameters
     ----------
@@ -95,17 +75,56 @@ def windows_words(
     marked : what to do with a window that touches a stretch which the recording's annotations mark as bad (`BAD_…`) or
         as interrupted: "drop" and count it, as MNE does, or "keep" it
     """
-    check_on_marked(marked)
-    if on_bad not in ("raise", "drop"):
-        raise ValueError(unknown("on_bad", on_bad, ["raise", "drop"]))
-    for name, value in (("seconds", seconds), ("step", seconds if step is None else step)):
-        if not 0 < value < np.inf:
-            raise ValueError(f"windows: {name} is {value}; it must be positive")
-    if not 0 <= baseline < np.inf or not (start is None or baseline <= start < np.inf):
-        raise ValueError(f"windows: start={start} and baseline={baseline} must be 0 ≤ baseline ≤ start, in s")
-    text = f"cut into {seconds:g}-s windows every {seconds if step is None else step:g} s"
-    text += f" from {start:g} s on" if start else ""
-    return text + (f"; the first {baseline:g} s are the baseline" if baseline else "")
+
+    name = "windows"
+    level = "windows"
+    effect = Effect(numbers=False)
+
+    seconds: float
+    step: float | None = None
+    start: float | None = None
+    baseline: float = 0.0
+    on_bad: OnBad = "raise"
+    marked: OnMarked = "drop"
+
+    def check(self) -> None:  # noqa: D102
+        check_on_marked(self.marked)
+        if self.on_bad not in ("raise", "drop"):
+            raise ValueError(unknown("on_bad", self.on_bad, ["raise", "drop"]))
+        for name, value in (("seconds", self.seconds), ("step", self.every)):
+            if not value > 0:
+                raise ValueError(f"windows: {name} is {value}; it must be positive")
+        if not self.baseline >= 0 or not (self.start is None or self.baseline <= self.start):
+            raise ValueError(
+                f"windows: start={self.start} and baseline={self.baseline} must be 0 ≤ baseline ≤ start, in s"
+            )
+
+    @property
+    def every(self) -> float:
+        """From one start to the next, s."""
+        return self.seconds if self.step is None else self.step
+
+    @property
+    def words(self) -> str:  # noqa: D102
+        text = f"cut into {self.seconds:g}-s windows every {self.every:g} s"
+        text += f" from {self.start:g} s on" if self.start else ""
+        return text + (f"; the first {self.baseline:g} s are the baseline" if self.baseline else "")
+
+    def cutting(self, rate: float, *, averaged: bool = True) -> Cutting:
+        """The options as whole samples at `rate`; `averaged` as of `Cutting`."""
+        n_times = max(1, round(self.seconds * rate))
+        stride = n_times if self.step is None else max(1, round(self.step * rate))
+        chunks, rest = divmod(round(self.baseline * rate), n_times)
+        if self.baseline and (rest or not chunks):
+            raise ValueError(
+                f"windows: a baseline of {self.baseline:g} s is no whole number of {self.seconds:g}-s windows, so it "
+                f"can't be compared with them; take a baseline of {max(chunks, 1) * n_times / rate:g} s"
+            )
+        first = chunks * n_times if self.start is None else round(self.start * rate)
+        return Cutting(rate, n_times, stride, first, chunks, averaged)
+
+    def apply(self, given: Recording, /) -> Windows:  # noqa: D102
+        return cut_recording(given, self.cutting(given.rate), [self.words]).windows
 
 
 def cut_recording(recording: Recording, cutting: Cutting, steps: Sequence[str]) -> Batch:

@@ -4,89 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
-from trimcap._canonical import canonical_json, plain, thaw
-from trimcap.data.preprocess.run import Part, Plan, gather, run
-from trimcap.data.preprocess.steps import STEPS, Kind, bound, kind_of, name_of
+from trimcap.data.preprocess.run import Order, Part, gather, run
+from trimcap.data.preprocess.step import Step
+from trimcap.data.preprocess.steps import STEPS, make_step
 from trimcap.data.preprocess.stream import Stream
 from trimcap.data.recording import Recording
 from trimcap.data.windows import Windows
 
 #: raised whenever a step gives other numbers than before, so that caches of the old ones are not used
 FORMAT = 2
-
-
-class Step:
-    """A function of a chain and its options.
-
-    Parameters
-    ----------
-    function : a key of `STEPS`; "package.module:function"; or a function that can be imported by its name
-    options : plain values: numbers, text, lists, mappings; all others have their defaults
-
-    Raises
-    ------
-    ValueError : unknown name or option; an impossible value.
-
-    Examples
-    --------
-    `Step("bandpass", low=4, high=45, phase="causal")`
-    """
-
-    __slots__ = ("name", "options")
-
-    name: str
-    options: Mapping[str, Any]
-
-    def __init__(self, function: str | Callable[..., Any], /, **options: Any) -> None:
-        name = function if isinstance(function, str) else name_of(function)
-        kind = kind_of(name)
-        full = {key: plain(value, f"step {name}, option {key}") for key, value in bound(name, kind, options).items()}
-        if kind.words is not None:
-            try:
-                kind.words(**full)
-            except TypeError as error:
-                raise ValueError(f"step {name}: an option has the wrong type ({error})") from error
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "options", MappingProxyType(full))
-
-    def __setattr__(self, name: str, _value: object) -> None:
-        raise AttributeError(f"a step is fixed; make a new one to change {name}")
-
-    @property
-    def kind(self) -> Kind:
-        """The function behind the name."""
-        return kind_of(self.name)
-
-    @property
-    def words(self) -> str:
-        """What the step does."""
-        words = self.kind.words
-        if words is not None:
-            return words(**self.options)
-        return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in thaw(self.options).items())})"
-
-    def declared(self) -> dict[str, Any]:
-        """Name and all options as JSON values, in a canonical form; of a function from outside also its source."""
-        source = {"source": self.kind.source} if self.kind.source else {}
-        return {"step": self.name, "options": {k: canonical_json(v) for k, v in sorted(self.options.items())}, **source}
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Step) and self.declared() == other.declared()
-
-    def __hash__(self) -> int:
-        return hash(json.dumps(self.declared(), sort_keys=True))
-
-    def __repr__(self) -> str:
-        return f"Step({', '.join([repr(self.name), *(f'{k}={v!r}' for k, v in self.options.items())])})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _make_step, (self.name, thaw(self.options))
 
 
 @dataclass(frozen=True)
@@ -106,7 +37,7 @@ class Chain:
 
     Examples
     --------
-    >>> chain = Chain((Step("notch", frequency=50), Step("windows", seconds=1), Step("differential_entropy")))
+    >>> chain = make_chain(["notch", {"name": "windows", "seconds": 1}, "differential_entropy"])
     >>> len(chain.hash)
     64
     """
@@ -115,7 +46,7 @@ class Chain:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", tuple(self.steps))
-        Plan.of(self.steps)
+        Order.of(self.steps)
 
     @cached_property
     def hash(self) -> str:
@@ -135,7 +66,7 @@ class Chain:
 
     def parts(self, recordings: Iterable[Recording], *, progress: bool = False) -> Iterator[Part]:
         """The windows of each recording in turn (of each subject, with "subject_z_score"), as they are made."""
-        return run(Plan.of(self.steps), recordings, progress=progress)
+        return run(Order.of(self.steps), recordings, progress=progress)
 
     def apply(self, recordings: Iterable[Recording], *, progress: bool = False) -> Windows:
         """All windows of all recordings, which are read, processed and let go one by one.
@@ -168,7 +99,7 @@ class Chain:
         ------
         ValueError : a step needs the future (zero phase) or other recordings (transductive); says which.
         """
-        return Stream(Plan.of(self.steps), rate, tuple(channels))
+        return Stream(Order.of(self.steps), rate, tuple(channels))
 
 
 def make_chain(declared: Iterable[str | Mapping[str, Any]]) -> Chain:
@@ -179,18 +110,12 @@ def make_chain(declared: Iterable[str | Mapping[str, Any]]) -> Chain:
     >>> make_chain([{"name": "windows", "seconds": 4, "step": 1}, "differential_entropy"]).steps[0].options["step"]
     1
     """
-    return Chain(tuple(_from_table(entry) for entry in declared))
+    return Chain(tuple(_from_table({"name": entry} if isinstance(entry, str) else entry) for entry in declared))
 
 
-def _from_table(entry: str | Mapping[str, Any]) -> Step:
-    if isinstance(entry, str):
-        return Step(entry)
-    options = dict(entry)
+def _from_table(table: Mapping[str, Any]) -> Step:
+    options = dict(table)
     name = options.pop("name", None)
     if name is None:
-        raise ValueError(f"the table {dict(entry)} names no step; give it a key `name`: one of {', '.join(STEPS)}")
-    return _make_step(str(name), options)
-
-
-def _make_step(name: str, options: Mapping[str, Any]) -> Step:
-    return Step(name, **options)
+        raise ValueError(f"the table {options} names no step; give it a key `name`: one of {', '.join(STEPS)}")
+    return make_step(str(name), **options)

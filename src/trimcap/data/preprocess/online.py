@@ -26,7 +26,6 @@ class Online:
     rate, channels : of the output
     finish : no argument → the samples that are left when the recording ends
     delay : how far the output lies behind the input, s
-    unit : of the output; "" if it is that of the input
 
     Raises
     ------
@@ -39,7 +38,6 @@ class Online:
     channels: tuple[str, ...]
     finish: Callable[[], Block] | None = None
     delay: float = 0.0
-    unit: str = ""
 
 
 def whole(recording: Recording, make: Callable[[float, tuple[str, ...]], Online]) -> Recording:
@@ -62,8 +60,7 @@ def whole(recording: Recording, make: Callable[[float, tuple[str, ...]], Online]
     except ValueError as error:
         raise ValueError(f"recording {recording.name}: {error}") from error
     out = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
-    unit = online.unit or recording.unit
-    return replace(recording, signal=np.ascontiguousarray(out), rate=online.rate, channels=online.channels, unit=unit)
+    return replace(recording, signal=np.ascontiguousarray(out), rate=online.rate, channels=online.channels)
 
 
 def need_finite(block: Block, step: str, channels: tuple[str, ...]) -> None:

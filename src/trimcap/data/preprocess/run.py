@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,25 +13,13 @@ from trimcap._progress import bar
 from trimcap.data.hearsay import NOTHING, Hearsay, metadata_of
 from trimcap.data.marked import Stretch, marks_of, touched
 from trimcap.data.places import identified
-from trimcap.data.preprocess.assemble import Batch, cut_recording, plan_cutting
+from trimcap.data.preprocess.assemble import Batch, Cutting, CutWindows, cut_recording
 from trimcap.data.preprocess.effects import unit_after
-from trimcap.data.preprocess.steps import Kind
-from trimcap.data.preprocess.windows.artefacts import count_words, find_artefacts, find_unusable, refuse_unusable
+from trimcap.data.preprocess.step import Step
+from trimcap.data.preprocess.windows.artefacts import Reject, count_words, find_unusable, refuse_unusable
+from trimcap.data.preprocess.windows.windowwise import SubtractBaseline
 from trimcap.data.recording import Recording
 from trimcap.data.windows import Windows
-
-
-class Declared(Protocol):
-    """What a plan needs to know of a step."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def options(self) -> Mapping[str, Any]: ...  # noqa: D102
-    @property
-    def kind(self) -> Kind: ...  # noqa: D102
-    @property
-    def words(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,63 +41,47 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class Order:
     """The steps of a chain, sorted by what they are given."""
 
-    before: tuple[Declared, ...]
-    cutting: Declared
-    rejects: tuple[Declared, ...]
-    after: tuple[Declared, ...]
-    subject: tuple[Declared, ...]
+    before: tuple[Step, ...]
+    cutting: CutWindows
+    rejects: tuple[Reject, ...]
+    after: tuple[Step, ...]
+    subject: tuple[Step, ...]
 
     @staticmethod
-    def of(steps: Sequence[Declared]) -> Plan:
+    def of(steps: Sequence[Step]) -> Order:
         """Check the order of the steps and sort them."""
-        cuts = [i for i, step in enumerate(steps) if step.kind.level == "windows"]
+        cuts = [(at, step) for at, step in enumerate(steps) if isinstance(step, CutWindows)]
         if len(cuts) != 1:
             raise ValueError(
                 f"a chain needs the step 'windows' once, between signal and window steps; it has {len(cuts)}"
             )
-        at = cuts[0]
+        at, cutting = cuts[0]
         _check_sides(steps, at)
-        _check_baseline(steps[at:])
-        late = list(steps[at + 1 :])
-        rejects = next((i for i, step in enumerate(late) if step.name != "reject"), len(late))
-        subject = next((i for i, step in enumerate(late) if step.kind.level == "subject"), len(late))
-        return Plan(
-            before=tuple(steps[:at]),
-            cutting=steps[at],
-            rejects=tuple(late[:rejects]),
-            after=tuple(late[rejects:subject]),
-            subject=tuple(late[max(subject, rejects) :]),
-        )
+        _check_baseline(cutting, steps[at + 1 :])
+        rejects = tuple(step for step in steps if isinstance(step, Reject))
+        late = steps[at + 1 + len(rejects) :]
+        subject = next((i for i, step in enumerate(late) if step.level == "subject"), len(late))
+        return Order(tuple(steps[:at]), cutting, rejects, tuple(late[:subject]), tuple(late[subject:]))
 
     @property
     def words(self) -> tuple[str, ...]:
         """What is done up to the rejection, for `Windows.steps`."""
         return tuple(step.words for step in (*self.before, self.cutting, *self.rejects))
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """Options of the windows step that say where the windows lie."""
-        return {key: value for key, value in self.cutting.options.items() if key not in ("on_bad", "marked")}
-
-    @property
-    def averaged(self) -> bool:
-        """Whether the baseline is averaged before the steps on windows, not after them."""
-        return all(step.options["average"] == "waveform" for step in self.after if step.name == "subtract_baseline")
-
-    @property
-    def on_bad(self) -> str:
-        """What to do with unusable windows: "raise" or "drop"."""
-        return str(self.cutting.options["on_bad"])
+    def cut_at(self, rate: float) -> Cutting:
+        """Where the windows lie at a sampling rate; whether their baseline is averaged before the steps, or after."""
+        late = any(isinstance(step, SubtractBaseline) and step.average == "feature" for step in self.after)
+        return self.cutting.cutting(rate, averaged=not late)
 
 
-def run(plan: Plan, recordings: Iterable[Recording], *, progress: bool = False) -> Iterator[Part]:
+def run(order: Order, recordings: Iterable[Recording], *, progress: bool = False) -> Iterator[Part]:
     """The parts of a data set as they are made; nothing of a part is kept."""
-    parts = (_one(plan, recording) for recording in _watched(recordings, progress))
+    parts = (_one(order, recording) for recording in _watched(recordings, progress))
     first: Windows | None = None
-    for part in by_subject(plan.subject, parts) if plan.subject else parts:
+    for part in by_subject(order.subject, parts) if order.subject else parts:
         if part.windows is not None:
             _agree(part.windows, first)
             first = part.windows.take([]) if first is None else first
@@ -151,47 +122,44 @@ def summary(parts: Sequence[Part]) -> tuple[str, ...]:
     return (*said, count_words(dropped, total)) if dropped else said
 
 
-def through(steps: Sequence[Declared], windows: Windows, reference: Windows | None = None) -> Windows:
+def through(steps: Sequence[Step], windows: Windows, reference: Windows | None = None) -> Windows:
     """Windows through steps on windows; `reference` is what `reference_of` gives, for "subtract_baseline"."""
     for step in steps:
-        if step.name == "subtract_baseline":
-            windows = step.kind.function(windows, baseline=reference, **step.options)
-        else:
-            windows = _applied(step, step.kind.function, windows, step.options)
+        windows = step.apply(windows, reference) if isinstance(step, SubtractBaseline) else _applied(step, windows)
     return windows
 
 
-def reference_of(steps: Sequence[Declared], baseline: Windows | None) -> Windows | None:
+def reference_of(steps: Sequence[Step], baseline: Windows | None) -> Windows | None:
     """The windows of a baseline through the steps before "subtract_baseline"."""
-    at = next((i for i, step in enumerate(steps) if step.name == "subtract_baseline"), 0)
+    at = next((i for i, step in enumerate(steps) if isinstance(step, SubtractBaseline)), 0)
     return None if baseline is None else through(steps[:at], baseline)
 
 
-def unmarked(plan: Plan, batch: Batch, marks: tuple[Stretch, ...]) -> tuple[Batch, Counter[str]]:
+def unmarked(order: Order, batch: Batch, marks: tuple[Stretch, ...]) -> tuple[Batch, Counter[str]]:
     """The windows that touch no stretch marked bad, and the number of those that do."""
-    if not marks or plan.cutting.options["marked"] == "keep":
+    if not marks or order.cutting.marked == "keep":
         return batch, Counter()
     windows, baseline = batch.windows, batch.baseline
     hit = touched(marks, windows.metadata["start"], windows.duration)
     if baseline is not None:
-        hit |= touched(marks, [0.0], float(plan.options["baseline"])).any()
+        hit |= touched(marks, [0.0], order.cutting.baseline).any()
     return Batch(windows.take(~hit), baseline), Counter({"marked bad": int(hit.sum())} if hit.any() else {})
 
 
-def usable(plan: Plan, batch: Batch) -> tuple[Batch, Counter[str]]:
+def usable(order: Order, batch: Batch) -> tuple[Batch, Counter[str]]:
     """Rejection, then what "on_bad" says; the number of windows that went for each reason."""
     dropped: Counter[str] = Counter()
     windows = batch.windows
-    for step in plan.rejects:
-        keep, reasons = find_artefacts(windows, **step.options)
+    for step in order.rejects:
+        keep, reasons = step.find(windows)
         windows, dropped = windows.take(keep), dropped + reasons
     keep, reasons = find_unusable(windows)
-    if plan.on_bad == "raise":
+    if order.cutting.on_bad == "raise":
         refuse_unusable(windows, keep)
     windows, dropped = windows.take(keep), dropped + reasons
     if batch.baseline is not None and len(windows):
         good, _ = find_unusable(batch.baseline)
-        if plan.on_bad == "raise":
+        if order.cutting.on_bad == "raise":
             refuse_unusable(batch.baseline, good, "baseline of window")
         if not good.all():
             dropped["bad baseline"] += len(windows)
@@ -199,7 +167,7 @@ def usable(plan: Plan, batch: Batch) -> tuple[Batch, Counter[str]]:
     return Batch(windows, batch.baseline), dropped
 
 
-def by_subject(steps: Sequence[Declared], parts: Iterable[Part]) -> Iterator[Part]:
+def by_subject(steps: Sequence[Step], parts: Iterable[Part]) -> Iterator[Part]:
     """Join the parts of each subject and pass them through `steps`; a subject's recordings must follow each other."""
     seen: set[str] = set()
     pending: list[Part] = []
@@ -223,49 +191,49 @@ def by_subject(steps: Sequence[Declared], parts: Iterable[Part]) -> Iterator[Par
         )
 
 
-def _one(plan: Plan, recording: Recording) -> Part:
-    _check_own_baseline(recording, plan.options)
+def _one(order: Order, recording: Recording) -> Part:
+    _check_own_baseline(recording, order.cutting)
     said = Hearsay.of(recording)
     recording = identified(recording)  # before a step changes its content
-    for step in plan.before:
-        recording = step.kind.function(recording, **step.options)
+    for step in order.before:
+        recording = step.apply(recording)
         if not isinstance(recording, Recording):
             raise ValueError(
                 f"step {step.name} gave a {type(recording).__name__}; before 'windows' it must give a Recording"
             )
-        recording = replace(recording, unit=unit_after(step.kind.effect, recording.unit, step.name))
-    cutting = plan_cutting(recording.rate, averaged=plan.averaged, **plan.options)
-    batch = cut_recording(recording, cutting, plan.words)
+        recording = replace(recording, unit=unit_after(step.effect, recording.unit, step.name))
+    cutting = order.cut_at(recording.rate)
+    batch = cut_recording(recording, cutting, order.words)
     total = len(batch.windows)
     if not total:
-        if plan.on_bad == "raise":
+        if order.cutting.on_bad == "raise":
             raise ValueError(
                 f"recording {recording.name} lasts {recording.duration:g} s, shorter than one window of "
                 f"{cutting.n_times / cutting.rate:g} s from {cutting.first / cutting.rate:g} s on; choose shorter "
                 "windows, leave it out, or set on_bad='drop' in the windows step"
             )
         return Part(None, 1, Counter({"recording too short": 1}), said)
-    batch, marked = unmarked(plan, batch, marks_of(recording))
-    batch, dropped = usable(plan, batch)
+    batch, marked = unmarked(order, batch, marks_of(recording))
+    batch, dropped = usable(order, batch)
     dropped = marked + dropped
     if not len(batch.windows):
         return Part(None, total, dropped, said)
-    windows = through(plan.after, batch.windows, reference_of(plan.after, batch.baseline))
+    windows = through(order.after, batch.windows, reference_of(order.after, batch.baseline))
     return Part(windows, total, dropped, said)
 
 
-def _check_own_baseline(recording: Recording, options: Mapping[str, Any]) -> None:
+def _check_own_baseline(recording: Recording, cutting: CutWindows) -> None:
     """Refuse to take signal for baseline or baseline for signal, where the reader said what is there."""
     held = recording.info.get("baseline_seconds")
     cropped = recording.info.get("crop", (0.0,))
     if not isinstance(held, float) or (isinstance(cropped, tuple) and cropped[0] > 0):
         return
-    if options["baseline"] and not held:
+    if cutting.baseline and not held:
         raise ValueError(
-            f"recording {recording.name}: the step 'windows' has a baseline of {options['baseline']:g} s, but the "
+            f"recording {recording.name}: the step 'windows' has a baseline of {cutting.baseline:g} s, but the "
             "reader left the baseline out; read with baseline='keep', where the reader has that"
         )
-    first = options["baseline"] if options["start"] is None else options["start"]
+    first = cutting.baseline if cutting.start is None else cutting.start
     if first < held - 0.5 / recording.rate:  # the reader rounds to whole samples
         raise ValueError(
             f"recording {recording.name} begins with a baseline of {held:g} s, but windows would start at {first:g} s; "
@@ -274,13 +242,13 @@ def _check_own_baseline(recording: Recording, options: Mapping[str, Any]) -> Non
         )
 
 
-def _applied(step: Declared, function: Callable[..., Any], windows: Windows, options: Mapping[str, Any]) -> Windows:
-    result = function(windows, **options)
-    if not isinstance(result, Windows) or (step.kind.per_window and len(result) != len(windows)):
+def _applied(step: Step, windows: Windows) -> Windows:
+    result = step.apply(windows)
+    if not isinstance(result, Windows) or (step.per_window and len(result) != len(windows)):
         raise ValueError(f"step {step.name} must give as many windows as it gets ({len(windows)}), got {result!r}")
-    if step.kind.effect is None and result.unit != windows.unit:
+    if step.effect is None and result.unit != windows.unit:
         return result  # it has said its unit by itself
-    return replace(result, unit=unit_after(step.kind.effect, result.unit, step.name))
+    return replace(result, unit=unit_after(step.effect, result.unit, step.name))
 
 
 def _watched(recordings: Iterable[Recording], progress: bool) -> Iterator[Recording]:
@@ -314,23 +282,22 @@ def _first(parts: Sequence[Part]) -> Windows:
     return next(part.windows for part in parts if part.windows is not None)
 
 
-def _check_sides(steps: Sequence[Declared], at: int) -> None:
+def _check_sides(steps: Sequence[Step], at: int) -> None:
     for i, step in enumerate(steps):
-        level = step.kind.level
-        if i < at and level in ("window", "subject"):
+        if i < at and step.level in ("window", "subject"):
             raise ValueError(f"step {step.name} works on windows; move it behind 'windows'")
-        if i > at and level == "recording":
+        if i > at and step.level == "recording":
             raise ValueError(f"step {step.name} works on the continuous signal; move it before 'windows'")
-        if step.name == "reject" and steps[i - 1].name not in ("windows", "reject"):
+        if isinstance(step, Reject) and not isinstance(steps[i - 1], CutWindows | Reject):
             raise ValueError("step reject must follow 'windows' directly: its thresholds are µV of the raw windows")
 
 
-def _check_baseline(steps: Sequence[Declared]) -> None:
-    uses = [i for i, step in enumerate(steps) if step.name == "subtract_baseline"]
-    if uses and not steps[0].options["baseline"]:
+def _check_baseline(cutting: CutWindows, late: Sequence[Step]) -> None:
+    uses = [i for i, step in enumerate(late) if isinstance(step, SubtractBaseline)]
+    if uses and not cutting.baseline:
         raise ValueError("subtract_baseline needs a baseline; set baseline=… (s) in the step 'windows'")
-    subject = next((i for i, step in enumerate(steps) if step.kind.level == "subject"), len(steps))
+    subject = next((i for i, step in enumerate(late) if step.level == "subject"), len(late))
     if len(uses) > 1 or any(i > subject for i in uses):
         raise ValueError("subtract_baseline may be used once, before subject_z_score")
-    if steps[0].options["baseline"] and not uses:
+    if cutting.baseline and not uses:
         raise ValueError("the step 'windows' has a baseline that no step uses; add subtract_baseline, or set start=…")

@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trimcap.data.preprocess.assemble import assembler, make_batch, plan_cutting
+from trimcap.data.preprocess.assemble import assembler, make_batch
 from trimcap.data.preprocess.effects import unit_after
 from trimcap.data.preprocess.online import Block, Online
-from trimcap.data.preprocess.run import Declared, Plan, reference_of, through, usable
+from trimcap.data.preprocess.run import Order, reference_of, through, usable
+from trimcap.data.preprocess.step import SignalStep, Step
+from trimcap.data.preprocess.steps import Own
 from trimcap.data.recording import Recording
 from trimcap.data.windows import Windows
 
@@ -23,7 +25,7 @@ class Stream:
 
     Parameters
     ----------
-    plan : sorted steps of the chain
+    order : sorted steps of the chain
     rate : of the device, Hz
     channels : its electrodes
 
@@ -34,16 +36,19 @@ class Stream:
     total, dropped : windows so far, and how many of them were dropped for which reason
     """
 
-    def __init__(self, plan: Plan, rate: float, channels: tuple[str, ...]) -> None:
+    def __init__(self, order: Order, rate: float, channels: tuple[str, ...]) -> None:
         self.rate, self.channels = float(rate), channels
         _origin(self.rate, channels)
-        for step in (*plan.rejects, *plan.after, *plan.subject):
-            _refuse_sets(step)
-        self._plan = plan
-        self._steps = _online(plan.before, self.rate, channels)
+        for late in (*order.rejects, *order.after, *order.subject):
+            _refuse_sets(late)
+        self._order = order
+        self._steps = _online(order.before, self.rate, channels)
         last = self._steps[-1] if self._steps else Online(lambda block: block, self.rate, channels)
-        self._origin = replace(_origin(last.rate, last.channels), unit=_unit(plan, self._steps))
-        self._cutting = plan_cutting(last.rate, averaged=plan.averaged, **plan.options)
+        unit = "µV"
+        for step in order.before:
+            unit = unit_after(step.effect, unit, step.name)
+        self._origin = replace(_origin(last.rate, last.channels), unit=unit)
+        self._cutting = order.cut_at(last.rate)
         self._assemble = assembler(len(last.channels), self._cutting)
         self._reference: Windows | None = None
         self._ended = False
@@ -94,14 +99,14 @@ class Stream:
             return None
         self.total += len(X)
         starts = self._cutting.starts(number, len(X))
-        batch = make_batch(X, starts, baseline, self._origin, self._cutting, self._plan.words)
-        batch, dropped = usable(self._plan, batch)
+        batch = make_batch(X, starts, baseline, self._origin, self._cutting, self._order.words)
+        batch, dropped = usable(self._order, batch)
         self.dropped += dropped
         if not len(batch.windows):
             return None
         if self._reference is None:
-            self._reference = reference_of(self._plan.after, batch.baseline)
-        return through(self._plan.after, batch.windows, self._reference)
+            self._reference = reference_of(self._order.after, batch.baseline)
+        return through(self._order.after, batch.windows, self._reference)
 
 
 def _origin(rate: float, channels: tuple[str, ...]) -> Recording:
@@ -109,38 +114,25 @@ def _origin(rate: float, channels: tuple[str, ...]) -> Recording:
     return Recording(np.empty((len(channels), 0), dtype=np.float32), rate, channels, "stream")
 
 
-def _online(steps: tuple[Declared, ...], rate: float, channels: tuple[str, ...]) -> list[Online]:
+def _online(steps: tuple[Step, ...], rate: float, channels: tuple[str, ...]) -> list[Online]:
     made: list[Online] = []
     for number, step in enumerate(steps, start=1):
-        where = f"step {number} ({step.name}) can't stream"
-        if step.kind.online is None:
-            raise ValueError(
-                f"{where}: a function on whole recordings; give it an attribute `online`, a function "
-                "(rate, channels, **options) → trimcap.data.preprocess.online.Online, or leave it out"
-            )
+        assert isinstance(step, SignalStep | Own)  # the order was checked
         try:
-            made.append(step.kind.online(rate, channels, **step.options))
+            made.append(step.online(rate, channels))
         except ValueError as error:
-            raise ValueError(f"{where}: {error}") from error
+            raise ValueError(f"step {number} ({step.name}) can't stream: {error}") from error
         rate, channels = made[-1].rate, made[-1].channels
     return made
 
 
-def _unit(plan: Plan, steps: list[Online]) -> str:
-    """The unit of the signal behind the steps on recordings."""
-    unit = "µV"
-    for step, online in zip(plan.before, steps, strict=True):
-        unit = unit_after(step.kind.effect, online.unit or unit, step.name)
-    return unit
-
-
-def _refuse_sets(step: Declared) -> None:
-    if step.kind.level == "subject":
+def _refuse_sets(step: Step) -> None:
+    if step.level == "subject":
         raise ValueError(
             f"step {step.name} can't stream: it is transductive, it needs all windows of the wearer before the first; "
             "use running_z_score before 'windows', or fold.scaled() with its scaler"
         )
-    if not step.kind.per_window:
+    if not step.per_window:
         raise ValueError(
             f"step {step.name} can't stream: it may mix windows; if it treats each row of X for itself, say so with "
             f"`{step.name.rpartition(':')[2]}.per_window = True`"

@@ -11,9 +11,10 @@ from trimcap.data.cache.make import make_windows
 from trimcap.data.cache.reading import user_cache
 from trimcap.data.electrodes.montage import Grid, grid
 from trimcap.data.piecewise import piecewise
-from trimcap.data.preprocess.chain import Chain, Step, make_chain
+from trimcap.data.preprocess.chain import Chain, make_chain
+from trimcap.data.preprocess.steps import make_step
 from trimcap.data.preprocess.windows.features import BANDS, POWER_BANDS, band_power, differential_entropy, to_grid
-from trimcap.data.preprocess.windows.scaling import z_score_per_subject
+from trimcap.data.preprocess.windows.scaling import subject_z_score
 from trimcap.data.recording import Recording
 from trimcap.data.source import Source
 from trimcap.data.sources import WINDOW_SOURCES, open_source, open_windows
@@ -60,7 +61,10 @@ def signals_of(data: DataSection) -> Windows | None:
         options |= {"baseline": 0, "start": options["baseline"] if options["start"] is None else options["start"]}
     rejects = [step for step in chain.steps[at + 1 :] if step.name == "reject"]
     return _made(
-        Chain((*chain.steps[:at], Step("windows", **options), *rejects)), _opened(data, chain), data, progress=False
+        Chain((*chain.steps[:at], make_step("windows", **options), *rejects)),
+        _opened(data, chain),
+        data,
+        progress=False,
     )
 
 
@@ -76,18 +80,18 @@ def chain_of(data: DataSection) -> Chain:
     assert data.window is not None  # the section fills in the simple keys where there is no chain
     steps = []
     if data.rate is not None and data.source not in _OWN_RATE:
-        steps.append(Step("resample", rate=data.rate))
+        steps.append(make_step("resample", rate=data.rate))
     if data.seconds is not None and data.source not in _OWN_SECONDS:
-        steps.append(Step("keep_first", seconds=data.seconds))
-    steps.append(Step("windows", seconds=data.window, step=data.step))
+        steps.append(make_step("keep_first", seconds=data.seconds))
+    steps.append(make_step("windows", seconds=data.window, step=data.step))
     if data.features == "differential_entropy":
-        steps.append(Step("differential_entropy", bands=data.bands or BANDS))
+        steps.append(make_step("differential_entropy", bands=data.bands or BANDS))
     if data.features == "band_power":
-        steps.append(Step("band_power", bands=data.bands or POWER_BANDS))
+        steps.append(make_step("band_power", bands=data.bands or POWER_BANDS))
     if data.normalise == "subject":
-        steps.append(Step("subject_z_score"))
+        steps.append(make_step("subject_z_score"))
     if data.layout == "grid":
-        steps.append(Step("grid"))
+        steps.append(make_step("grid"))
     return Chain(tuple(steps))
 
 
@@ -156,7 +160,7 @@ def _of_stored(raw: Windows, data: DataSection) -> tuple[Windows, Grid | None]:
     """What networks get of windows that are stored, and its electrode grid."""
     windows = raw if data.features == "raw" else piecewise(raw, partial(_features, data=data))
     if data.normalise == "subject":
-        windows = z_score_per_subject(windows)
+        windows = subject_z_score(windows)
     if data.layout != "grid":
         return windows, None
     if windows.unit == "µV":

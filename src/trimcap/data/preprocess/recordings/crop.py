@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from trimcap.data.marked import moved
 from trimcap.data.places import place_of
+from trimcap.data.preprocess.effects import Effect
 from trimcap.data.preprocess.online import Block, Online
+from trimcap.data.preprocess.step import SignalStep
 from trimcap.data.recording import Recording
 
 
@@ -47,33 +49,39 @@ def crop(recording: Recording, start: float | None = None, stop: float | None = 
     return replace(recording, signal=np.ascontiguousarray(recording.signal[:, first:last]), info=info, place=place)
 
 
-def keep_first(recording: Recording, *, seconds: float) -> Recording:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KeepFirst(SignalStep):
     """The first `seconds` of a recording; all of one that is not longer."""
-    keep_first_words(seconds=seconds)
-    return crop(recording, 0.0, seconds) if recording.duration > seconds else recording
 
+    name = "keep_first"
+    effect = Effect(numbers=False)
 
-def keep_first_online(rate: float, channels: tuple[str, ...], *, seconds: float) -> Online:
-    """`keep_first` for samples as they come; those after the stretch are taken and forgotten."""
-    keep_first_words(seconds=seconds)
-    left = round(seconds * rate)
-    if not left:
-        raise ValueError(f"keep_first: {seconds:g} s are less than one sample at {rate:g} Hz; keep more")
+    seconds: float
 
-    def push(block: Block) -> Block:
-        nonlocal left
-        kept = np.asarray(block[:, :left], dtype=np.float32)
-        left -= kept.shape[1]
-        return kept
+    def check(self) -> None:
+        if not self.seconds > 0:
+            raise ValueError(f"keep_first: seconds is {self.seconds}; it must be positive")
 
-    return Online(push, rate, channels)
+    @property
+    def words(self) -> str:
+        return f"the first {self.seconds:g} s of every recording, all of shorter ones"
 
+    def apply(self, given: Recording, /) -> Recording:
+        return crop(given, 0.0, self.seconds) if given.duration > self.seconds else given
 
-def keep_first_words(*, seconds: float) -> str:
-    """What `keep_first` does, in words."""
-    if not 0 < seconds < np.inf:
-        raise ValueError(f"keep_first: seconds is {seconds}; it must be positive")
-    return f"the first {seconds:g} s of every recording, all of shorter ones"
+    def online(self, rate: float, channels: tuple[str, ...], /) -> Online:
+        """Samples after the stretch are taken and forgotten."""
+        left = round(self.seconds * rate)
+        if not left:
+            raise ValueError(f"keep_first: {self.seconds:g} s are less than one sample at {rate:g} Hz; keep more")
+
+        def push(block: Block) -> Block:
+            nonlocal left
+            kept = np.asarray(block[:, :left], dtype=np.float32)
+            left -= kept.shape[1]
+            return kept
+
+        return Online(push, rate, channels)
 
 
 def _sample(second: float, recording: Recording) -> int:

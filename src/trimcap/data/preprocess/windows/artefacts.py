@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap.data.preprocess.windows.windowwise import need_raw
+from trimcap.data.preprocess.effects import Effect
+from trimcap.data.preprocess.step import WindowStep, on_windows
+from trimcap.data.preprocess.windows.features import need_raw
 from trimcap.data.windows import Windows
 
 #: peak-to-peak, µV; no amplifier resolves less: it is what a filter makes of a constant
 _SMALLEST_SPREAD = 1e-3
 
 
-def reject(windows: Windows, *, peak_to_peak: float | None = None, flat: float | None = None) -> Windows:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reject(WindowStep):
     """Leave out windows by thresholds on max − min of every channel, in µV; they are counted in `steps`.
 
     Parameters
     ----------
-    windows : raw EEG, X of shape (n, n_channels, n_times), µV
     peak_to_peak : a window with more than this in any channel goes (blinks, movement); also NaN and infinity
     flat : a window with less than this in any channel goes (a lost electrode)
 
@@ -28,38 +31,48 @@ def reject(windows: Windows, *, peak_to_peak: float | None = None, flat: float |
     ------
     ValueError : X is not raw; a threshold is not positive.
     """
-    words = reject_words(peak_to_peak=peak_to_peak, flat=flat)
-    keep, reasons = find_artefacts(windows, peak_to_peak=peak_to_peak, flat=flat)
-    kept = windows.take(keep)
-    return kept.with_X(kept.X, step=f"{words}; {count_words(reasons, len(windows))}")
+
+    name = "reject"
+    effect = Effect(numbers=False)
+
+    peak_to_peak: float | None = None
+    flat: float | None = None
+
+    def check(self) -> None:
+        limits = {"peak_to_peak": self.peak_to_peak, "flat": self.flat}
+        if self.peak_to_peak is None and self.flat is None:
+            raise ValueError("reject: no threshold was given; set peak_to_peak or flat, in µV")
+        for name, value in limits.items():
+            if value is not None and not value > 0:
+                raise ValueError(f"reject: {name} is {value} µV; it must be positive")
+        if self.peak_to_peak is not None and self.flat is not None and self.flat >= self.peak_to_peak:
+            raise ValueError(f"reject: flat ({self.flat:g} µV) must be below peak_to_peak ({self.peak_to_peak:g} µV)")
+
+    @property
+    def words(self) -> str:
+        limits = [] if self.peak_to_peak is None else [f"above {self.peak_to_peak:g} µV"]
+        limits += [] if self.flat is None else [f"below {self.flat:g} µV"]
+        return f"windows with a peak-to-peak {' or '.join(limits)} left out"
+
+    def apply(self, given: Windows, /) -> Windows:
+        keep, reasons = self.find(given)
+        kept = given.take(keep)
+        return kept.with_X(kept.X, step=f"{self.words}; {count_words(reasons, len(given))}")
+
+    def find(self, windows: Windows) -> tuple[NDArray[np.bool_], Counter[str]]:
+        """Which windows to keep, and how many go for which reason (the first that applies)."""
+        need_raw(windows, "reject")
+        with np.errstate(invalid="ignore"):  # ∞ − ∞
+            spread = windows.X.max(axis=2) - windows.X.min(axis=2)
+        finite = np.asarray(np.isfinite(spread).all(axis=1))  # max and min pass NaN and infinity on
+        none = np.zeros(len(windows), dtype=bool)
+        large = none if self.peak_to_peak is None else (spread > self.peak_to_peak).any(axis=1)
+        small = none if self.flat is None else (spread < self.flat).any(axis=1)
+        reasons = {"not finite": ~finite, "peak-to-peak": finite & large, "flat": finite & ~large & small}
+        return finite & ~large & ~small, _count(reasons)
 
 
-def find_artefacts(
-    windows: Windows, *, peak_to_peak: float | None = None, flat: float | None = None
-) -> tuple[NDArray[np.bool_], Counter[str]]:
-    """Which windows to keep, and how many go for which reason (the first that applies)."""
-    need_raw(windows, "reject")
-    with np.errstate(invalid="ignore"):  # ∞ − ∞
-        spread = windows.X.max(axis=2) - windows.X.min(axis=2)
-    finite = np.asarray(np.isfinite(spread).all(axis=1))  # max and min pass NaN and infinity on
-    large = np.zeros(len(windows), dtype=bool) if peak_to_peak is None else (spread > peak_to_peak).any(axis=1)
-    small = np.zeros(len(windows), dtype=bool) if flat is None else (spread < flat).any(axis=1)
-    reasons = {"not finite": ~finite, "peak-to-peak": finite & large, "flat": finite & ~large & small}
-    return finite & ~large & ~small, _count(reasons)
-
-
-def reject_words(*, peak_to_peak: float | None = None, flat: float | None = None) -> str:
-    """What `reject` does, in words; checks the thresholds."""
-    if peak_to_peak is None and flat is None:
-        raise ValueError("reject: no threshold was given; set peak_to_peak or flat, in µV")
-    for name, value in (("peak_to_peak", peak_to_peak), ("flat", flat)):
-        if value is not None and not 0 < value < np.inf:
-            raise ValueError(f"reject: {name} is {value} µV; it must be positive")
-    if peak_to_peak is not None and flat is not None and flat >= peak_to_peak:
-        raise ValueError(f"reject: flat ({flat:g} µV) must be below peak_to_peak ({peak_to_peak:g} µV)")
-    limits = [] if peak_to_peak is None else [f"above {peak_to_peak:g} µV"]
-    limits += [] if flat is None else [f"below {flat:g} µV"]
-    return f"windows with a peak-to-peak {' or '.join(limits)} left out"
+reject = on_windows(Reject)
 
 
 def find_unusable(windows: Windows) -> tuple[NDArray[np.bool_], Counter[str]]:

@@ -1,22 +1,22 @@
-"""Features of windows: band differential entropy, band power, electrode grids."""
+"""Features of windows: differential entropy, power and log-variance of bands, and maps of the electrodes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from trimcap.data.electrodes.montage import Grid
+from trimcap.data.preprocess.effects import Effect
+from trimcap.data.preprocess.step import WindowStep, on_windows
 from trimcap.data.preprocess.windows.bandpass import band_variances
 from trimcap.data.rows.lazy import pieces
 from trimcap.data.windows import Windows
-
-if TYPE_CHECKING:
-    from trimcap.data.electrodes.montage import Grid
 
 Bands = Mapping[str, tuple[float, float]]
 
@@ -31,16 +31,16 @@ POWER_BANDS: Bands = MappingProxyType({**DELTA, **BANDS, "gamma": (31, 45)})
 _CELLS = 40_000
 
 
-def differential_entropy(windows: Windows, *, bands: Bands = BANDS, order: int = 5) -> Windows:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DifferentialEntropy(WindowStep):
     """DE = ½·ln(2πe·σ²) of every band-passed channel, in nat.
 
     σ² (in µV²) is the population variance of the window after a causal Butterworth band-pass (`order` as in
     `scipy.signal.butter`: 2·order poles) that starts from zero state in every window and is designed for the
-    windows' own sampling rate.
+    windows' own sampling rate. Of raw EEG, X of shape (n, n_channels, n_times), µV.
 
     Parameters
     ----------
-    windows : raw EEG, X of shape (n, n_channels, n_times), µV
     bands : name → (low, high), Hz
     order : order of the low-pass prototype
 
@@ -61,30 +61,27 @@ def differential_entropy(windows: Windows, *, bands: Bands = BANDS, order: int =
     200 Hz.
     The arithmetic is described in `trimcap.data.preprocess.windows.band_energy`.
     """
-    _check_raw(windows, bands)
-    variance = variances(windows, bands=bands, order=order)
-    entropy = 0.5 * np.log(2 * np.pi * np.e * variance)
-    step = f"differential entropy ({_text(bands)}; causal Butterworth, order {order}, {windows.rate:g} Hz)"
-    return windows.with_X(entropy.astype(np.float32), step=step, unit="nat")
+
+    name = "differential_entropy"
+    effect = Effect(unit="nat", scale=True)
+
+    bands: Bands = field(default_factory=lambda: BANDS)
+    order: int = 5
+
+    def apply(self, given: Windows, /) -> Windows:
+        need_raw(given, self.name)
+        entropy = 0.5 * np.log(2 * np.pi * np.e * variances(given, bands=self.bands, order=self.order))
+        how = f"causal Butterworth, order {self.order}, {given.rate:g} Hz"
+        step = f"differential entropy ({_text(self.bands)}; {how})"
+        return given.with_X(entropy.astype(np.float32), step=step, unit="nat")
 
 
-def variances(windows: Windows, *, bands: Bands, order: int) -> NDArray[np.float64]:
-    """σ² of every band-passed channel as in `differential_entropy`, shape (n, n_channels, n_bands), µV².
-
-    Raises
-    ------
-    ValueError : a channel is constant or not finite within a window.
-    """
-    edges = [(float(low), float(high)) for low, high in bands.values()]
-    return _powers(windows, partial(band_variances, rate=windows.rate, edges=edges, order=order), len(edges))
-
-
-def band_power(windows: Windows, *, bands: Bands = POWER_BANDS, segment: float = 2.0) -> Windows:
-    """P = ln Σ_f S(f)·Δf over low ≤ f < high, with Welch's density S in µV²/Hz.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BandPower(WindowStep):
+    """P = ln Σ_f S(f)·Δf over low ≤ f < high, with Welch's density S in µV²/Hz, of raw EEG.
 
     Parameters
     ----------
-    windows : raw EEG, X of shape (n, n_channels, n_times), µV
     bands : name → (low, high), Hz
     segment : length of a Welch segment, s (Hann window, half overlap, mean removed), at most the window's
 
@@ -103,12 +100,69 @@ def band_power(windows: Windows, *, bands: Bands = POWER_BANDS, segment: float =
     torcheeg's `BandPowerSpectralDensity` is another quantity: the mean, not the integral, of |X(f)|² under a symmetric
     Hann window, over the bins from one below low to one below high, with the offset left in, without unit or logarithm.
     """
-    _check_raw(windows, bands)
-    length = min(windows.X.shape[2], max(1, round(segment * windows.rate)))
-    weights = _welch_weights(length, windows.rate, bands)
-    power = _powers(windows, partial(_welch_sums, length=length, weights=weights), len(bands))
-    step = f"log band power ({_text(bands)}; Welch, {length / windows.rate:g}-s segments)"
-    return windows.with_X(np.log(power).astype(np.float32), step=step, unit="ln µV²")
+
+    name = "band_power"
+    effect = Effect(unit="ln µV²", scale=True)
+
+    bands: Bands = field(default_factory=lambda: POWER_BANDS)
+    segment: float = 2.0
+
+    def apply(self, given: Windows, /) -> Windows:
+        need_raw(given, self.name)
+        _check_bands(self.bands, given.rate)
+        length = min(given.X.shape[2], max(1, round(self.segment * given.rate)))
+        weights = _welch_weights(length, given.rate, self.bands)
+        power = _powers(given, partial(_welch_sums, length=length, weights=weights), len(self.bands))
+        step = f"log band power ({_text(self.bands)}; Welch, {length / given.rate:g}-s segments)"
+        return given.with_X(np.log(power).astype(np.float32), step=step, unit="ln µV²")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LogVariance(WindowStep):
+    """Log-variance: ln σ² of every channel, or of every band-passed channel, in ln µV².
+
+    Parameters
+    ----------
+    bands : name → (low, high), Hz, filtered as in `differential_entropy`, of which this is 2·DE − ln(2πe);
+        None: the window as it is
+    order : of the band-pass
+
+    Returns
+    -------
+    Windows with X of shape (n, n_channels, n_bands), or (n, n_channels, 1) without bands, float32.
+
+    Raises
+    ------
+    ValueError : as `differential_entropy`.
+    """
+
+    name = "log_variance"
+    effect = Effect(unit="ln µV²", scale=True)
+
+    bands: Bands | None = None
+    order: int = 5
+
+    def apply(self, given: Windows, /) -> Windows:
+        need_raw(given, self.name)
+        if self.bands is None:
+            variance = given.X.var(axis=2, dtype=np.float64)[..., None]
+            _refuse(given, ~(np.isfinite(variance) & (variance > 0)).all(axis=2))
+        else:
+            variance = variances(given, bands=self.bands, order=self.order)
+        step = "log-variance" if self.bands is None else f"log-variance ({_text(self.bands)})"
+        return given.with_X(np.log(variance).astype(np.float32), step=step, unit="ln µV²")
+
+
+differential_entropy = on_windows(DifferentialEntropy)
+band_power = on_windows(BandPower)
+log_variance = on_windows(LogVariance)
+
+
+def variances(windows: Windows, *, bands: Bands, order: int) -> NDArray[np.float64]:
+    """σ² of every band-passed channel as in `differential_entropy`, shape (n, n_channels, n_bands), µV²."""
+    _check_bands(bands, windows.rate)
+    edges = [(float(low), float(high)) for low, high in bands.values()]
+    return _powers(windows, partial(band_variances, rate=windows.rate, edges=edges, order=order), len(edges))
 
 
 def to_grid(windows: Windows, grid: Grid) -> Windows:
@@ -194,21 +248,24 @@ def _frequencies(length: int, rate: float, bands: Bands) -> list[NDArray[np.bool
     return inside
 
 
-def _check_raw(windows: Windows, bands: Bands) -> None:
+def need_raw(windows: Windows, step: str) -> None:
+    """Refuse features where raw EEG is needed."""
     expected = (len(windows.channels), round(windows.duration * windows.rate))
     if windows.shape != expected:
         raise ValueError(
-            f"features need raw windows (n, {expected[0]} channels, {expected[1]} samples), got X of shape "
+            f"{step} needs raw windows (n, {expected[0]} channels, {expected[1]} samples), got X of shape "
             f"{windows.X.shape} after the steps {list(windows.steps)}"
         )
+
+
+def _check_bands(bands: Bands, rate: float) -> None:
     if not bands:
         raise ValueError("no frequency band given; e.g. bands={'alpha': (8, 14)}")
-    nyquist = windows.rate / 2
     for name, (low, high) in bands.items():
-        if not 0 < low < high < nyquist:
+        if not 0 < low < high < rate / 2:
             raise ValueError(
-                f"band {name} ({low:g}–{high:g} Hz) must lie between 0 and {nyquist:g} Hz, half the sampling "
-                f"rate of {windows.rate:g} Hz; leave the band out or keep a higher rate"
+                f"band {name} ({low:g}–{high:g} Hz) must lie between 0 and {rate / 2:g} Hz, half the sampling "
+                f"rate of {rate:g} Hz; leave the band out or keep a higher rate"
             )
 
 

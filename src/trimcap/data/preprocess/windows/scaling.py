@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from trimcap._errors import counted, unknown
 from trimcap.data.ledger import Ledger
+from trimcap.data.preprocess.effects import Effect
+from trimcap.data.preprocess.step import WindowStep, on_windows
 from trimcap.data.rows.lazy import as_lazy, lazy_array, pieces
 from trimcap.data.seen import NOTHING, Seen, united
 from trimcap.data.windows import Windows
@@ -93,19 +95,36 @@ def fit_scaler(train: Windows, *, per: Per = "auto", ledger: Ledger | None = Non
     return Scaler(mean, np.where(std == 0, 1.0, std), kind, NOTHING.plus("scale", train))
 
 
-def z_score_per_subject(windows: Windows, *, per: Per = "auto") -> Windows:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SubjectZScore(WindowStep):
     """Standardise with each subject's own statistics, z = (x − mean_subject) / std_subject.
 
     Uses all inputs of a subject, also of a test subject, but never a label: **transductive**. A deployed
     headset would need unlabelled data of its wearer first; `steps` says so.
+
+    Parameters
+    ----------
+    per : as of `fit_scaler`
     """
-    kind = _kind(windows) if per == "auto" else per
-    names, group = np.unique(windows.metadata.subject.to_numpy(), return_inverse=True)
-    found = [_moments(windows.take(group == number).X, kind) for number in range(len(names))]
-    mean = np.stack([mean for mean, _ in found]) if found else np.zeros(0)
-    std = np.stack([np.where(std == 0, 1.0, std) for _, std in found]) if found else np.ones(0)
-    X = _standardise(windows.X, mean, std, group.astype(np.int64))
-    return windows.with_X(X, step=f"z-scored per {kind} within each subject (transductive)", unit="z")
+
+    name = "subject_z_score"
+    level = "subject"
+    effect = Effect(unit="z", scale=True)
+    per_window = False
+
+    per: Per = "auto"
+
+    def apply(self, given: Windows, /) -> Windows:
+        kind = _kind(given) if self.per == "auto" else self.per
+        names, group = np.unique(given.metadata.subject.to_numpy(), return_inverse=True)
+        found = [_moments(given.take(group == number).X, kind) for number in range(len(names))]
+        mean = np.stack([mean for mean, _ in found]) if found else np.zeros(0)
+        std = np.stack([np.where(std == 0, 1.0, std) for _, std in found]) if found else np.ones(0)
+        X = _standardise(given.X, mean, std, group.astype(np.int64))
+        return given.with_X(X, step=f"z-scored per {kind} within each subject (transductive)", unit="z")
+
+
+subject_z_score = on_windows(SubjectZScore)
 
 
 def _kind(windows: Windows) -> Literal["channel", "feature"]:
