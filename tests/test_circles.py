@@ -18,7 +18,6 @@ KNOWN = [
     },
     {"trimcap.data.arrays.folder", "trimcap.data.arrays.parquet"},
     {"trimcap.study.recipe.choose", "trimcap.study.recipe.plan", "trimcap.study.recipe.recipe"},
-    {"trimcap.train.losses.losses", "trimcap.train.losses.slimming"},
 ]
 
 

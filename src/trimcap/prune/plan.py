@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import floor
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +181,36 @@ def prunable_axis(network: Network, name: str) -> Axis:
     if axis.frozen:
         raise PlanError(f"axis '{name}' of {network.origin} can't be pruned: {axis.frozen}")
     return axis
+
+
+def need_sparsity(sparsity: Any) -> None:
+    """Refuse what is no fraction of slices or weights that may be removed.
+
+    Parameters
+    ----------
+    sparsity : fraction removed, 0 ≤ s < 1
+
+    Raises
+    ------
+    TypeError : it is no number. ValueError : it is outside the range.
+    """
+    number = isinstance(sparsity, Real)  # NumPy's too
+    if not number:
+        raise TypeError(f"sparsity is the fraction removed, a number such as 0.5, got {sparsity!r}")
+    if not 0 <= sparsity < 1:
+        raise ValueError(f"sparsity is the fraction removed: 0 ≤ sparsity < 1, got {sparsity}")
+
+
+def removed_count(sparsity: float, n: int) -> int:
+    """⌊sparsity · n⌋, safe against products such as 0.29 · 100 = 28.999…
+
+    Parameters
+    ----------
+    sparsity : fraction removed
+    n : slices or weights that there are
+
+    Returns
+    -------
+    whole number of those that go
+    """
+    return floor(round(sparsity * n, 9))

@@ -9,7 +9,7 @@ import torch
 
 from trimcap.graph.cost import cost
 from trimcap.graph.network import Network, need_network
-from trimcap.prune.weights.unstructured import LAYERS
+from trimcap.graph.ops.layers import CONVOLUTIONS
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def published_counts(network: Network) -> Counted:
     need_network(network, "published_counts")
     zeros, macs = 0, 0
     for node in network.nodes:
-        if node.kind in LAYERS["conv"] and node.args[1].name in network.tensors:
+        if node.kind in CONVOLUTIONS and node.args[1].name in network.tensors:
             weight = network.tensors[node.args[1].name]
             nonzero = int(torch.count_nonzero(weight))
             zeros += weight.numel() - nonzero

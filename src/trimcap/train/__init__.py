@@ -6,8 +6,9 @@ from trimcap.train.epoch import Hook
 from trimcap.train.fit import Fitted, fit
 from trimcap.train.fresh import fresh
 from trimcap.train.losses.attention_transfer import attention_transfer
-from trimcap.train.losses.losses import LOSSES, Loss, cross_entropy, distillation
+from trimcap.train.losses.losses import Loss, cross_entropy, distillation
 from trimcap.train.losses.slimming import slimming
+from trimcap.train.losses.table import LOSSES, TEACHERS, Teacher
 from trimcap.train.masks import Masks
 from trimcap.train.metrics import Metrics, evaluate, per_subject, per_trial
 from trimcap.train.optimizers import OPTIMIZERS, SCHEDULES
@@ -18,6 +19,7 @@ __all__ = [
     "LOSSES",
     "OPTIMIZERS",
     "SCHEDULES",
+    "TEACHERS",
     "Fitted",
     "Hook",
     "Loss",
@@ -25,6 +27,7 @@ __all__ = [
     "Metrics",
     "Predictor",
     "Spent",
+    "Teacher",
     "attention_transfer",
     "cross_entropy",
     "distillation",

@@ -27,7 +27,8 @@ from trimcap.train.batches import loss_weights, rows_of
 from trimcap.train.checkpoint import State, load_checkpoint, save_checkpoint
 from trimcap.train.epoch import Hook, Task, projections, train_epoch, validate
 from trimcap.train.layout import check_model, prefers_channels_last, to_layout
-from trimcap.train.losses.losses import Loss, loss_function
+from trimcap.train.losses.losses import Loss
+from trimcap.train.losses.table import loss_function
 from trimcap.train.masks import Masks, bind
 from trimcap.train.optimizers import MakeOptimizer, Schedule, make_optimizer, schedule_function
 from trimcap.train.predict import trained_on

@@ -11,7 +11,8 @@ import torch
 from trimcap._errors import PlanError
 from trimcap.graph.cost import cost
 from trimcap.graph.trace.trace import trace
-from trimcap.prune.choose.keep import keep_electrodes, keep_top, keep_within, removed_count, size
+from trimcap.prune.choose.keep import keep_electrodes, keep_top, keep_within, size
+from trimcap.prune.plan import removed_count
 from trimcap.prune.saliency.table import Scores, l1
 from trimcap.prune.shrink import shrink
 from trimcap.prune.weights.unstructured import mask_weights

@@ -13,7 +13,8 @@ from torch import nn
 
 from trimcap.graph.network import Network
 from trimcap.graph.trace.trace import trace
-from trimcap.prune.choose.keep import keep_top, removed_count
+from trimcap.prune.choose.keep import keep_top
+from trimcap.prune.plan import removed_count
 from trimcap.prune.saliency.by_weights import _masses, _ranks, _sign_distances, d_score, d_step, d_step_gm, fpgm, l1
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_dscore.json").read_text())

@@ -9,7 +9,7 @@ import torch
 from trimcap._errors import PlanError
 from trimcap.graph.trace.trace import trace
 from trimcap.models import CCNN, TSCeption
-from trimcap.prune.choose.keep import removed_count
+from trimcap.prune.plan import removed_count
 from trimcap.prune.weights.compressed import (
     bitmap_bytes,
     csr_bytes,

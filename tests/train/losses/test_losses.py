@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from trimcap import trace
 from trimcap.train import cross_entropy, distillation, fit
-from trimcap.train.losses.losses import loss_function
+from trimcap.train.losses.table import TEACHERS, loss_function
 
 
 def log_softmax(z):
@@ -92,3 +93,19 @@ def test_slimming_by_name_takes_its_penalty_in_brackets():
     for text in ("slimming()", "slimming(much)", "sliming"):
         with pytest.raises(ValueError, match="did you mean 'slimming'"):
             loss_function(text)
+
+
+def test_a_loss_with_a_teacher_says_what_its_options_are_once():
+    assert {name: own.options for name, own in TEACHERS.items()} == {
+        "distil": {"temperature": 4.0, "weight": 0.5},
+        "attention": {"weight": 1000.0},
+    }
+
+
+def test_a_teacher_of_the_table_is_the_function(case):
+    model, _, x, y = case
+    teacher = trace(nn.Linear(5, 3), x)
+    loss = TEACHERS["distil"].loss(teacher, {"temperature": 2.0, "weight": None})
+    assert loss(model, x, y).item() == distillation(teacher.module(), temperature=2.0)(model, x, y).item()
+    with pytest.raises(ValueError, match=r"a loss that follows the teacher's maps of attention: .*temperature"):
+        TEACHERS["attention"].loss(teacher, {"temperature": 2.0})

@@ -10,19 +10,8 @@ from trimcap.cli.io.answer import Misuse, typed
 if TYPE_CHECKING:
     from trimcap.data.windows import Windows
 
-ARMS = ("fine_tune", "scratch", "distil", "attention")
-_FOLLOW = ("distil", "attention")
 
-
-def check_arm(
-    arm: str,
-    teacher: str | None,
-    loss: str,
-    *,
-    saved: bool,
-    temperature: float | None = None,
-    weight: float | None = None,
-) -> None:
+def check_arm(arm: str, teacher: str | None, loss: str, *, saved: bool, **options: float | None) -> None:
     """Refuse what does not go together, before anything is read.
 
     Raises
@@ -30,28 +19,27 @@ def check_arm(
     Misuse : says what is missing.
     """
     from trimcap._errors import unknown
-    from trimcap.train.losses.losses import loss_function
+    from trimcap.train.losses.table import TEACHERS, loss_function
 
-    if arm not in ARMS:
-        raise Misuse(unknown("arm", arm, ARMS))
+    arms = ("fine_tune", "scratch", *TEACHERS)
+    if arm not in arms:
+        raise Misuse(unknown("arm", arm, arms))
     if arm != "fine_tune" and not saved:
         raise Misuse(f"--arm {arm} is about a saved network; a model by name always starts from new weights")
-    if (arm in _FOLLOW) != (teacher is not None):
-        raise Misuse(f"--teacher FOLDER goes with --arm {' or '.join(_FOLLOW)}; give both or none")
-    if arm in _FOLLOW and loss != "cross_entropy":
+    if (arm in TEACHERS) != (teacher is not None):
+        raise Misuse(f"--teacher FOLDER goes with --arm {' or '.join(TEACHERS)}; give both or none")
+    if arm in TEACHERS and loss != "cross_entropy":
         raise Misuse(f"--arm {arm} has a loss of its own; leave out --loss {loss}")
-    if temperature is not None and arm != "distil":
-        raise Misuse("--temperature goes with --arm distil; leave it out")
-    if weight is not None and arm not in _FOLLOW:
-        raise Misuse(f"--weight goes with --arm {' or '.join(_FOLLOW)}; leave it out")
+    for option, value in options.items():
+        having = [name for name, own in TEACHERS.items() if option in own.options]
+        if value is not None and arm not in having:
+            raise Misuse(f"--{option} goes with --arm {' or '.join(having)}; leave it out")
     inputs.see_here()
     with typed():
         loss_function(loss)
 
 
-def loss_of(
-    arm: str, teacher: str | None, loss: str, windows: Windows, temperature: float | None, weight: float | None
-) -> Any:
+def loss_of(arm: str, teacher: str | None, loss: str, windows: Windows, **options: float | None) -> Any:
     """The loss of an arm: as it was typed, or one that follows the network in the folder `teacher`.
 
     Raises
@@ -60,8 +48,7 @@ def loss_of(
     """
     if teacher is None:
         return loss
-    from trimcap.train.losses.attention_transfer import attention_transfer
-    from trimcap.train.losses.losses import distillation
+    from trimcap.train.losses.table import TEACHERS
 
     network = inputs.load_network(teacher)
     if network.input_shape != windows.shape or network.n_classes != len(windows.classes):
@@ -71,7 +58,4 @@ def loss_of(
             "windows, so take one from after electrodes were removed"
         )
     with typed():
-        if arm == "attention":
-            return attention_transfer(network, weight=1e3 if weight is None else weight)
-        soft = 4.0 if temperature is None else temperature
-        return distillation(network.module(), temperature=soft, weight=0.5 if weight is None else weight)
+        return TEACHERS[arm].loss(network, options)

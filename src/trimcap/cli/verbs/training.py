@@ -108,7 +108,7 @@ def train(
         "class_weights": "balanced" if balanced else None, "seed": seed, "device": device, "threads": threads,
     }  # fmt: skip
     start, windows, masks = _start(model, windows, option, seed, arm)
-    settings["loss"] = loss_of(arm, teacher, loss, windows, temperature, weight)
+    settings["loss"] = loss_of(arm, teacher, loss, windows, temperature=temperature, weight=weight)
     own, held, shared = _split(windows, valid, seed)
     warnings += [f"validation measures memory: {text}" for text in shared]
     source = model if inputs.is_folder(model) else None

@@ -199,4 +199,10 @@ def runs_over(node: Node, rank: int) -> tuple[int, ...]:
     return tuple(over(node, rank)) if over is not None else ()
 
 
+#: kinds of layers that a person names, and their operations
+LAYERS: Mapping[str, tuple[str, ...]] = {
+    "conv": layers.CONVOLUTIONS,
+    "linear": ("linear",),
+    "recurrent": tuple(recurrent.RECURRENT),
+}
 ELEMENTWISE, DROPOUTS = kinds("elementwise"), kinds("dropout")

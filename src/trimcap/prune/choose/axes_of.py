@@ -5,8 +5,8 @@ from __future__ import annotations
 from trimcap._errors import unknown
 from trimcap.graph.network import Network, need_network
 from trimcap.graph.node import Ref
+from trimcap.graph.ops.table import LAYERS
 from trimcap.prune.saliency.scores import makers_of
-from trimcap.prune.weights.unstructured import LAYERS
 
 #: kinds of layers that axes can be named by
 KINDS = (*LAYERS, "batch_norm")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
-from math import floor
 from numbers import Real
 from typing import Any
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from trimcap._errors import PlanError, unknown
 from trimcap.graph.cost import Cost, cost
 from trimcap.graph.network import Network, need_network
-from trimcap.prune.plan import Plan, make_plan
+from trimcap.prune.plan import Plan, make_plan, need_sparsity, removed_count
 from trimcap.prune.resize import resize
 from trimcap.prune.saliency.scores import Scores, scored_axes
 
@@ -98,39 +97,6 @@ def _floors(
 def _check_counts(at_least: int, multiple_of: int) -> None:
     if at_least < 1 or multiple_of < 1:
         raise ValueError(f"at_least ({at_least}) and multiple_of ({multiple_of}) must be 1 or more")
-
-
-def need_sparsity(sparsity: Any) -> None:
-    """Refuse what is no fraction of slices or weights that may be removed.
-
-    Parameters
-    ----------
-    sparsity : fraction removed, 0 ≤ s < 1
-
-    Raises
-    ------
-    TypeError : it is no number. ValueError : it is outside the range.
-    """
-    number = isinstance(sparsity, Real)  # NumPy's too
-    if not number:
-        raise TypeError(f"sparsity is the fraction removed, a number such as 0.5, got {sparsity!r}")
-    if not 0 <= sparsity < 1:
-        raise ValueError(f"sparsity is the fraction removed: 0 ≤ sparsity < 1, got {sparsity}")
-
-
-def removed_count(sparsity: float, n: int) -> int:
-    """⌊sparsity · n⌋, safe against products such as 0.29 · 100 = 28.999…
-
-    Parameters
-    ----------
-    sparsity : fraction removed
-    n : slices or weights that there are
-
-    Returns
-    -------
-    whole number of those that go
-    """
-    return floor(round(sparsity * n, 9))
 
 
 def _global(

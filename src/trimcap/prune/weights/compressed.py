@@ -96,7 +96,7 @@ def storage(network: Network, *, bits: int = 32, layers: Iterable[str] = ("conv"
     ----------
     network : traced network
     bits : of a value, 32 or 8; zeros are exact zeros of the float network
-    layers : kinds of layers whose weights are counted, see `trimcap.prune.weights.unstructured.LAYERS`
+    layers : kinds of layers whose weights are counted, keys of `trimcap.graph.ops.table.LAYERS`
 
     Returns
     -------

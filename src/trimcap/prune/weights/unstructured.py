@@ -13,19 +13,14 @@ from numpy.typing import NDArray
 from trimcap._errors import PlanError, unknown
 from trimcap.graph.network import Network, need_network
 from trimcap.graph.node import Ref
-from trimcap.prune.choose.keep import need_sparsity, removed_count
+from trimcap.graph.ops.table import LAYERS
+from trimcap.prune.plan import need_sparsity, removed_count
 from trimcap.prune.saliency.by_weights import lamp_weights
 from trimcap.train.masks import Masks
 
 Flat = NDArray[np.float64]
 #: of one tensor: weights → scores of the same shape, higher = stays
 WeightScore = Callable[[Flat], Flat]
-
-LAYERS: dict[str, tuple[str, ...]] = {
-    "conv": ("conv1d", "conv2d", "conv3d"),
-    "linear": ("linear",),
-    "recurrent": ("gru", "lstm", "rnn_tanh", "rnn_relu"),
-}
 
 
 def magnitude(weight: Flat) -> Flat:

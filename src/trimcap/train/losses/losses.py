@@ -1,10 +1,8 @@
-"""Losses: functions `(model, x, y) -> scalar tensor`."""
+"""Cross-entropy, and distillation of logits."""
 
 from __future__ import annotations
 
 import copy
-import inspect
-import re
 from collections.abc import Callable
 from functools import partial
 
@@ -12,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trimcap._named import named
+from trimcap.graph.network import Network
 
 #: what `fit` minimises: (model, x of one batch, y of shape (b,) int64) -> scalar; it calls the model itself
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -23,12 +21,12 @@ def cross_entropy(model: nn.Module, x: Tensor, y: Tensor, *, weights: Tensor | N
     return functional.cross_entropy(model(x), y, weight=weights)
 
 
-def distillation(teacher: nn.Module, *, temperature: float = 4.0, weight: float = 0.5) -> Loss:
+def distillation(teacher: nn.Module | Network, *, temperature: float = 4.0, weight: float = 0.5) -> Loss:
     """(1 − λ)·CE(s, y) + λ·T²·KL(softmax(t/T) ‖ softmax(s/T)), with student logits s and teacher logits t.
 
     Parameters
     ----------
-    teacher : gives the soft targets, from a frozen copy in evaluation mode
+    teacher : module or traced network; gives the soft targets, from a frozen copy in evaluation mode
     temperature : T > 0
     weight : λ in [0, 1]
 
@@ -46,7 +44,8 @@ def distillation(teacher: nn.Module, *, temperature: float = 4.0, weight: float 
         raise ValueError(
             f"distillation: temperature must be above 0 and weight in [0, 1]; got {temperature} and {weight}"
         )
-    frozen = copy.deepcopy(teacher).eval().requires_grad_(False)
+    module = teacher.module() if isinstance(teacher, Network) else copy.deepcopy(teacher)
+    frozen = module.eval().requires_grad_(False)
     return partial(_distilled, teacher=frozen, temperature=temperature, weight=weight)
 
 
@@ -66,37 +65,3 @@ def _distilled(
     student = functional.log_softmax(logits / temperature, dim=1)
     soft = functional.kl_div(student, targets, reduction="batchmean", log_target=True)
     return (1 - weight) * functional.cross_entropy(logits, y, weight=weights) + weight * temperature**2 * soft
-
-
-#: short names that recipes use
-LOSSES: dict[str, Loss] = {"cross_entropy": cross_entropy}
-
-
-def _called(text: str) -> Loss:
-    """A loss by name; "slimming" takes its penalty in brackets."""
-    from trimcap.train.losses.slimming import slimming
-
-    found = re.fullmatch(r"slimming\(([-+.\de]+)\)", text)
-    if found is None:
-        return named("loss", text, {**LOSSES, "slimming": slimming()})  # type: ignore[no-any-return]
-    return slimming(float(found[1]))
-
-
-def loss_function(loss: str | Loss, weights: Tensor | None = None) -> Loss:
-    """The loss called `loss` (a key of `LOSSES`, "slimming", "slimming(λ)" or "package.module:function"), with class
-    weights if given.
-
-    Raises
-    ------
-    ValueError : unknown name, or class weights with a loss that does not take `weights`.
-    """
-    function: Loss = _called(loss) if isinstance(loss, str) else loss
-    if weights is None:
-        return function
-    if "weights" not in inspect.signature(function).parameters:
-        raise ValueError(
-            "class_weights go with loss='cross_entropy' or another that takes `weights`; "
-            "weigh the classes inside your own loss instead"
-        )
-    weighted: Loss = partial(function, weights=weights)  # type: ignore[call-arg]
-    return weighted
