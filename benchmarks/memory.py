@@ -51,7 +51,7 @@ def parts(n: int):  # type: ignore[no-untyped-def]
 
 
 def write(folder: Path, n: int) -> dict[str, float]:
-    from trimcap.data.arrays.read import write_arrays
+    from trimcap.data.arrays.write import write_arrays
 
     begin = time.perf_counter()
     write_arrays(parts(n), folder)

@@ -16,7 +16,6 @@ KNOWN = [
         *(f"trimcap.data.split_files.{name}" for name in ("audit", "content", "data", "file", "rows")),
         *(f"trimcap.data.splits.{name}" for name in ("folds", "partition", "protocols.stimuli")),
     },
-    {"trimcap.data.arrays.folder", "trimcap.data.arrays.parquet"},
     {"trimcap.study.recipe.choose", "trimcap.study.recipe.plan", "trimcap.study.recipe.recipe"},
 ]
 

@@ -14,7 +14,7 @@ from mne_files import LSB, NAMES, counts, write_brainvision, write_edf_plus
 from test_bids import write_tree
 
 from trimcap.data.arrays.npz import read_npz
-from trimcap.data.arrays.read import write_arrays
+from trimcap.data.arrays.write import write_arrays
 
 EVENTS = tuple((float(t), 1.0, "769" if k % 2 else "770") for k, t in enumerate(range(1, 9)))
 

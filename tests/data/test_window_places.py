@@ -11,7 +11,8 @@ import pytest
 from brown import brown, several
 
 from trimcap.data.arrays.npz import read_npz, write_npz
-from trimcap.data.arrays.read import open_arrays, write_arrays
+from trimcap.data.arrays.read import open_arrays
+from trimcap.data.arrays.write import write_arrays
 from trimcap.data.cache.make import make_windows
 from trimcap.data.copies.find import places_of
 from trimcap.data.libraries.moabb import from_moabb

@@ -18,7 +18,7 @@ from trimcap.data.windows import Windows
 SOURCES: Mapping[str, str] = MappingProxyType(
     {
         "amigos": "trimcap.data.sets.amigos:amigos_source",
-        "arrays": "trimcap.data.arrays.read:arrays_source",
+        "arrays": "trimcap.data.arrays.source:arrays_source",
         "bids": "trimcap.data.files.bids.read:bids_source",
         "braindecode": "trimcap.data.libraries.braindecode:braindecode_recordings",
         "dasps": "trimcap.data.sets.dasps:dasps_source",

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from array_files import CHANNELS, LAYOUTS, info, make, same, save_folder, trials
 
-from trimcap.data.arrays.read import arrays_facts, arrays_source, open_arrays, write_arrays
+from trimcap.data.arrays.read import arrays_facts, open_arrays
+from trimcap.data.arrays.source import arrays_source
+from trimcap.data.arrays.write import write_arrays
 from trimcap.data.preprocess.chain import Chain
 from trimcap.data.preprocess.steps import make_step
 from trimcap.data.rows.lazy import LazyArray

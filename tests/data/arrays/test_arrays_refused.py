@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from array_files import CHANNELS, LAYOUTS, info, make, same, save_folder, save_parquet, save_zarr
 
-from trimcap.data.arrays.read import arrays_facts, arrays_source, open_arrays, write_arrays
+from trimcap.data.arrays.read import arrays_facts, open_arrays
+from trimcap.data.arrays.source import arrays_source
+from trimcap.data.arrays.write import write_arrays
 
 
 def header(place, shape):

@@ -255,15 +255,13 @@ def _arrays(items: Sequence[Path], place: Path) -> Answer:
         for name, facts in found.items()
     ]  # fmt: skip
     shown = table(("array", "kind", "shape", "subjects", "Hz", "channels", "classes"), rows)
-    steps = [] if problems else [_read_arrays(name, facts) for name, facts in list(found.items())[:1]]
+    steps = [] if problems else [_read_arrays(name) for name in list(found)[:1]]
     answer = {"kind": "arrays", "folder": place, "arrays": found, "problems": problems, "next": steps}
     return Answer(answer, [shown, *(f"next: {text}" for text in steps)], "\n".join(problems))
 
 
-def _read_arrays(name: str, facts: Mapping[str, Any]) -> str:
+def _read_arrays(name: str) -> str:
     place = shlex.quote(name)
-    if facts["kind"] == "table":
-        return f"trimcap data prepare arrays --path {place} --out windows.npz"
     if name.endswith(".npz"):
         return f"trimcap data info {place}, or train on it: trimcap train eegnet --data {place} --out net"
     return (

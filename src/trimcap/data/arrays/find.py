@@ -8,7 +8,7 @@ from typing import Any
 
 from trimcap.data.arrays.folder import read_folder
 from trimcap.data.arrays.layout import Layout
-from trimcap.data.arrays.npz_file import read_archive
+from trimcap.data.arrays.npz import read_archive
 from trimcap.data.arrays.parquet import read_parquet
 from trimcap.data.arrays.zarr import is_zarr, read_zarr
 

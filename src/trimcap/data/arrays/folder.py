@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from trimcap._csv import read_csv
-from trimcap.data.arrays.layout import Layout, merged
+from trimcap.data.arrays.layout import Layout, merged, read_info
+from trimcap.data.arrays.parquet import read_columns
 from trimcap.data.rows.stored import StoredRows, digest_of, open_npy, read_npy
 
 #: columns that stay text, whatever they look like
@@ -57,24 +57,6 @@ def check_numbers(layout: Layout) -> None:
         )
 
 
-def read_info(path: Path) -> dict[str, Any]:
-    """A JSON object; {} if there is no such file.
-
-    Raises
-    ------
-    ValueError : it is something else.
-    """
-    if not path.exists():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no JSON ({error})") from error
-    if not isinstance(found, dict):
-        raise ValueError(f'{path} must hold a JSON object such as {{"rate": 200}}, not a {type(found).__name__}')
-    return found
-
-
 def read_table(folder: Path) -> pd.DataFrame:
     """The metadata of a folder.
 
@@ -83,8 +65,6 @@ def read_table(folder: Path) -> pd.DataFrame:
     FileNotFoundError : there are none. ValueError : they can't be read.
     """
     if (folder / "metadata.parquet").exists():
-        from trimcap.data.arrays.parquet import read_columns
-
         return read_columns(folder / "metadata.parquet")
     path = folder / "metadata.csv"
     if not path.exists():

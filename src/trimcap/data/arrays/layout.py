@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -158,7 +161,59 @@ def merged(info: Mapping[str, Any], given: Mapping[str, Any], where: str) -> dic
     for key in (*info, *given):
         if key not in INFO:
             raise ValueError(f"{where}: {unknown('key', key, INFO)}")
-    return {**info, **{key: value for key, value in given.items() if value is not None}}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    return {**info, **{key: list(value) if isinstance(value, tuple) else value for key, value in chosen.items()}}
+
+
+def info_from(text: str | bytes, where: str) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises
+    ------
+    ValueError : it is something else.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where} is no JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise ValueError(f'{where} must hold a JSON object such as {{"rate": 200}}, not a {type(found).__name__}')
+    return found
+
+
+def read_info(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; {} if there is no such file."""
+    return info_from(path.read_bytes(), str(path)) if path.exists() else {}
+
+
+def plain_column(column: pd.Series[Any]) -> NDArray[Any]:
+    """A column of metadata as numbers or text, for a file; refuses Python objects."""
+    values = column.to_numpy()
+    if values.dtype.kind in "biuf":
+        return values
+    if not all(isinstance(v, str) for v in values):
+        raise ValueError(f"metadata column {column.name!r} holds Python objects; turn it into text or numbers first")
+    return np.asarray(values.tolist(), dtype=np.str_)
+
+
+@contextmanager
+def foreign(path: Path, kind: str, library: str) -> Iterator[None]:
+    """Errors of another library and its codecs become a ValueError that names the place.
+
+    Raises
+    ------
+    ImportError : the library is missing; says how it is installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{kind} needs {library}: pip install 'trimcap[arrays]'") from error
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # codecs raise whatever they like on damaged chunks
+        text = str(error)
+        known = isinstance(error, ValueError) and text.startswith(str(path))
+        raise ValueError(text if known else f"{path} can't be read as {kind} ({text}); write it again") from error
 
 
 def _of_sizes(layout: Layout) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from trimcap._files import replacing
 from trimcap.data.arrays import npz_fields
+from trimcap.data.arrays.layout import INFO, Layout, merged, plain_column
 from trimcap.data.foreign.npz_arrays import npz_arrays
 from trimcap.data.libraries.objects import from_arrays
 from trimcap.data.rows.finite import not_finite
@@ -46,7 +48,7 @@ def write_npz(windows: Windows, path: Path | str) -> Path:
         "steps": np.asarray(windows.steps, dtype=np.str_),
     }
     for column in windows.metadata.columns:
-        arrays[column if column in COLUMNS else f"{_EXTRA}{column}"] = _plain(windows.metadata[column])
+        arrays[column if column in COLUMNS else f"{_EXTRA}{column}"] = plain_column(windows.metadata[column])
     with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
@@ -70,16 +72,48 @@ def read_npz(path: Path | str) -> Windows:
         `from_arrays`.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
-    arrays = npz_arrays(path)
-    missing = [key for key in _REQUIRED if key not in arrays]
-    if missing:
-        raise ValueError(f"{path} lacks the arrays {', '.join(missing)}; it has {', '.join(arrays) or 'none'}")
+    arrays = _arrays(path, _REQUIRED)
     try:
         return _windows(arrays)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def read_archive(path: Path, given: Mapping[str, Any]) -> Layout:
+    """The arrays of an `.npz` file, by `write_npz` or by hand.
+
+    Raises
+    ------
+    FileNotFoundError : no such file.
+    ValueError : no `.npz` file, damaged or pickled; X, y or subject is missing; columns of different lengths.
+    """
+    arrays = _arrays(path, ("X", "y", "subject"))
+    X = arrays["X"]
+    table = {name.removeprefix(_EXTRA): arrays[name] for name in arrays if name in COLUMNS or name.startswith(_EXTRA)}
+    n = len(X) if X.ndim else 0
+    table = {name: values if values.ndim else np.repeat(values, n) for name, values in table.items()}
+    wrong = [f"{name} has shape {values.shape}" for name, values in table.items() if values.shape != (n,)]
+    if wrong:
+        raise ValueError(f"{path}: {wrong[0]}; X has {n} rows, so expected ({n},)")
+    return Layout(
+        where=str(path),
+        read=X.__getitem__,
+        shape=X.shape,
+        dtype=X.dtype,
+        labels=arrays["y"],
+        table=pd.DataFrame({name: v if v.dtype.kind in "biuf" else v.tolist() for name, v in table.items()}),
+        info=merged({name: arrays[name].tolist() for name in INFO if name in arrays}, given, str(path)),
+    )
+
+
+def _arrays(path: Path, needed: Sequence[str]) -> npz_fields.Arrays:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    arrays = npz_arrays(path)
+    missing = [key for key in needed if key not in arrays]
+    if missing:
+        raise ValueError(f"{path} lacks the arrays {', '.join(missing)}; it has {', '.join(arrays) or 'none'}")
+    return arrays
 
 
 def _windows(arrays: npz_fields.Arrays) -> Windows:
@@ -134,12 +168,3 @@ def _write(entry: IO[bytes], array: Any) -> None:
     np.lib.format.write_array_header_1_0(entry, header)
     for piece in pieces(array) if array.ndim else (array,):
         entry.write(np.ascontiguousarray(piece).reshape(-1).view(np.uint8).data)
-
-
-def _plain(column: pd.Series[Any]) -> NDArray[Any]:
-    values = column.to_numpy()
-    if values.dtype.kind in "biuf":
-        return values
-    if not all(isinstance(v, str) for v in values):
-        raise ValueError(f"metadata column {column.name!r} holds Python objects; turn it into text or numbers first")
-    return np.asarray(values.tolist(), dtype=np.str_)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,12 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trimcap.data.arrays.folder import read_info
-from trimcap.data.arrays.layout import Layout, merged
+from trimcap.data.arrays.layout import Layout, foreign, info_from, merged, read_info
 from trimcap.data.rows.lazy import Index
+from trimcap.data.rows.stored import stamp_of
 
 #: key of the schema's metadata that holds the info, as JSON
-KEY = b"trimcap"
+_KEY = b"trimcap"
 _X = "X"
 _LABELS = ("y", "label")
 #: bytes of X in a row group beyond which reading one row would take too much memory
@@ -51,7 +50,7 @@ class ParquetRows:
         ------
         ValueError : the file changed since it was opened, or is damaged.
         """
-        if _stamp(self.path) != self.stamp:
+        if stamp_of(self.path) != self.stamp:
             raise ValueError(f"{self.path} changed while it was in use; open it again")
         groups = np.searchsorted(self.starts, index, side="right") - 1
         out: NDArray[Any] | None = None
@@ -68,17 +67,17 @@ def read_parquet(path: Path, given: Mapping[str, Any]) -> Layout:
 
     Raises
     ------
-    ImportError : pyarrow is missing. FileNotFoundError : no such file.
+    FileNotFoundError : no such file.
     ValueError : the file is damaged, or has no column X of lists of numbers; names it.
     """
-    with opened(path) as file:
+    with _opened(path) as file:
         schema, total = file.schema_arrow, file.metadata.num_rows
         if _X not in schema.names:
             raise ValueError(
-                f"{path} has no column X of windows (columns: {', '.join(schema.names[:8])} …); a table with one "
-                "column per electrode holds recordings: read it with arrays_source and cut them"
+                f"{path} has no column X of windows (columns: {', '.join(schema.names[:8])} …); of a table with "
+                "one column per electrode, give each recording to from_arrays, or to Recording and cut"
             )
-        info = merged(info_of(path, schema.metadata or {}), given, str(path))
+        info = merged(_info_of(path, schema.metadata or {}), given, str(path))
         groups = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
         starts = tuple(int(n) for n in np.concatenate([[0], np.cumsum(groups)]))
         _check_size(path, file.metadata)
@@ -89,56 +88,40 @@ def read_parquet(path: Path, given: Mapping[str, Any]) -> Layout:
         raise ValueError(f"{path} has no column y or label")
     labels = table.pop(column).to_numpy()
     shape = (total, *_folded(path, sizes, info))
-    return Layout(str(path), ParquetRows(path, starts, shape, _stamp(path)), shape, dtype, labels, table, info)
+    return Layout(str(path), ParquetRows(path, starts, shape, stamp_of(path)), shape, dtype, labels, table, info)
 
 
 def read_columns(path: Path) -> pd.DataFrame:
     """A Parquet file of metadata."""
-    with opened(path) as file:
+    with _opened(path) as file:
         _check_size(path, file.metadata)
         table: pd.DataFrame = file.read().to_pandas()
     return table
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """A `pyarrow.parquet.ParquetFile`; errors of pyarrow inside become a ValueError that names the file.
-
-    Raises
-    ------
-    ImportError, FileNotFoundError, ValueError : see `read_parquet`.
-    """
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ImportError("Parquet files need pyarrow: pip install 'trimcap[arrays]'") from error
+def _opened(path: Path) -> Iterator[Any]:
+    """A `pyarrow.parquet.ParquetFile`."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
-    try:
+    with foreign(path, "Parquet", "pyarrow"):
+        from pyarrow import parquet
+
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
-    except (pyarrow.ArrowException, OSError, MemoryError) as error:
-        raise ValueError(f"{path} can't be read as Parquet ({error}); write it again") from error
 
 
-def info_of(path: Path, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
+def _info_of(path: Path, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
     """The info in the schema's metadata under "trimcap", or in a JSON file of the same name beside the file."""
-    if KEY not in metadata:
+    if _KEY not in metadata:
         return read_info(path.with_suffix(".json"))
-    try:
-        found = json.loads(metadata[KEY])
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: the schema's metadata under 'trimcap' are no JSON ({error})") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"{path}: the schema's metadata under 'trimcap' must be a JSON object")
-    return found
+    return info_from(metadata[_KEY], f"{path}: what the schema's metadata hold under 'trimcap'")
 
 
 @lru_cache(maxsize=2)
 def _group(rows: ParquetRows, group: int) -> NDArray[Any]:
     """X of one row group."""
-    with opened(rows.path) as file:
+    with _opened(rows.path) as file:
         column = file.read_row_group(group, columns=[_X]).column(0).combine_chunks()
     flat, sizes = _flattened(rows.path, column)
     n = rows.starts[group + 1] - rows.starts[group]
@@ -193,16 +176,11 @@ def _folded(path: Path, sizes: tuple[int, ...], info: Mapping[str, Any]) -> tupl
     return n, sizes[0] // n
 
 
-def check_rows(path: Path, metadata: Any) -> None:
-    """Refuse a file that promises more rows than it has bytes."""
+def _check_size(path: Path, metadata: Any) -> None:
+    """Refuse files that would unpack to more than they can honestly hold."""
     size = path.stat().st_size
     if metadata.num_rows > size:
         raise ValueError(f"{path} promises {metadata.num_rows:,} rows in {size:,} bytes; it is damaged")
-
-
-def _check_size(path: Path, metadata: Any) -> None:
-    """Refuse files that would unpack to more than they can honestly hold."""
-    check_rows(path, metadata)
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         if group.total_byte_size > _LARGEST_GROUP:
@@ -211,8 +189,3 @@ def _check_size(path: Path, metadata: Any) -> None:
                 "one window; write the file with fewer rows per group: "
                 "pyarrow.parquet.write_table(…, row_group_size=1000)"
             )
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    state = path.stat()
-    return state.st_size, state.st_mtime_ns

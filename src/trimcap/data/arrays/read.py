@@ -14,13 +14,8 @@ from trimcap.data.arrays.find import is_item, items_in, layout_at
 from trimcap.data.arrays.folder import check_numbers
 from trimcap.data.arrays.labels import labels_of
 from trimcap.data.arrays.layout import Check, problems_of, values_problem, windows_from
-from trimcap.data.arrays.source import arrays_source
-from trimcap.data.arrays.tidy import columns_of, is_tidy, subjects_of
-from trimcap.data.arrays.write import write_arrays
 from trimcap.data.source import Wanted
 from trimcap.data.windows import Windows
-
-__all__ = ["arrays_facts", "arrays_source", "open_arrays", "write_arrays"]
 
 
 def open_arrays(
@@ -68,13 +63,8 @@ def open_arrays(
     ImportError : pyarrow or zarr is missing.
     """
     given = {
-        "channels": None if channels is None else list(channels),
-        "rate": rate,
-        "classes": None if classes is None else list(classes),
-        "unit": unit,
-        "scale": scale,
-        "duration": duration,
-    }
+        "channels": channels, "rate": rate, "classes": classes, "unit": unit, "scale": scale, "duration": duration,
+    }  # fmt: skip
     layout = layout_at(Path(path), given)
     if check == "full":
         check_numbers(layout)
@@ -99,21 +89,15 @@ def arrays_facts(path: Path | str, *, any_names: bool = False, **given: Any) -> 
 
     Returns
     -------
-    dict with kind ("windows" or "table"), shape, dtype, bytes (of X), rate, channels, unit, subjects, sessions, trials,
-    classes (name → number of windows), unlabelled, and problems: what `open_arrays` would refuse, in words. Of a table:
-    shape (samples, electrodes), subjects, rate, channels, problems. Of a folder of several ("several"): items (name →
-    facts) and all their problems.
+    dict with kind ("windows"), shape, dtype, bytes (of X), rate, channels, unit, subjects, sessions, trials,
+    classes (name → number of windows), unlabelled, and problems: what `open_arrays` would refuse, in words. Of a
+    folder of several ("several"): items (name → facts) and all their problems.
 
     Raises
     ------
     FileNotFoundError, ImportError : as `open_arrays`. ValueError : nothing of it can be read.
     """
     path = Path(path)
-    if path.suffix == ".parquet" and is_tidy(path):
-        columns = columns_of(path, given)
-        shape = (columns.total, len(columns.channels))
-        facts = {"kind": "table", "shape": shape, "rate": columns.info.get("rate"), "channels": columns.channels}
-        return {**facts, "subjects": subjects_of(path), "problems": []}
     if path.is_dir() and not is_item(path):
         items = {item.name: arrays_facts(item, any_names=any_names, **given) for item in items_in(path)}
         found = [f"{name}: {problem}" for name, facts in items.items() for problem in facts["problems"]]

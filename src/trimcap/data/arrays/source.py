@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,6 @@ import numpy as np
 from trimcap.data.arrays.find import items_in, layout_at
 from trimcap.data.arrays.labels import labels_of
 from trimcap.data.arrays.layout import Layout, ScaledRows, complete, problems_of
-from trimcap.data.arrays.tidy import is_tidy, read_tidy, subjects_of, warn_unlabelled
 from trimcap.data.check import check_signal
 from trimcap.data.recording import Recording
 from trimcap.data.source import Source, Wanted, choose_subjects
@@ -28,15 +28,14 @@ def arrays_source(
     scale: float | None = None,
     any_names: bool = False,
 ) -> Source:
-    """Continuous recordings in arrays: each row of X is a recording; or a Parquet table has a row per sample.
+    """Continuous recordings in arrays: each row of X is a recording.
 
     Parameters
     ----------
     path : what `open_arrays` reads, X being (n_recordings, n_channels, n_times) and each subject, session and trial a
-        row; a Parquet table with the columns subject, session, trial, label, time (s, may be missing), and one per
-        electrode, rows of a recording one below the other; or a folder of several such things
+        row; or a folder of several such things
     subjects : names, how many of the first, or None for all
-    channels, rate, classes, scale, any_names : as in `open_arrays`; of a table, `channels` chooses columns
+    channels, rate, classes, scale, any_names : as in `open_arrays`
 
     Raises
     ------
@@ -54,42 +53,20 @@ def arrays_source(
     if subjects is not None:
         names = sorted({name for item in items for name in _subjects(item)})
         chosen = tuple(choose_subjects(names, subjects, what="arrays"))
-    options: dict[str, Any] = {
-        "channels": None if channels is None else tuple(channels),
-        "rate": rate,
-        "classes": None if classes is None else tuple(classes),
-        "scale": scale,
-    }
-    read = partial(read_recordings, subjects=chosen, any_names=any_names, **options)
-    return Source("arrays", items, read)
+    given = {"channels": channels, "rate": rate, "classes": classes, "scale": scale}
+    options: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    return Source("arrays", items, partial(read_recordings, subjects=chosen, any_names=any_names, **options))
 
 
 def read_recordings(
-    path: Path,
-    *,
-    subjects: Sequence[str] | None = None,
-    any_names: bool = False,
-    channels: Sequence[str] | None = None,
-    rate: float | None = None,
-    classes: Sequence[str] | None = None,
-    scale: float | None = None,
+    path: Path, *, subjects: Sequence[str] | None = None, any_names: bool = False, **given: Any
 ) -> Iterator[Recording]:
-    """Recordings of one item of `arrays_source`, one after the other; errors as there."""
-    given = {
-        "channels": None if channels is None else list(channels),
-        "rate": rate,
-        "classes": None if classes is None else list(classes),
-        "scale": scale,
-    }
+    """Recordings of one item of `arrays_source`, one after the other; options and errors as there."""
     wanted = None if subjects is None else frozenset(subjects)
-    if path.suffix == ".parquet" and is_tidy(path):
-        return read_tidy(path, given, subjects=wanted)
     return _rows_as_recordings(layout_at(path, given), wanted, any_names=any_names)
 
 
 def _subjects(item: Path) -> list[str]:
-    if item.suffix == ".parquet" and is_tidy(item):
-        return subjects_of(item)
     table = layout_at(item, {}).table
     return sorted(set(table["subject"].astype(str))) if "subject" in table else []
 
@@ -108,7 +85,11 @@ def _rows_as_recordings(layout: Layout, subjects: frozenset[str] | None, *, any_
         )
     y, classes, known = labels_of(layout.labels, info.get("classes"))
     read = ScaledRows(layout.read, float(info.get("scale", 1)))
-    warn_unlabelled(layout.where, int((~known).sum()), len(known))
+    if not known.all():
+        lacking = int((~known).sum())
+        warnings.warn(
+            f"{layout.where}: {lacking} of {len(known)} recordings have no label and are left out", stacklevel=2
+        )
     extra = [name for name in table.columns if name not in ("subject", "session", "trial", "start")]
     lost: dict[str, dict[str, str]] = {}
     for subject, session, trial in table.loc[~known, ["subject", "session", "trial"]].astype(str).to_numpy().tolist():

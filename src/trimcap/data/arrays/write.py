@@ -19,6 +19,7 @@ import pandas as pd
 
 from trimcap._csv import csv_text
 from trimcap._files import make_folder
+from trimcap.data.arrays.layout import plain_column
 from trimcap.data.cache.entry import flush_folder
 from trimcap.data.hearsay import metadata_of
 from trimcap.data.preprocess.run import Part, summary
@@ -100,7 +101,7 @@ def _write(parts: Iterable[Part], folder: Path, path: Path) -> None:
         _flush(file)
     table = metadata_of(rows)
     with (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as text:
-        text.write(csv_text(_plain(table)))
+        text.write(csv_text(pd.DataFrame({name: plain_column(table[name]) for name in table})))
         _flush(text)
     with (folder / "info.json").open("w", encoding="utf-8") as text:
         json.dump(
@@ -127,14 +128,6 @@ def _info(windows: Windows, tail: tuple[str, ...]) -> dict[str, object]:
         "duration": windows.duration,
         "steps": [*windows.steps, *tail],
     }
-
-
-def _plain(table: pd.DataFrame) -> pd.DataFrame:
-    for name in table.columns:
-        values = table[name]
-        if values.dtype.kind not in "biuf" and not all(isinstance(value, str) for value in values):
-            raise ValueError(f"metadata column {name!r} holds Python objects; turn it into text or numbers first")
-    return table
 
 
 def _flush(file: IO[Any]) -> None:

@@ -51,7 +51,7 @@ class StoredRows:
         target = rows.reshape(-1).view(np.uint8).data
         size = math.prod(self.shape[1:]) * rows.itemsize
         with self.path.open("rb", buffering=0) as file:
-            if _stamp(self.path) != self.stamp:
+            if stamp_of(self.path) != self.stamp:
                 raise ValueError(f"{self.path} changed while it was in use; open it again")
             for first, last in runs(index):
                 file.seek(self.offset + int(index[first]) * size)
@@ -87,7 +87,7 @@ def open_npy(path: Path | str) -> StoredRows:
             f"{path} is {what}: its header promises {promised:,} bytes for an array of shape {shape}, the file has "
             f"{there:,}; copy it again"
         )
-    return StoredRows(path, offset, shape, dtype.str, _stamp(path))
+    return StoredRows(path, offset, shape, dtype.str, stamp_of(path))
 
 
 def digest_of(stored: StoredRows) -> str:
@@ -148,6 +148,7 @@ def _read_into(file: IO[bytes], target: memoryview, path: Path) -> None:
         done += count
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def stamp_of(path: Path) -> tuple[int, int]:
+    """Size and time of the last change of a file, which tell that it is still what it was."""
     state = path.stat()
     return state.st_size, state.st_mtime_ns
