@@ -35,7 +35,8 @@ from trimcap.graph.network import Network
 from trimcap.graph.trace.trace import trace
 from trimcap.models.ccnn import CCNN
 from trimcap.models.eegnet import EEGNet
-from trimcap.prune.saliency.table import SALIENCIES, l1, needs_windows, score
+from trimcap.prune.saliency.by_weights import l1
+from trimcap.prune.saliency.table import SALIENCIES, needs_windows, score
 
 NETWORKS = {
     "EEGNet 32×128": (lambda: EEGNet(32, 128, 2), (32, 128)),

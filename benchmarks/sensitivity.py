@@ -30,7 +30,8 @@ from trimcap.graph.trace.trace import trace
 from trimcap.models.ccnn import CCNN
 from trimcap.prune.choose.keep import keep_top
 from trimcap.prune.choose.sensitivity import sensitivity
-from trimcap.prune.saliency.table import Scores, l1
+from trimcap.prune.saliency.by_weights import l1
+from trimcap.prune.saliency.scores import Scores
 from trimcap.prune.shrink import shrink
 from trimcap.train.predict import predict
 

@@ -13,7 +13,8 @@ from torch import nn
 from trimcap.graph.save import load, save
 from trimcap.graph.trace.trace import trace
 from trimcap.prune.choose.keep import keep_top
-from trimcap.prune.saliency.table import Scores, l1
+from trimcap.prune.saliency.by_weights import l1
+from trimcap.prune.saliency.scores import Scores
 
 
 class Unprunable(nn.Module):

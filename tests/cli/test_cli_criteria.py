@@ -12,7 +12,8 @@ from trimcap.graph.save import load
 from trimcap.prune.choose.compare import compare
 from trimcap.prune.choose.keep import keep_top
 from trimcap.prune.plan import Plan
-from trimcap.prune.saliency.table import SALIENCIES, taylor
+from trimcap.prune.saliency.by_gradients import taylor
+from trimcap.prune.saliency.table import SALIENCIES
 
 
 def test_list(call):

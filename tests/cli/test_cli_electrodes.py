@@ -11,7 +11,7 @@ from trimcap.data.arrays.npz import read_npz
 from trimcap.data.seen import OUTSIDE
 from trimcap.graph.save import load, save
 from trimcap.prune.electrodes import electrode_curve
-from trimcap.prune.saliency.table import l1
+from trimcap.prune.saliency.by_weights import l1
 
 
 def of(windows, subjects):

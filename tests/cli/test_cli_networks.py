@@ -18,7 +18,8 @@ from trimcap.graph.cost import cost
 from trimcap.graph.save import load, save
 from trimcap.prune.choose.keep import keep_top
 from trimcap.prune.plan import Plan
-from trimcap.prune.saliency.table import Scores, d_score, l1
+from trimcap.prune.saliency.by_weights import d_score, l1
+from trimcap.prune.saliency.scores import Scores
 from trimcap.prune.shrink import shrink
 from trimcap.train.metrics import evaluate, per_subject
 from trimcap.train.predict import probabilities

@@ -13,7 +13,7 @@ from trimcap.cli.verbs.sensitivity import _at_chance
 from trimcap.data.arrays.npz import read_npz
 from trimcap.graph.save import load, save
 from trimcap.prune.choose.sensitivity import sensitivity
-from trimcap.prune.saliency.table import l1
+from trimcap.prune.saliency.by_weights import l1
 from trimcap.train.predict import predict
 
 

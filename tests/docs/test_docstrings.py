@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import inspect
 import re
 from collections.abc import Callable
@@ -30,18 +31,31 @@ FUNCTIONS = {
 CLASSES = {name: value for name, value in NAMED.items() if inspect.isclass(value)}
 
 
+def sections(text: str) -> tuple[str, str]:
+    """What a docstring says of parameters and of results, itself or in the room that it names for the rest."""
+    _, _, rest = text.partition("\nParameters\n")
+    parameters, returns = rest.partition("\nReturns\n")[0], text.partition("\nReturns\n-------\n")[2]
+    named = re.search(r"^Shared parameters: `(trimcap[.\w]+)`\.$", text, re.MULTILINE)
+    if named is not None:
+        more = sections(inspect.getdoc(importlib.import_module(named[1])) or "")
+        return parameters + more[0], returns + more[1]
+    return parameters, returns
+
+
 def missing(function: Callable[..., object]) -> list[str]:
     """What a docstring lacks."""
     text = inspect.getdoc(function) or ""
     head, _, rest = text.partition("\n")
     found = [] if head and (not rest or rest.startswith("\n")) else ["one line of what it is"]
-    section = text.partition("\nParameters\n")[2].partition("\nReturns\n")[0]
+    section, returns = sections(text)
+    result = str(inspect.signature(function).return_annotation).rpartition(".")[2]
+    own = "\nReturns\n-------\n" in text
     found += [
         name
         for name in inspect.signature(function).parameters
         if not re.search(rf"^[\w, ]*\b{re.escape(name)}\b[\w, ]* : ", section, re.MULTILINE)
     ]
-    found += [] if "\nReturns\n-------\n" in text else ["Returns"]
+    found += [] if own or re.search(rf"^{re.escape(result)} : ", returns, re.MULTILINE) else ["Returns"]
     return found
 
 
@@ -74,3 +88,22 @@ def test_the_check_can_fail():
 
     assert missing(undocumented) == ["axes", "Returns"]
     assert missing(lambda: None) == ["one line of what it is", "Returns"]
+
+
+def test_what_a_room_says_once_must_be_there():
+    def half(network: object, *, speed: float = 1.0) -> int:
+        """One line.
+
+        Shared parameters: `trimcap.prune`.
+        """
+        return int(speed)
+
+    def whole(network: object) -> prune.Scores:
+        """One line.
+
+        Shared parameters: `trimcap.prune`.
+        """
+        return prune.l1(network)
+
+    assert missing(half) == ["speed", "Returns"]
+    assert missing(whole) == []

@@ -14,7 +14,7 @@ from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.graph.trace.trace import trace
 from trimcap.models import EEGNet
 from trimcap.prune.choose.keep import keep_within
-from trimcap.prune.saliency.table import l1
+from trimcap.prune.saliency.by_weights import l1
 from trimcap.prune.shrink import shrink
 from trimcap.quantize.network import quantize_network
 

@@ -9,7 +9,7 @@ from trimcap.graph.trace.trace import trace
 from trimcap.models.build import build
 from trimcap.models.scaled import Scaled
 from trimcap.prune.electrodes import electrode_curve
-from trimcap.prune.saliency.table import l1
+from trimcap.prune.saliency.by_weights import l1
 from trimcap.prune.shrink import shrink
 from trimcap.study.recipe.recipe import parse_recipe
 from trimcap.study.run.prepare import folds_of, prepare

@@ -36,7 +36,9 @@ from trimcap.prune.choose.axes_of import axes_of
 from trimcap.prune.choose.keep import keep_top
 from trimcap.prune.plan import Plan
 from trimcap.prune.resize import resize
-from trimcap.prune.saliency.table import SALIENCIES, Scores, bn_scale, l1, l2, random, score
+from trimcap.prune.saliency.by_weights import bn_scale, l1, l2, random
+from trimcap.prune.saliency.scores import Scores
+from trimcap.prune.saliency.table import SALIENCIES, score
 from trimcap.prune.shrink import shrink, twin_error
 from trimcap.prune.twin import silence
 from trimcap.prune.weights.unstructured import mask_weights

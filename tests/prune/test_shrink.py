@@ -12,7 +12,7 @@ from trimcap.graph.trace.trace import trace
 from trimcap.prune.choose.keep import keep_electrodes
 from trimcap.prune.plan import Plan, make_plan
 from trimcap.prune.resize import resize
-from trimcap.prune.saliency.table import l1
+from trimcap.prune.saliency.by_weights import l1
 from trimcap.prune.shrink import shrink, twin_error
 from trimcap.prune.twin import silence
 from zoo import ZOO, build

@@ -19,7 +19,7 @@ from trimcap.prune.choose.ratios import plan_from, ratios_for
 from trimcap.prune.choose.sensitivity import Curve, Sensitivity
 from trimcap.prune.plan import Plan
 from trimcap.prune.resize import resize
-from trimcap.prune.saliency.table import d_score, d_step, d_step_gm, l1
+from trimcap.prune.saliency.by_weights import d_score, d_step, d_step_gm, l1
 from trimcap.prune.shrink import shrink
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "models" / "golden_costs.json").read_text())["vgg16_cifar10"]

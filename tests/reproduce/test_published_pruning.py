@@ -15,7 +15,7 @@ from trimcap.models import CCNN, FBCCNN, TSCeption
 from trimcap.prune.after.soft import zeroed
 from trimcap.prune.choose.axes_of import axes_of
 from trimcap.prune.choose.keep import keep_top
-from trimcap.prune.saliency.table import l2
+from trimcap.prune.saliency.by_weights import l2
 from trimcap.prune.shrink import shrink
 from trimcap.prune.weights.unstructured import mask_weights, weights_of
 from trimcap.reproduce.counting import published_counts

@@ -18,7 +18,7 @@ from trimcap.prune.after.soft import scales_off, silent_plan
 from trimcap.prune.choose.axes_of import axes_of
 from trimcap.prune.choose.keep import keep_top
 from trimcap.prune.resize import resize
-from trimcap.prune.saliency.table import l1
+from trimcap.prune.saliency.by_weights import l1
 from trimcap.prune.shrink import shrink
 from trimcap.prune.weights.unstructured import mask_weights
 from trimcap.reproduce.features import entropy_of_deviation

@@ -10,7 +10,7 @@ from trimcap.models.build import build
 from trimcap.prune.choose.ratios import plan_from, ratios_for
 from trimcap.prune.choose.sensitivity import metric_of, sensitivity
 from trimcap.prune.plan import make_plan
-from trimcap.prune.saliency.table import d_score
+from trimcap.prune.saliency.by_weights import d_score
 from trimcap.prune.shrink import shrink
 from trimcap.study.recipe.recipe import parse_recipe
 from trimcap.study.run.prepare import folds_of, prepare

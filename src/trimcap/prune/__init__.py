@@ -3,6 +3,29 @@
 saliency → `Scores` → `keep_top`, `keep_within`, `keep_electrodes`, `plan_from` → `Plan` → `shrink`, `compact`; or, for
 single weights, `mask_weights` → `Masks` (in `trimcap.train`). `SALIENCIES` names every saliency and `describe` says
 what each is; `compare` measures them against the `oracle`, `sensitivity` what every axis may lose.
+
+What most functions take and return is said here; their docstrings say what is their own.
+
+Parameters
+----------
+network : traced network; not changed
+axis : one of the network's
+axes : names of axes; default: all hidden prunable ones
+folded : whether weights are taken with the batch norm behind their layer folded in: the scale of a raw filter is
+    arbitrary there
+ties : "ordinal" or "average", see `d_score`
+windows : of the training or validation set
+n_windows : at most so many of them, drawn without replacement with `seed`; None for all
+batch_size : windows at once
+seed : of every random choice
+ledger : of a fold, where the access is recorded
+plan : for this network
+sparsity : fraction removed, 0 ≤ sparsity < 1
+
+Returns
+-------
+Scores : axis → float64 (n_slices,), higher = keep
+Plan : for `shrink`
 """
 
 from trimcap.prune.after.compact import Compacted, compact, difference
@@ -15,41 +38,26 @@ from trimcap.prune.choose.schedule import gradual, rounds_of
 from trimcap.prune.choose.sensitivity import Curve, Sensitivity, metric_of, sensitivity
 from trimcap.prune.electrodes import Cap, ElectrodeCurve, Recovery, electrode_curve
 from trimcap.prune.plan import Plan, make_plan
-from trimcap.prune.saliency.table import (
-    SALIENCIES,
-    Description,
-    Saliency,
-    Scores,
-    activation_mean,
-    activation_std,
-    apoz,
+from trimcap.prune.saliency.by_activations import activation_mean, activation_std, apoz, chip, hrank, wanda
+from trimcap.prune.saliency.by_flow import synflow
+from trimcap.prune.saliency.by_gradients import fisher, grasp, snip, taylor
+from trimcap.prune.saliency.by_weights import (
     bn_scale,
-    chip,
     d_score,
     d_step,
     d_step_gm,
-    describe,
-    fisher,
     fpgm,
-    from_units,
-    grasp,
-    hrank,
     l1,
     l2,
     lamp,
     lamp_weights,
     largest_first,
-    needs_windows,
-    oracle,
     random,
-    score,
-    snip,
-    synflow,
-    taylor,
-    units_of,
-    wanda,
     whc,
 )
+from trimcap.prune.saliency.oracle import oracle
+from trimcap.prune.saliency.scores import Scores, from_units, units_of
+from trimcap.prune.saliency.table import SALIENCIES, Description, Saliency, describe, needs_windows, score
 from trimcap.prune.shrink import shrink, twin_error
 from trimcap.prune.twin import silence
 from trimcap.prune.weights.compressed import Storage, storage

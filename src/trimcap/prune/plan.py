@@ -138,7 +138,6 @@ def make_plan(
 
     Parameters
     ----------
-    network : traced network
     keep : axis → indices that stay, in any order
     requested, note : for reports, see `Plan`
 
@@ -149,6 +148,8 @@ def make_plan(
     Raises
     ------
     PlanError : unknown or frozen axis, no slice kept, an index out of range
+
+    Shared parameters: `trimcap.prune`.
     """
     checked: dict[str, tuple[int, ...]] = {}
     sizes: dict[str, int] = {}
@@ -168,7 +169,6 @@ def prunable_axis(network: Network, name: str) -> Axis:
 
     Parameters
     ----------
-    network : traced network
     name : of an axis
 
     Returns
@@ -185,10 +185,6 @@ def prunable_axis(network: Network, name: str) -> Axis:
 
 def need_sparsity(sparsity: Any) -> None:
     """Refuse what is no fraction of slices or weights that may be removed.
-
-    Parameters
-    ----------
-    sparsity : fraction removed, 0 ≤ s < 1
 
     Raises
     ------

@@ -21,11 +21,6 @@ from trimcap.prune.plan import Plan
 def resize(network: Network, plan: Plan) -> Network:
     """The network without the dropped slices, unchecked: for counting costs. Use `shrink` for anything else.
 
-    Parameters
-    ----------
-    network : traced network; not changed
-    plan : for this network
-
     Returns
     -------
     Network : smaller

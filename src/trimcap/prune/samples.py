@@ -59,7 +59,6 @@ def sample(
     ledger : where to record it
     stage : of the ledger: "saliency", or "sensitivity" for the analysis of a ranking by `name`
     n_windows : at most so many, drawn without replacement with `seed`; None for all
-    batch_size : windows at once
     seed : of drawing them
 
     Returns

@@ -24,8 +24,6 @@ def shrink(network: Network, plan: Plan, *, tolerance: float = 1e-9) -> Network:
 
     Parameters
     ----------
-    network : the network; not changed
-    plan : for this network
     tolerance : largest difference to the twin relative to its largest output
 
     Returns
@@ -35,6 +33,8 @@ def shrink(network: Network, plan: Plan, *, tolerance: float = 1e-9) -> Network:
     Raises
     ------
     PlanError : the plan removes nothing, belongs to another network, or the twin disagrees
+
+    Shared parameters: `trimcap.prune`.
     """
     plan = _checked(need_network(network, "shrink"), plan)
     small = resize(network, plan)

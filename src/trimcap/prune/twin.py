@@ -27,14 +27,11 @@ def silence(network: Network, plan: Plan) -> Network:
     a softmax) runs over the slices that are kept (`absent`). A weight that the network computes is multiplied by a
     mask where it is read.
 
-    Parameters
-    ----------
-    network : traced network; not changed
-    plan : for this network
-
     Returns
     -------
     Network : of the same shape and size
+
+    Shared parameters: `trimcap.prune`.
     """
     tensors = {name: tensor.clone() for name, tensor in network.tensors.items()}
     nodes: list[Node] = []

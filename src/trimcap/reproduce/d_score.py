@@ -68,14 +68,12 @@ def released_sensitivity(
 
     Parameters
     ----------
-    network : traced network; not changed
     rescore : saliency, called as `rescore(network, axes=[name])`
     windows : of the validation set; the release took the test set
     axes : names; default all that `rescore` scores
     percent : of a step
     unpruned : the worse slip of the release, which evaluates `model` in place of `model_pruned`: all curves are flat
     metric : "accuracy", "balanced_accuracy" or "loss"
-    batch_size : windows at once
 
     Returns
     -------
@@ -85,6 +83,7 @@ def released_sensitivity(
     ------
     ValueError, AuditError, PlanError : as `sensitivity`.
 
+    Shared parameters: `trimcap.reproduce`.
     Source: the program released with Park et al. (2023), arXiv:2308.04470: `pruning_each_layer`.
     """
     need_network(network, "released_sensitivity")
@@ -155,18 +154,14 @@ def released_plan(network: Network, scores: Scores, ratios: Mapping[str, float |
 
     Parameters
     ----------
-    network : traced network
     scores : of its axes
     ratios : of `released_ratios`
-
-    Returns
-    -------
-    Plan : for `shrink`
 
     Raises
     ------
     PlanError : an axis has no scores.
 
+    Shared parameters: `trimcap.reproduce`.
     Source: the program released with Park et al. (2023), arXiv:2308.04470, with the ratio of step i as step · i · 0.01.
     """
     keep = {}

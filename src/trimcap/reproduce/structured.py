@@ -33,13 +33,13 @@ def width(n: int, sparsity: float, *, rounding: str = "floor") -> int:
     Parameters
     ----------
     n : filters that there are
-    sparsity : p, fraction removed, 0 ≤ p < 1
     rounding : "floor" or "round"
 
     Returns
     -------
     filters that stay
 
+    Shared parameters: `trimcap.reproduce`.
     Source: Rao and Zhong (2023), IJCNN, table of LFP; their release, `l1normNN` scripts.
     """
     if rounding not in _ROUNDINGS:
@@ -54,14 +54,9 @@ def lfp_plan(network: Network, sparsity: float, *, rounding: str = "floor") -> P
 
     Parameters
     ----------
-    network : traced network
-    sparsity : p, fraction removed, 0 ≤ p < 1
     rounding : of the widths, "floor" or "round", see `width`
 
-    Returns
-    -------
-    Plan : for `shrink`
-
+    Shared parameters: `trimcap.reproduce`.
     Source: Rao and Zhong (2023), IJCNN, table of LFP.
     """
     scores = l1(network, axes=axes_of(network, "conv"))
@@ -84,7 +79,6 @@ def nsfp_plan(network: Network, sparsity: float, *, guard: bool = True) -> Plan:
     Parameters
     ----------
     network : traced network with batch norm, trained with `slimming`
-    sparsity : p, fraction removed, 0 ≤ p < 1
     guard : keep the largest scale of a layer that would be empty, as for TSCeption; for FBCCNN there was no guard
 
     Returns
@@ -95,6 +89,7 @@ def nsfp_plan(network: Network, sparsity: float, *, guard: bool = True) -> Plan:
     ------
     PlanError : without the guard, a layer would be empty; names it.
 
+    Shared parameters: `trimcap.reproduce`.
     Source: Rao and Zhong (2023), IJCNN, `slimmingNN` scripts of their release.
     """
     scores = bn_scale(network, axes=axes_of(network, "batch_norm"))
@@ -114,15 +109,11 @@ def forget_shifts(network: Network, plan: Plan) -> Network:
 
     The core leaves β to what reads the channel: `compact(scales_off(network, plan), only=plan)`.
 
-    Parameters
-    ----------
-    network : traced network; not changed
-    plan : for this network
-
     Returns
     -------
     Network : smaller
 
+    Shared parameters: `trimcap.reproduce`.
     Source: Rao and Zhong (2023), IJCNN, `slimmingNN` scripts of their release. The order conv–ReLU–batch norm of
     FBCCNN makes β a constant that the next convolution misses.
     """
@@ -144,13 +135,13 @@ def drop_biases(network: Network, *, seed: int) -> Network:
 
     Parameters
     ----------
-    network : traced network; not changed
     seed : of the biases, uniform in ±1/√fan_in as PyTorch draws them
 
     Returns
     -------
     Network : of the same shape
 
+    Shared parameters: `trimcap.reproduce`.
     Source: Rao and Zhong (2023), IJCNN, rebuilding of CCNN and FBCCNN (LFP, NSFP) and of TSCeption (NSFP,
     sensitivity) in their release.
     """
@@ -170,14 +161,13 @@ def independent_masks(network: Network, sparsity: float, *, rounding: str = "rou
 
     Parameters
     ----------
-    network : traced network; not changed
-    sparsity : p, fraction removed, 0 ≤ p < 1
     rounding : of the widths, "floor" or "round", see `width`
 
     Returns
     -------
     the scrambled network; equal to the pruned one only where all choices agree
 
+    Shared parameters: `trimcap.reproduce`.
     Source: Rao and Zhong (2023), IJCNN, LFP of TSCeption in their release (nine-entry configuration).
     """
     need_network(network, "independent_masks")

@@ -20,15 +20,11 @@ def umwp_masks(network: Network, sparsity: float) -> Masks:
 
     int(p·n) + 1 weights go, and more with ties; at p = 0 still one. The core removes exactly ⌊p·n⌋.
 
-    Parameters
-    ----------
-    network : traced network
-    sparsity : p, fraction removed, 0 ≤ p < 1
-
     Returns
     -------
     Masks : for `fit(…, masks=…)`
 
+    Shared parameters: `trimcap.reproduce`.
     Source: Rao and Zhong (2023), IJCNN, table of UMWP; `weightNN` scripts of their release.
     """
     names = weights_of(network, ("conv",))
@@ -76,14 +72,13 @@ def zeroed_filters(network: Network, sparsity: float, *, tensors: Sequence[str] 
 
     Parameters
     ----------
-    network : traced network; not changed
-    sparsity : p, fraction removed, 0 ≤ p < 1
     tensors : weights of the convolutions; default: all. `three_of_six` names those that were zeroed in TSCeption
 
     Returns
     -------
     Network : of the same shape, with zeros
 
+    Shared parameters: `trimcap.reproduce`.
     Source: Rao and Zhong (2023), IJCNN, table of SFP; `softNN` scripts of their release.
     """
     need_network(network, "zeroed_filters")
@@ -106,11 +101,12 @@ def zeroed_count(n: int, sparsity: float) -> int:
     Parameters
     ----------
     n : filters that there are
-    sparsity : p, fraction removed, 0 ≤ p < 1
 
     Returns
     -------
     filters that are zeroed
+
+    Shared parameters: `trimcap.reproduce`.
     """
     return int(n * (1 - round(1 - sparsity, 10)))
 

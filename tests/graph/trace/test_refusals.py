@@ -10,7 +10,7 @@ from torch import nn
 from trimcap._errors import TraceError
 from trimcap.graph.trace.trace import trace
 from trimcap.prune.plan import make_plan
-from trimcap.prune.saliency.table import l1
+from trimcap.prune.saliency.by_weights import l1
 from trimcap.prune.shrink import shrink
 from trimcap.train import predict
 

@@ -16,7 +16,7 @@ from trimcap.prune.after.constants import constants
 from trimcap.prune.after.soft import scales_off, silent_plan, zeroed
 from trimcap.prune.choose.keep import keep_top
 from trimcap.prune.plan import Plan, make_plan
-from trimcap.prune.saliency.table import random
+from trimcap.prune.saliency.by_weights import random
 from trimcap.prune.shrink import shrink
 from zoo import ZOO, build
 

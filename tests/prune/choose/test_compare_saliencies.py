@@ -14,7 +14,11 @@ from trimcap.data.splits.sealed import Sealed
 from trimcap.graph.trace.trace import trace
 from trimcap.prune.choose.compare import POOLED, compare
 from trimcap.prune.choose.keep import keep_top
-from trimcap.prune.saliency.table import SALIENCIES, Scores, l1, oracle, taylor
+from trimcap.prune.saliency.by_gradients import taylor
+from trimcap.prune.saliency.by_weights import l1
+from trimcap.prune.saliency.oracle import oracle
+from trimcap.prune.saliency.scores import Scores
+from trimcap.prune.saliency.table import SALIENCIES
 from trimcap.prune.shrink import shrink
 from zoo import build
 

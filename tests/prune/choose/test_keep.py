@@ -13,7 +13,8 @@ from trimcap.graph.cost import cost
 from trimcap.graph.trace.trace import trace
 from trimcap.prune.choose.keep import keep_electrodes, keep_top, keep_within, size
 from trimcap.prune.plan import removed_count
-from trimcap.prune.saliency.table import Scores, l1
+from trimcap.prune.saliency.by_weights import l1
+from trimcap.prune.saliency.scores import Scores
 from trimcap.prune.shrink import shrink
 from trimcap.prune.weights.unstructured import mask_weights
 from zoo import build

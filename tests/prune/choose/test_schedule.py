@@ -9,7 +9,8 @@ from trimcap._errors import PlanError
 from trimcap.graph.trace.trace import trace
 from trimcap.prune.choose.keep import keep_top, removed_count
 from trimcap.prune.choose.schedule import gradual, rounds_of
-from trimcap.prune.saliency.table import Scores, l1
+from trimcap.prune.saliency.by_weights import l1
+from trimcap.prune.saliency.scores import Scores
 from trimcap.prune.shrink import shrink
 from zoo import build
 

@@ -21,9 +21,9 @@ from trimcap.prune.choose.ratios import plan_from, ratio_at, ratios_for
 from trimcap.prune.choose.sensitivity import Curve, Sensitivity, sensitivity
 from trimcap.prune.choose.silenced import _plain, without
 from trimcap.prune.plan import make_plan
+from trimcap.prune.saliency.by_weights import d_score, l1
 from trimcap.prune.saliency.gates import sites
 from trimcap.prune.saliency.scores import Scores
-from trimcap.prune.saliency.table import d_score, l1
 from trimcap.prune.shrink import shrink
 from zoo import ZOO, build
 

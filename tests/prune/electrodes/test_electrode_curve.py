@@ -15,8 +15,8 @@ from trimcap.graph.trace.trace import trace
 from trimcap.prune.electrodes import Recovery, electrode_curve
 from trimcap.prune.electrodes.hearing import _by_gates, _spatial_filter, hearing, why_not_removed
 from trimcap.prune.plan import make_plan
+from trimcap.prune.saliency.by_weights import l1
 from trimcap.prune.saliency.scores import Scores
-from trimcap.prune.saliency.table import l1
 from trimcap.prune.shrink import shrink
 from trimcap.train.predict import predict
 

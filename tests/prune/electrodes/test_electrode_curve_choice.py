@@ -16,8 +16,8 @@ from trimcap.prune.electrodes.elimination import eliminate
 from trimcap.prune.electrodes.hearing import hearing
 from trimcap.prune.electrodes.sets import counts_of, drawn
 from trimcap.prune.plan import make_plan
+from trimcap.prune.saliency.by_weights import l1
 from trimcap.prune.saliency.scores import Scores
-from trimcap.prune.saliency.table import l1
 from trimcap.prune.samples import sample
 from trimcap.prune.shrink import shrink
 from trimcap.train.predict import predict

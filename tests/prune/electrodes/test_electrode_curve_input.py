@@ -14,8 +14,9 @@ from trimcap.data.ledger import Ledger
 from trimcap.data.splits.folds import make_fold
 from trimcap.graph.trace.trace import trace
 from trimcap.prune.electrodes import Recovery, electrode_curve
+from trimcap.prune.saliency.by_gradients import taylor
+from trimcap.prune.saliency.by_weights import l1
 from trimcap.prune.saliency.scores import Scores
-from trimcap.prune.saliency.table import l1, taylor
 
 # ---- who may see what
 

@@ -19,18 +19,9 @@ from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.graph.trace.trace import trace
 from trimcap.models import EEGNet
 from trimcap.prune.choose.keep import keep_top
-from trimcap.prune.saliency.table import (
-    SALIENCIES,
-    Scores,
-    describe,
-    find_saliency,
-    from_units,
-    l1,
-    l2,
-    needs_windows,
-    random,
-    score,
-)
+from trimcap.prune.saliency.by_weights import l1, l2, random
+from trimcap.prune.saliency.scores import Scores, from_units
+from trimcap.prune.saliency.table import SALIENCIES, describe, find_saliency, needs_windows, score
 from trimcap.prune.shrink import shrink
 from zoo import ZOO, build
 

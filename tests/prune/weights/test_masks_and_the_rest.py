@@ -13,7 +13,7 @@ from trimcap.graph.trace.trace import trace
 from trimcap.program.lower.lower import lower
 from trimcap.prune.after.compact import difference
 from trimcap.prune.choose.keep import keep_top
-from trimcap.prune.saliency.table import l1
+from trimcap.prune.saliency.by_weights import l1
 from trimcap.prune.shrink import shrink
 from trimcap.prune.weights.unstructured import mask_weights
 from trimcap.quantize.quantize import quantize

@@ -9,7 +9,7 @@ from test_run import TINY
 from torch import nn
 
 from trimcap._errors import PlanError
-from trimcap.prune.saliency.table import Scores
+from trimcap.prune.saliency.scores import Scores
 from trimcap.study.recipe.recipe import parse_recipe
 from trimcap.study.run.before_training import check_axes
 from trimcap.study.run.prepare import prepare

@@ -20,7 +20,7 @@ from trimcap.prune.choose.compare import POOLED, Comparison
 from trimcap.prune.choose.keep import keep_top
 from trimcap.prune.choose.sensitivity import Curve, Sensitivity
 from trimcap.prune.plan import Plan
-from trimcap.prune.saliency.table import l1
+from trimcap.prune.saliency.by_weights import l1
 from trimcap.study.report.criteria import comparison_figure
 from trimcap.study.report.figures.draw import style, subjects_figure
 from trimcap.study.report.figures.filter_scalp import eeg_figure

@@ -14,7 +14,7 @@ from trimcap.models.eegnet import EEGNet
 from trimcap.prune.choose.keep import keep_top
 from trimcap.prune.choose.sensitivity import Curve, Sensitivity
 from trimcap.prune.plan import Plan
-from trimcap.prune.saliency.table import d_score, l1
+from trimcap.prune.saliency.by_weights import d_score, l1
 from trimcap.study.report.figures.filter_scalp import eeg_figure
 from trimcap.study.report.figures.filters import filters_figure, maps_figure
 from trimcap.study.report.figures.sensitivity import sensitivity_figure, sign_comparison_figure, sign_figure

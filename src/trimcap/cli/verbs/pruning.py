@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trimcap.graph.cost import Cost
     from trimcap.graph.network import Network
     from trimcap.prune.plan import Plan
-    from trimcap.prune.saliency.table import Scores
+    from trimcap.prune.saliency.scores import Scores
 
 Sparsity = Annotated[float | None, typer.Option("--sparsity", help="Fraction removed, 0 ≤ s < 1.")]
 _NAME = "l1, d_score, taylor, … (`trimcap criteria --list`), or package.module:function."

@@ -63,8 +63,6 @@ def compact(
 
     Parameters
     ----------
-    network : the network; not changed
-    axes : names; default: all hidden prunable axes
     only : a plan; only slices that it drops are removed, even if others are constant
     borders : where what constants add differs from position to position, as it does at the borders of zero padding,
         "carry" (exact) leaves the fewest constant slices that the others are multiples or sums of (behind padding:
@@ -81,6 +79,8 @@ def compact(
     ------
     ValueError : unknown way with borders.
     PlanError : unknown or frozen axis, or a plan of another network; the result differs, and nothing is returned.
+
+    Shared parameters: `trimcap.prune`.
     """
     if borders not in BORDERS:
         raise ValueError(unknown("way with borders", borders, BORDERS))

@@ -77,8 +77,6 @@ def reading_of(network: Network, axis: Axis, known: Mapping[str, Any]) -> Readin
 
     Parameters
     ----------
-    network : traced network
-    axis : one of its axes
     known : of `constants`
 
     Returns

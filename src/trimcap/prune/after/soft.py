@@ -25,11 +25,6 @@ from trimcap.train.epoch import Hook
 def rows_that_make(network: Network, plan: Plan) -> dict[str, Tensor]:
     """Weight name → which of its rows (dimension 0) make slices that the plan drops, bool.
 
-    Parameters
-    ----------
-    network : traced network
-    plan : for this network
-
     Returns
     -------
     weight name → bool (n_rows,)
@@ -50,14 +45,11 @@ def rows_that_make(network: Network, plan: Plan) -> dict[str, Tensor]:
 def zeroed(network: Network, plan: Plan) -> Network:
     """The network in which the weights that make dropped slices are zero; biases and batch norm stay.
 
-    Parameters
-    ----------
-    network : traced network; not changed
-    plan : for this network
-
     Returns
     -------
     Network : of the same shape
+
+    Shared parameters: `trimcap.prune`.
     """
     need_network(network, "zeroed")
     changed = dict(network.tensors)
@@ -73,14 +65,11 @@ def scales_off(network: Network, plan: Plan) -> Network:
     A slice of which γ is zero is a constant: `compact` removes it and gives β to whatever reads it. Slices of axes
     without batch norm are left alone.
 
-    Parameters
-    ----------
-    network : traced network; not changed
-    plan : for this network
-
     Returns
     -------
     Network : of the same shape
+
+    Shared parameters: `trimcap.prune`.
     """
     need_network(network, "scales_off")
     changed = dict(network.tensors)
@@ -115,7 +104,6 @@ def soft_pruning(
     network : the traced network whose module is trained
     sparsity : fraction of every axis, or a function of the epoch (1, 2, …), for example a gradual schedule
     saliency : function `(network, *, axes) -> Scores`; ℓ2 as published
-    axes : names; default: all hidden prunable axes
     period, at_least, at_most : epochs between two prunings; limits as for `keep_top`
 
     Returns
@@ -127,6 +115,7 @@ def soft_pruning(
     ValueError : a period below 1; while training: an impossible sparsity.
     TypeError : while training: another model than the network's module.
 
+    Shared parameters: `trimcap.prune`.
     Source: He et al. (2018), "Soft filter pruning for accelerating deep convolutional neural networks", IJCAI, alg. 1.
     """
     need_network(network, "soft_pruning")
@@ -170,14 +159,11 @@ def zero_rows(model: NetworkModule, rows: Mapping[str, Tensor]) -> None:
 def silent_plan(network: Network, axes: Iterable[str] | None = None) -> Plan:
     """The plan that drops slices of which all weights that make them are zero.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-
     Returns
     -------
     Plan : it may keep no slice of an axis; `compact(…, only=plan)` leaves one
+
+    Shared parameters: `trimcap.prune`.
     """
     keep, sizes = {}, {}
     chosen = network.axes.hidden if axes is None else [network.axes[name] for name in axes]

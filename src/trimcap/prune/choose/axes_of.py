@@ -17,7 +17,6 @@ def axes_of(network: Network, layers: str) -> list[str]:
 
     Parameters
     ----------
-    network : traced network
     layers : "conv", "linear", "recurrent" or "batch_norm"
 
     Returns
@@ -27,6 +26,8 @@ def axes_of(network: Network, layers: str) -> list[str]:
     Raises
     ------
     ValueError : an unknown kind.
+
+    Shared parameters: `trimcap.prune`.
     """
     need_network(network, "axes_of")
     if layers not in KINDS:

@@ -16,17 +16,9 @@ from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network
 from trimcap.prune.choose.keep import keep_top
-from trimcap.prune.saliency.oracle import Measure
-from trimcap.prune.saliency.table import (
-    SALIENCIES,
-    Saliency,
-    Scores,
-    chosen,
-    find_saliency,
-    needs_windows,
-    oracle,
-    score,
-)
+from trimcap.prune.saliency.oracle import Measure, oracle
+from trimcap.prune.saliency.scores import Scores, chosen
+from trimcap.prune.saliency.table import SALIENCIES, Saliency, find_saliency, needs_windows, score
 from trimcap.prune.shrink import shrink
 
 Values = NDArray[np.float64]
@@ -85,7 +77,6 @@ def compare(
 
     Parameters
     ----------
-    network : traced network; not changed
     windows : of the training set, for saliencies that look at data
     valid : of the validation set, for the oracle and the accuracies
     saliencies : names; default all of `SALIENCIES`
@@ -105,6 +96,8 @@ def compare(
     Raises
     ------
     ValueError : unknown saliency. AuditError : test windows. PlanError : no or unknown axis.
+
+    Shared parameters: `trimcap.prune`.
     """
     names = list(SALIENCIES) if saliencies is None else list(dict.fromkeys(saliencies))
     for name in names:

@@ -119,13 +119,11 @@ def plan_from(
     ratios : axis → sparsity; axes with 0 stay out of the plan
     at_least, at_most, multiple_of : as for `keep_top`
 
-    Returns
-    -------
-    Plan : for `shrink`
-
     Raises
     ------
     PlanError : an axis has no scores, or nothing would be removed
+
+    Shared parameters: `trimcap.prune`.
     """
     need_network(network, "plan_from")
     scored_axes(network, scores, ratios)

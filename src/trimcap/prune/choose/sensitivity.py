@@ -127,7 +127,6 @@ def sensitivity(
 
     Parameters
     ----------
-    network : traced network; not changed
     scores : of the axes; the lowest go first, among equals the lower index
     windows : of the validation set, never of the test set
     axes : names; default all that `scores` has
@@ -137,7 +136,6 @@ def sensitivity(
     rescore : a saliency such as `l1`, called as `rescore(smaller_network, axes=[name])`
     metric : "accuracy", "balanced_accuracy" (mean recall of the classes that occur) or "loss" (mean cross-entropy)
     progress : called with the windows done and their number
-    batch_size : windows at once
     ledger : where to record that the windows were seen, as "sensitivity"
 
     Returns
@@ -149,6 +147,7 @@ def sensitivity(
     ValueError : unknown metric or mode, no step, no windows. AuditError : test windows. PlanError : an axis is unknown,
     frozen or has no scores.
 
+    Shared parameters: `trimcap.prune`.
     Source: Park et al. (2023), "D-Score", arXiv:2308.04470, with steps from the original network instead
     of cumulative ones; Li et al. (2017), "Pruning filters for efficient ConvNets", ICLR, §3.2.
     """
@@ -169,10 +168,8 @@ def metric_of(network: Network, windows: Windows, *, metric: str = "accuracy", b
 
     Parameters
     ----------
-    network : traced network
     windows : of the validation set
     metric : "accuracy", "balanced_accuracy" or "loss"
-    batch_size : windows at once
 
     Returns
     -------
@@ -181,6 +178,8 @@ def metric_of(network: Network, windows: Windows, *, metric: str = "accuracy", b
     Raises
     ------
     ValueError : unknown metric, or no windows. AuditError : test windows.
+
+    Shared parameters: `trimcap.prune`.
     """
     _check(1, "one_shot", metric, None)
     data = sample(network, windows, name=metric, batch_size=batch_size, stage="sensitivity")

@@ -52,7 +52,6 @@ def electrode_curve(
 
     Parameters
     ----------
-    network : traced network; not changed
     valid : windows that choices are made on: the order of `greedy`, the epoch of recovery
     test : windows of other subjects for the numbers that are reported; a fold's sealed `fold.test` is opened for
         "evaluate". None reports the numbers on `valid`, which are too good where something was chosen on it
@@ -71,7 +70,6 @@ def electrode_curve(
     metric : "accuracy", "balanced_accuracy" or "loss"
     seed : of the random sets (see `cap_sets.drawn`) and of recovery
     ledger : records `valid` as "sensitivity", `test` as "evaluate", and what recovery sees
-    batch_size : windows at once
     progress : called with what is being done, how much of it is done, and how much there is
 
     Returns
@@ -84,6 +82,7 @@ def electrode_curve(
     PlanError : scores of something else; a network with one electrode, or that does not know them.
     AuditError : `test` shares a trial with `valid` or the training windows, or was chosen on before.
 
+    Shared parameters: `trimcap.prune`.
     Source: backward elimination as Guyon and Elisseeff (2003), "An introduction to variable and feature selection",
     JMLR 3, §4; electrodes as groups of features as Lal et al. (2004), IEEE Trans. Biomed. Eng. 51(6).
     """

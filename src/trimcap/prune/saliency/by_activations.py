@@ -42,21 +42,12 @@ def hrank(
 
     Maps of three dimensions count as the matrices of their last two.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
     Raises
     ------
     PlanError : the maps of an axis have a single row or column, as behind every spatial convolution of an EEG network:
         their rank is 0 or 1 whatever they contain. `chip` asks the same question across maps.
 
+    Shared parameters: `trimcap.prune`.
     Source: Lin et al. (2020), "HRank: Filter pruning using high-rank feature map", CVPR, §3 (500 images there).
     Needs: windows.
     """
@@ -100,16 +91,7 @@ def chip(
 
     ‖·‖_* is the sum of singular values. Low = made up of the other maps = goes first. Works on maps of any shape.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: Sui et al. (2021), "CHIP: Channel independence-based pruning for compact neural networks", NeurIPS, §3
     (channel independence).
     Needs: windows.
@@ -157,20 +139,11 @@ def apoz(
 ) -> Scores:
     """1 − APoZ, the share of activations that are not zero. The paper prunes the highest APoZ; the sign is turned here.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
     Raises
     ------
     PlanError : no activation of an axis is ever exactly zero, as after ELU: then it says nothing.
 
+    Shared parameters: `trimcap.prune`.
     Source: Hu et al. (2016), "Network trimming: A data-driven neuron pruning approach", arXiv:1607.03250, eq. 1.
     Needs: windows; ReLU.
     """
@@ -198,16 +171,7 @@ def activation_mean(
 ) -> Scores:
     """Mean |a| over windows and positions. Published for ReLU, where a ≥ 0; EEG networks have signed activations.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: Molchanov et al. (2017), "Pruning convolutional neural networks for resource efficient inference", ICLR,
     §2.2 (mean activation).
     Needs: windows.
@@ -232,16 +196,7 @@ def activation_std(
 ) -> Scores:
     """√(mean a² − (mean a)²) over windows and positions: a slice that never changes can be a constant.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: Molchanov et al. (2017), "Pruning convolutional neural networks for resource efficient inference", ICLR,
     §2.2 (standard deviation of the activation).
     Needs: windows.
@@ -275,20 +230,11 @@ def wanda(
     The structured sum of the published score of single weights. Where a kernel covers a dimension (electrodes) its
     positions have norms of their own, where it is moved along one (time) they share one.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
     Raises
     ------
     PlanError : an axis is made by weights whose inputs are not seen: those on a hidden state.
 
+    Shared parameters: `trimcap.prune`.
     Source: Sun et al. (2024), "A simple and effective pruning approach for large language models", ICLR, eq. 1.
     Needs: windows.
     """

@@ -38,19 +38,14 @@ def synflow(
 
     Parameters
     ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
     rounds : of the exponential schedule
     sparsity : of slices, at the end of it
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
 
     Raises
     ------
     PlanError : no flow reaches an axis (its weights are zero, or an operation lets nothing through).
 
+    Shared parameters: `trimcap.prune`.
     Source: Tanaka et al. (2020), "Pruning neural networks without any data by iteratively conserving synaptic flow",
     NeurIPS, theorem 1 and algorithm 1.
     """

@@ -52,17 +52,11 @@ def taylor(
 
     Parameters
     ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
     of : "gates", the derivative by a factor on the slice wherever it is read (after batch norm and activation; any
         axis, also depth multipliers and electrodes), or "weights", the products over all weights that make it
     form : "square", "abs" for |Σ g·w|, or "sum_abs" for Σ|g·w| (of gates the same)
-    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
 
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: Molchanov et al. (2019), "Importance estimation for neural network pruning", CVPR, eq. 8–9 and §3.3 (gates).
     Needs: windows.
     """
@@ -153,15 +147,9 @@ def fisher(
 
     Parameters
     ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
     of : "gates" or "weights", as for `taylor`
-    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
 
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: Theis et al. (2018), "Faster gaze prediction with dense networks and Fisher pruning", arXiv:1801.05787,
     §2 (gates); LeCun et al. (1990), "Optimal brain damage", NIPS, §2 (weights).
     Needs: windows.
@@ -227,16 +215,7 @@ def snip(
     Summed over the weights that make a slice and divided by the sum over all axes asked for. Published for weights at
     initialisation.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: Lee et al. (2019), "SNIP: Single-shot network pruning based on connection sensitivity", ICLR, §4.
     Needs: windows.
     """
@@ -279,15 +258,9 @@ def grasp(
 
     Parameters
     ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
     temperature : logits are divided by it, as published
-    windows, n_windows, batch_size, seed, ledger : what it looks at, see `score`
 
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: Wang et al. (2020), "Picking winning tickets before training by preserving gradient flow", ICLR, eq. 8 and
     algorithm 2.
     Needs: windows.

@@ -26,16 +26,7 @@ Ties = Literal["ordinal", "average"]
 def l1(network: Network, *, axes: Iterable[str] | None = None, folded: bool = False) -> Scores:
     """Σ|w| over all incoming weights of a filter or neuron.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-    folded : of weights with the batch norm behind them folded in, see `from_units`
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: Li et al. (2017), "Pruning filters for efficient ConvNets", ICLR, §3.1. Biases and batch norm are not used.
     """
     return from_units(network, lambda units: np.abs(units).sum(1), axes=axes, name="l1", folded=folded)
@@ -44,16 +35,7 @@ def l1(network: Network, *, axes: Iterable[str] | None = None, folded: bool = Fa
 def l2(network: Network, *, axes: Iterable[str] | None = None, folded: bool = False) -> Scores:
     """√Σw² over all incoming weights of a filter or neuron.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-    folded : of weights with the batch norm behind them folded in, see `from_units`
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: He et al. (2018), "Soft filter pruning", IJCAI, eq. 2 with p = 2.
     """
     return from_units(network, lambda units: np.sqrt((units**2).sum(1)), axes=axes, name="l2", folded=folded)
@@ -62,16 +44,7 @@ def l2(network: Network, *, axes: Iterable[str] | None = None, folded: bool = Fa
 def largest_first(network: Network, *, axes: Iterable[str] | None = None, folded: bool = False) -> Scores:
     """−Σ|w|: the largest filters go first; a control that a sensible saliency must beat clearly.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-    folded : of weights with the batch norm behind them folded in, see `from_units`
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: Li et al. (2017), "Pruning filters for efficient ConvNets", ICLR, §4.4 ("largest filters").
     """
     found = l1(network, axes=axes, folded=folded)
@@ -83,14 +56,9 @@ def random(network: Network, *, axes: Iterable[str] | None = None, seed: int = 0
 
     Parameters
     ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
     seed : of NumPy's default generator; an axis gets the same scores whatever other axes are asked for
 
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: the control of Li et al. (2017), ICLR, §4.4.
     """
     values = {}
@@ -106,16 +74,7 @@ def fpgm(network: Network, *, axes: Iterable[str] | None = None, folded: bool = 
     Distances are taken in float64 from the differences themselves (the usual float32 shortcut over ‖a‖² + ‖b‖² − 2ab
     is wrong by 0.01 on ordinary layers), and compared to 12 digits, so that exact ties stay ties.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-    folded : of weights with the batch norm behind them folded in, see `from_units`
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: He et al. (2019), "Filter pruning via geometric median", CVPR, §3.3, without the norm stage.
     """
     return from_units(network, lambda units: _rounded(_distances(units)), axes=axes, name="fpgm", folded=folded)
@@ -130,16 +89,7 @@ def _distances(units: Rows) -> Rows:
 def whc(network: Network, *, axes: Iterable[str] | None = None, folded: bool = False) -> Scores:
     """‖w_j‖ · Σ_{i≠j} ‖w_i‖ · (1 − |cos(w_i, w_j)|): large and unlike the others = keep.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-    folded : of weights with the batch norm behind them folded in, see `from_units`
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: Chen et al. (2023), "WHC: weighted hybrid criterion for filter pruning on convolutional
     neural networks", ICASSP, §2.
     """
@@ -160,16 +110,7 @@ def lamp(network: Network, *, axes: Iterable[str] | None = None, folded: bool = 
     A monotone function of ℓ2 inside a layer; it is meant for `keep_top(…, scope="global")`. Layers that share an axis
     are averaged as they are. For single weights see `lamp_weights`.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-    folded : of weights with the batch norm behind them folded in, see `from_units`
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: Lee et al. (2021), "Layer-adaptive sparsity for the magnitude-based pruning", ICLR, §2, on units.
     """
     return from_units(network, lambda u: _lamp((u**2).sum(1)), axes=axes, name="lamp", normalise=False, folded=folded)
@@ -213,16 +154,10 @@ def d_score(
 
     Parameters
     ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
     ties : "ordinal" (stable, lower index gets the lower rank: as published) or "average" (mid-ranks, which do not
         leak the order of the units into the score when many have the same mass)
-    folded : of weights with the batch norm behind them folded in, see `from_units`
 
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: Park et al. (2023), "D-Score: A synapse-inspired approach for filter pruning", arXiv:2308.04470, eq. 1–2.
     """
     return _ranked(network, _masses, lambda p, n: p + n, axes=axes, ties=ties, folded=folded, name="d_score")
@@ -236,17 +171,7 @@ def d_step(
     Closed form of the published walk: with j = 1, 2, … take the j units of smallest P and the j of smallest N; a unit
     goes when it is in both, of two that enter together the one with the smaller sum of ranks.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-    ties : as for `d_score`
-    folded : of weights with the batch norm behind them folded in, see `from_units`
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: Park et al. (2023), "D-Score: A synapse-inspired approach for filter pruning", arXiv:2308.04470, "D-Step".
     """
     return _ranked(network, _masses, _step, axes=axes, ties=ties, folded=folded, name="d_step")
@@ -259,17 +184,7 @@ def d_step_gm(
 
     Distances are float64 and compared to 12 digits, so that exact ties stay ties.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-    ties : as for `d_score`
-    folded : of weights with the batch norm behind them folded in, see `from_units`
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
+    Shared parameters: `trimcap.prune`.
     Source: Park et al. (2023), "D-Score: A synapse-inspired approach for filter pruning", arXiv:2308.04470,
     "D-Step GM".
     """
@@ -331,19 +246,11 @@ def bn_scale(network: Network, *, axes: Iterable[str] | None = None) -> Scores:
     divided by its mean; where all have several scales per slice (a depth multiplier), their mean. It means something
     only after training with an ℓ1 penalty on γ.
 
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
-
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
     Raises
     ------
     PlanError : no batch norm with a scale is on an axis; names it.
 
+    Shared parameters: `trimcap.prune`.
     Source: Liu et al. (2017), "Learning efficient convolutional networks through network slimming", ICCV, §3.
     Needs: batch norm.
     """

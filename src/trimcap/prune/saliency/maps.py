@@ -30,11 +30,6 @@ def maps_of(network: Network, axis: Axis) -> list[str]:
     Of a filter or neuron: what the layer makes, after the batch norm and the activation that directly follow. Of an
     input axis: the input. Of anything else (weights that are computed, hidden states): what is read.
 
-    Parameters
-    ----------
-    network : traced network
-    axis : one of its axes
-
     Returns
     -------
     list of names of nodes or inputs, at least one

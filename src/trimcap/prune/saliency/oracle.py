@@ -45,17 +45,15 @@ def oracle(
 
     Parameters
     ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
     windows : of the validation set, for an honest loss
     measure : "loss", the increase of the mean cross-entropy; "absolute", its absolute change, which does not take a
         slice whose removal lowers the loss for the first to go; or "error", the increase of the share of wrong windows
-    n_windows, batch_size, seed, ledger : see `score`
 
     Returns
     -------
     Scores : axis → float64 (n_slices,), higher = keep: the increase, in nat (of the error: a fraction)
 
+    Shared parameters: `trimcap.prune`.
     Source: Molchanov et al. (2017), "Pruning convolutional neural networks for resource efficient inference", ICLR,
     §3.1 (oracle-loss and oracle-abs); LeCun et al. (1990), "Optimal brain damage", NIPS, §1.
     Needs: windows.

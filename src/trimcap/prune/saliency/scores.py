@@ -70,7 +70,6 @@ def scored_axes(network: Network, scores: Scores, axes: Iterable[str] | None = N
 
     Parameters
     ----------
-    network : traced network
     scores : of its axes
     axes : names; default: all that have scores
 
@@ -105,16 +104,13 @@ def from_units(
 
     Parameters
     ----------
-    network : traced network
     score : (n_units, n_weights) float64 → (n_units,); a unit has all incoming weights that belong to one slice
     axes : names; by default all hidden prunable axes
     normalise : divide by the layer's mean before averaging over the layers that share an axis
     folded : of weights times γ/√(σ² + ε) of the batch norm that directly follows their layer; others stay raw
     name : of the saliency, for reports and messages
 
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
+    Shared parameters: `trimcap.prune`.
     """
     values: dict[str, NDArray[np.float64]] = {}
     found = chosen(network, axes)
@@ -132,8 +128,6 @@ def summed(network: Network, axis: Axis, values: Mapping[str, Tensor]) -> NDArra
 
     Parameters
     ----------
-    network : traced network
-    axis : one of its axes
     values : one number per weight, tensors of the names and shapes of the network's
 
     Returns
@@ -148,11 +142,6 @@ def summed(network: Network, axis: Axis, values: Mapping[str, Tensor]) -> NDArra
 
 def chosen(network: Network, axes: Iterable[str] | None) -> list[Axis]:
     """The axes a saliency is asked for: the named ones, or all hidden prunable ones.
-
-    Parameters
-    ----------
-    network : traced network
-    axes : names; default: all hidden prunable ones
 
     Returns
     -------
@@ -185,13 +174,13 @@ def units_of(network: Network, axis: Axis, values: Mapping[str, Tensor] | None =
 
     Parameters
     ----------
-    network : traced network
-    axis : one of its axes
     values : other numbers in place of the weights, tensors of the same names and shapes
 
     Returns
     -------
     iterator of float64 (n_slices, n_weights), one per layer; shorter rows are padded with zeros
+
+    Shared parameters: `trimcap.prune`.
     """
     for tensor, position in makers_of(network, axis):
         yield by_slice(network, axis, (values or network.tensors)[tensor], tensor, position)
@@ -203,11 +192,6 @@ def makers_of(network: Network, axis: Axis) -> list[tuple[str, int]]:
     A layer makes a slice by rows of its weight (dimension 0; of a transposed convolution by columns, of a matrix that
     is multiplied from the right by its last dimension). An input axis (electrodes, bands) is made by nobody: there the
     weights that read a slice count.
-
-    Parameters
-    ----------
-    network : traced network
-    axis : one of its axes
 
     Returns
     -------

@@ -30,13 +30,12 @@ from trimcap.prune.saliency.by_weights import (
     l1,
     l2,
     lamp,
-    lamp_weights,
     largest_first,
     random,
     whc,
 )
 from trimcap.prune.saliency.oracle import oracle
-from trimcap.prune.saliency.scores import Scores, UnitScore, chosen, from_units, makers_of, scored_axes, units_of
+from trimcap.prune.saliency.scores import Scores, scored_axes
 from trimcap.prune.samples import sample
 
 Saliency = Callable[..., Scores]
@@ -159,24 +158,20 @@ def score(
 
     Parameters
     ----------
-    network : traced network; not changed
     saliency : a key of `SALIENCIES`, "package.module:function", or a function `(network, *, axes=None, …) -> Scores`
     windows : of the training or validation set, for a saliency that looks at data; a sealed test set is refused
-    axes : names; default: all hidden prunable ones
     seed : of drawing windows, and of the random saliency
     ledger : where to record that the windows were seen, as "saliency"
     options : further keyword arguments of the saliency; those that look at data take `n_windows`, at most so many
         windows, drawn with `seed` (None for all), and `batch_size`, windows at once, which decides the result only
         where a mean over batches is squared (`taylor`)
 
-    Returns
-    -------
-    Scores : axis → float64 (n_slices,), higher = keep
-
     Raises
     ------
     ValueError : unknown name or option, or no windows. AuditError : test windows. PlanError : no or unknown axis, or
     scores that are not finite. TypeError : what the function returns are not `Scores`.
+
+    Shared parameters: `trimcap.prune`.
     """
     need_network(network, "a saliency")
     function = find_saliency(saliency, options)
@@ -205,45 +200,3 @@ def _theirs(network: Network, found: Any, name: str, axes: list[str] | None) -> 
         raise PlanError(f"saliency {name!r} scores no axis; it must give every axis of `axes`, or all hidden ones")
     scored_axes(network, found, axes)
     return found if axes is None else Scores({axis: found.values[axis] for axis in axes}, found.name)
-
-
-__all__ = [
-    "BY_WEIGHTS",
-    "SALIENCIES",
-    "Description",
-    "Saliency",
-    "Scores",
-    "UnitScore",
-    "activation_mean",
-    "activation_std",
-    "apoz",
-    "bn_scale",
-    "chip",
-    "chosen",
-    "d_score",
-    "d_step",
-    "d_step_gm",
-    "describe",
-    "find_saliency",
-    "fisher",
-    "fpgm",
-    "from_units",
-    "grasp",
-    "hrank",
-    "l1",
-    "l2",
-    "lamp",
-    "lamp_weights",
-    "largest_first",
-    "makers_of",
-    "needs_windows",
-    "oracle",
-    "random",
-    "score",
-    "snip",
-    "synflow",
-    "taylor",
-    "units_of",
-    "wanda",
-    "whc",
-]

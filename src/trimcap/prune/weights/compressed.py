@@ -94,7 +94,6 @@ def storage(network: Network, *, bits: int = 32, layers: Iterable[str] = ("conv"
 
     Parameters
     ----------
-    network : traced network
     bits : of a value, 32 or 8; zeros are exact zeros of the float network
     layers : kinds of layers whose weights are counted, keys of `trimcap.graph.ops.table.LAYERS`
 
@@ -105,6 +104,8 @@ def storage(network: Network, *, bits: int = 32, layers: Iterable[str] = ("conv"
     Raises
     ------
     ValueError : another number of bits.
+
+    Shared parameters: `trimcap.prune`.
     """
     need_network(network, "storage")
     rows = []

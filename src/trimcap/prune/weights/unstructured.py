@@ -57,8 +57,6 @@ def mask_weights(
 
     Parameters
     ----------
-    network : traced network
-    sparsity : fraction removed, 0 ≤ s < 1
     layers : kinds of layers whose weights are meant, keys of `LAYERS`: "conv", "linear", "recurrent"
     tensors : names of weights instead of kinds of layers
     scope : "global" ranks all weights together, "layer" every tensor by itself
@@ -76,6 +74,7 @@ def mask_weights(
     TypeError : sparsity is no number. ValueError : impossible sparsity, unknown layers, scope or score
     PlanError : no such weights in the network; scores that are not finite; masks of another network
 
+    Shared parameters: `trimcap.prune`.
     Source: Han et al. (2015), NeurIPS, §3 (magnitude); Lee et al. (2021), ICLR, §2 (LAMP).
     """
     need_network(network, "mask_weights")
@@ -101,7 +100,6 @@ def weights_of(network: Network, layers: Iterable[str] = ("conv", "linear")) -> 
 
     Parameters
     ----------
-    network : traced network
     layers : keys of `LAYERS`: "conv", "linear", "recurrent"
 
     Returns
@@ -112,6 +110,8 @@ def weights_of(network: Network, layers: Iterable[str] = ("conv", "linear")) -> 
     ------
     ValueError : an unknown kind.
     PlanError : the network has none.
+
+    Shared parameters: `trimcap.prune`.
     """
     wanted = tuple(layers)
     for layer in wanted:

@@ -16,8 +16,9 @@ from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.graph.trace.trace import trace
 from trimcap.prune.choose.axes_of import KINDS, axes_of
 from trimcap.prune.choose.keep import keep_electrodes
+from trimcap.prune.saliency.by_weights import random
 from trimcap.prune.saliency.scores import chosen
-from trimcap.prune.saliency.table import BY_WEIGHTS, random, score
+from trimcap.prune.saliency.table import BY_WEIGHTS, score
 from trimcap.study.recipe.plan import Stage, ancestors, plan_of
 from trimcap.study.recipe.recipe import Recipe
 from trimcap.study.recipe.steps import Prune, Soft

@@ -18,7 +18,8 @@ from trimcap.prune.choose.axes_of import KINDS, axes_of
 from trimcap.prune.choose.keep import keep_electrodes, keep_top, keep_within
 from trimcap.prune.choose.schedule import gradual, rounds_of
 from trimcap.prune.plan import Plan
-from trimcap.prune.saliency.table import Scores, find_saliency, score
+from trimcap.prune.saliency.scores import Scores
+from trimcap.prune.saliency.table import find_saliency, score
 from trimcap.prune.shrink import shrink
 from trimcap.prune.weights.unstructured import mask_weights
 from trimcap.study.recipe import steps as s

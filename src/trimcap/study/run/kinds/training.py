@@ -16,7 +16,7 @@ from trimcap.graph.module import NetworkModule
 from trimcap.graph.network import Network
 from trimcap.graph.trace.trace import trace
 from trimcap.prune.plan import make_plan
-from trimcap.prune.saliency.table import random
+from trimcap.prune.saliency.by_weights import random
 from trimcap.prune.shrink import shrink
 from trimcap.study.recipe import steps as s
 from trimcap.study.recipe.plan import ancestors
