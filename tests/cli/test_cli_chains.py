@@ -15,10 +15,10 @@ from set_files import (
 )
 
 from trimcap.cli.io.datasets import read
-from trimcap.data import sets
 from trimcap.data.arrays.npz import read_npz
 from trimcap.data.preprocess.chain import Chain
 from trimcap.data.preprocess.steps import make_step
+from trimcap.data.sources import open_windows, read_set
 
 STEPS = (
     "windows seconds=1 baseline=3",
@@ -50,7 +50,7 @@ def deap(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wanted(deap: Path):
-    return CHAIN.apply(sets.read_deap(deap, label="arousal", baseline="keep"))
+    return CHAIN.apply(read_set("deap", deap, label="arousal", baseline="keep"))
 
 
 def prepare(call, deap, tmp_path, *words, **more):
@@ -119,7 +119,7 @@ def test_published_features(call, tmp_path):
     words = ("--path", tmp_path, "--option", "feature=psd_LDS", "--subjects", "01", "--out", tmp_path / "w.npz")
     call("data", "prepare", "seed-features", *words, ok=True)
     np.testing.assert_array_equal(
-        read_npz(tmp_path / "w.npz").X, sets.read_seed_features(tmp_path, feature="psd_LDS").X
+        read_npz(tmp_path / "w.npz").X, open_windows("seed-features", tmp_path, feature="psd_LDS").X
     )
 
 

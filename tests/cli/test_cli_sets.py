@@ -11,7 +11,7 @@ from edf_files import write_subject
 from set_files import write_amigos, write_dasps, write_dreamer, write_faced, write_faced_features
 
 from trimcap.data.arrays.npz import read_npz
-from trimcap.data.sets.catalogue import CATALOGUE
+from trimcap.data.sets.table import data_sets
 from trimcap.study.recipe.recipe import load_recipe
 
 
@@ -84,7 +84,7 @@ def test_missing_extra_and_damaged_files(call, tmp_path):
 def test_features_alone_are_named_with_what_to_call(call, tmp_path, monkeypatch):
     values = write_faced_features(tmp_path)
     ended = call("data", "check", tmp_path, "--json")
-    assert (ended.code, ended.json["read"], list(ended.json["features"])) == (1, False, ["read_faced_features"])
+    assert (ended.code, ended.json["read"], list(ended.json["features"])) == (1, False, ["faced-features"])
     monkeypatch.chdir(tmp_path)
     call(*shlex.split(ended.json["next"][-1])[1:], ok=True)
     assert len(read_npz(tmp_path / "faced-features.npz")) == values.shape[0] * values.shape[2]
@@ -101,11 +101,11 @@ def test_nothing_recognised_is_misuse(call, tmp_path):
 
 def test_sets_lists_the_catalogue(call):
     found = call("data", "sets", "--json", ok=True).json["sets"]
-    assert [row["name"] for row in found] == [entry.name for entry in CATALOGUE]
-    assert all(row["channels"] == list(entry.channels) for row, entry in zip(found, CATALOGUE, strict=True))
+    assert [row["name"] for row in found] == [entry.name for entry in data_sets()]
+    assert all(row["channels"] == list(e.facts.channels) for row, e in zip(found, data_sets(), strict=True))
     text = call("data", "sets", ok=True).out
-    for entry in CATALOGUE:
-        line = next(line for line in text.splitlines() if line.startswith(f" {entry.name} "))
+    for name, entry in ((entry.name, entry.facts) for entry in data_sets()):
+        line = next(line for line in text.splitlines() if line.startswith(f" {name} "))
         assert f" {entry.subjects} " in line
         assert f" {entry.rate:g} " in line
         assert f" {len(entry.channels)} " in line
@@ -124,7 +124,7 @@ def test_a_file_of_a_published_set_stands_for_its_folder(call, tmp_path):
 
 def test_the_list_of_sets_says_size_licence_and_access(call):
     text = call("data", "sets", ok=True).out
-    assert all(part in text for entry in CATALOGUE for part in (entry.name, entry.size.split()[0], entry.homepage[:20]))
+    assert all(s in text for e in data_sets() for s in (e.name, e.facts.size.split()[0], e.facts.homepage[:20]))
 
 
 def test_nan_in_windows_is_said_by_check_and_train(call, tmp_path):

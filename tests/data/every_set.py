@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,10 @@ sys.path.append(str(Path(__file__).parent / "sets"))
 from edf_files import write_subject
 from set_files import write_amigos, write_dasps, write_deap, write_dreamer, write_faced, write_seed, write_seed_iv
 
-from trimcap.data import sets
 from trimcap.data.preprocess.chain import Chain
 from trimcap.data.preprocess.steps import make_step
 from trimcap.data.recording import Recording
-from trimcap.data.sets.eegmat import read_eegmat
+from trimcap.data.sources import read_set
 
 
 def write_seed_sessions(place: Path) -> None:
@@ -35,14 +35,14 @@ WRITE = {
     "eegmat": lambda place: [write_subject(place, s, rest=6, task=6) for s in ("Subject07", "Subject03")],
 }
 READ = {
-    "deap": sets.read_deap,
-    "seed": sets.read_seed,
-    "seed-iv": sets.read_seed_iv,
-    "dreamer": sets.read_dreamer,
-    "amigos": sets.read_amigos,
-    "faced": sets.read_faced,
-    "dasps": sets.read_dasps,
-    "eegmat": read_eegmat,
+    "deap": partial(read_set, "deap"),
+    "seed": partial(read_set, "seed"),
+    "seed-iv": partial(read_set, "seed-iv"),
+    "dreamer": partial(read_set, "dreamer"),
+    "amigos": partial(read_set, "amigos"),
+    "faced": partial(read_set, "faced"),
+    "dasps": partial(read_set, "dasps"),
+    "eegmat": partial(read_set, "eegmat"),
 }
 OPTIONS = {
     "deap": {"label": "arousal", "threshold": 4.5, "side": ">=", "baseline": "keep"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,6 @@ from set_files import (
     write_seed_v_features,
 )
 
-from trimcap._named import named
-from trimcap.data import sets
 from trimcap.data.cache.cache import cache_info
 from trimcap.data.cache.key import describe_reader
 from trimcap.data.cache.make import make_windows
@@ -31,9 +30,9 @@ from trimcap.data.generated.sources import fingerprint, synthetic
 from trimcap.data.generated.synthetic import make_fingerprint, make_synthetic
 from trimcap.data.preprocess.chain import Chain
 from trimcap.data.preprocess.steps import make_step
-from trimcap.data.sets.catalogue import CATALOGUE
 from trimcap.data.sets.seed_v import ENDS
-from trimcap.data.sources import SOURCES, WINDOW_SOURCES, check_source, open_source, open_windows
+from trimcap.data.sets.table import data_sets
+from trimcap.data.sources import WINDOW_SOURCES, check_source, open_source, open_windows
 
 
 def write_seed_v(place: Path) -> None:
@@ -47,7 +46,7 @@ def test_seed_v_files_are_sessions_in_order(tmp_path: Path) -> None:
     write_seed_v(tmp_path)
     source = open_source("seed-v", tmp_path)
     assert [item.name for item in source.items] == ["1_1_20180804.cnt", "1_2_20180810.cnt"]
-    assert describe_reader(source.read)["options"] == {"rate": 200, "on_bad": "raise"}
+    assert describe_reader(source.read)["options"] == {"options": {"pairs": [["on_bad", "raise"], ["rate", 200]]}}
     with pytest.raises(ValueError, match=r"1_1_20180804\.cnt has 50 Hz; SEED-V was recorded at 1000 Hz"):
         next(iter(source))
     write_cnt(tmp_path / "EEG_raw" / "1_1_20190101.cnt", np.zeros((len(CNT_62), 10), "i4"))
@@ -72,10 +71,10 @@ def test_generated_recordings_are_those_of_the_functions() -> None:
 
 
 FEATURES = {
-    "seed-features": (write_seed_features, sets.read_seed_features, {"feature": "psd_movingAve"}, "01"),
-    "seed-iv-features": (write_seed_iv, sets.read_seed_iv_features, {"feature": "de_LDS"}, "01"),
-    "seed-v-features": (write_seed_v_features, sets.read_seed_v_features, {}, "01"),
-    "faced-features": (write_faced_features, sets.read_faced_features, {"label": "emotion"}, "sub000"),
+    "seed-features": (write_seed_features, partial(open_windows, "seed-features"), {"feature": "psd_movingAve"}, "01"),
+    "seed-iv-features": (write_seed_iv, partial(open_windows, "seed-iv-features"), {"feature": "de_LDS"}, "01"),
+    "seed-v-features": (write_seed_v_features, partial(open_windows, "seed-v-features"), {}, "01"),
+    "faced-features": (write_faced_features, partial(open_windows, "faced-features"), {"label": "emotion"}, "sub000"),
 }
 
 
@@ -103,17 +102,11 @@ def test_recordings_in_memory_are_cached_on_request(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cached.X, plain.X)
 
 
-def test_every_set_of_the_catalogue_has_a_source_with_the_options_of_its_reader() -> None:
-    import inspect
-
-    import trimcap.data
-
-    for entry in CATALOGUE:
-        source = inspect.signature(named("source", entry.name, SOURCES)).parameters
-        reader = inspect.signature(getattr(trimcap.data, entry.reader)).parameters
-        assert [*source][1:] == [*reader][1:]
-        for option in [*reader][2:]:
-            assert source[option].default == reader[option].default
+def test_every_source_refuses_what_is_no_option_before_it_reads() -> None:
+    for entry in data_sets():
+        check_source(entry.name, dict.fromkeys(vars(entry.options())))
+        with pytest.raises(ValueError, match=f"source {entry.name}: unknown option 'x'"):
+            check_source(entry.name, {"x": 1})
     for name in WINDOW_SOURCES:
         check_source(name, {})
         with pytest.raises(ValueError, match=f"source {name} has no options|source {name}: unknown option 'x'"):

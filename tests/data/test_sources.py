@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from every_set import OPTIONS, READ, WINDOWS, WRITE, same
 
-from trimcap.data import sets
 from trimcap.data.cache.cache import cache_info
 from trimcap.data.cache.key import describe_reader
 from trimcap.data.cache.make import make_windows
@@ -18,7 +17,7 @@ from trimcap.data.preprocess.chain import Chain
 from trimcap.data.preprocess.steps import make_step
 from trimcap.data.recording import Recording
 from trimcap.data.source import Source
-from trimcap.data.sources import open_source
+from trimcap.data.sources import open_source, read_set
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +82,7 @@ def test_subjects_by_number_or_by_name(place: Path, name: str) -> None:
 
 def test_a_number_of_subjects_is_how_many_not_which(place: Path) -> None:
     assert {r.subject for r in open_source("amigos", place / "amigos", subjects=2)} == {"P01", "P12"}
-    assert {r.subject for r in sets.read_amigos(place / "amigos", subjects=12)} == {"P12"}
+    assert {r.subject for r in read_set("amigos", place / "amigos", subjects=[12])} == {"P12"}
 
 
 @pytest.mark.parametrize("name", ["deap", "seed", "seed-iv", "dreamer", "eegmat"])

@@ -9,30 +9,28 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from trimcap._named import check_options, first_parameter, named
+from trimcap.data.arrays.npz import read_npz
 from trimcap.data.recording import Recording
+from trimcap.data.sets.folders import Subjects
+from trimcap.data.sets.record import PublishedFeatures, PublishedSet
+from trimcap.data.sets.table import FEATURES, SETS
 from trimcap.data.source import Source, Wanted, choose_subjects
 from trimcap.data.windows import Windows
 
 #: name → function of (path, *, subjects, **options) that gives a `Source` or recordings
 SOURCES: Mapping[str, str] = MappingProxyType(
     {
-        "amigos": "trimcap.data.sets.amigos:amigos_source",
+        **{name: f"{record}.source" for name, record in SETS.items()},
         "arrays": "trimcap.data.arrays.source:arrays_source",
         "bids": "trimcap.data.files.bids.read:bids_source",
         "braindecode": "trimcap.data.libraries.braindecode:braindecode_recordings",
-        "dasps": "trimcap.data.sets.dasps:dasps_source",
-        "deap": "trimcap.data.sets.deap:deap_source",
-        "dreamer": "trimcap.data.sets.dreamer:dreamer_source",
         "eegdash": "trimcap.data.libraries.braindecode:eegdash_recordings",
-        "eegmat": "trimcap.data.sets.eegmat:eegmat_source",
-        "faced": "trimcap.data.sets.faced:faced_source",
         "files": "trimcap.data.files.labelled:files_source",
         "fingerprint": "trimcap.data.generated.sources:fingerprint",
         "moabb": "trimcap.data.libraries.moabb:moabb_recordings",
-        "seed": "trimcap.data.sets.seed:seed_source",
-        "seed-iv": "trimcap.data.sets.seed_iv:seed_iv_source",
-        "seed-v": "trimcap.data.sets.seed_v:seed_v_source",
         "synthetic": "trimcap.data.generated.sources:synthetic",
     }
 )
@@ -40,21 +38,30 @@ SOURCES: Mapping[str, str] = MappingProxyType(
 #: name → function of (path, *, subjects, **options) that gives windows
 WINDOW_SOURCES: Mapping[str, str] = MappingProxyType(
     {
+        **{name: f"{record}.windows" for name, record in FEATURES.items()},
         "cifar10": "trimcap.reproduce.cifar10:cifar10",
         "digits": "trimcap.reproduce.digits:digits",
-        "faced-features": "trimcap.data.sets.features.by_name:faced_features",
         "image-folder": "trimcap.reproduce.image_folder:image_folder",
-        "npz": "trimcap.data.sets.features.by_name:npz",
-        "seed-features": "trimcap.data.sets.features.by_name:seed_features",
-        "seed-iv-features": "trimcap.data.sets.features.by_name:seed_iv_features",
-        "seed-v-features": "trimcap.data.sets.features.by_name:seed_v_features",
+        "npz": "trimcap.data.sources:npz_windows",
         "windows": "trimcap.data.arrays.read:windows_source",
     }
 )
 
 
+def read_set(
+    name: str, path: Path | str | None = None, *, subjects: Subjects = None, **options: Any
+) -> list[Recording]:
+    """All recordings of a published set, in memory; `open_source`, which has the parameters, reads file by file.
+
+    Examples
+    --------
+    `read_set("deap", "data/DEAP", subjects=["s01", "s07"], label="arousal")`
+    """
+    return list(open_source(name, path, subjects=subjects, **options))
+
+
 def open_source(
-    name: str, path: Path | str | None = None, *, subjects: Wanted = None, **options: Any
+    name: str, path: Path | str | None = None, *, subjects: Subjects = None, **options: Any
 ) -> Source | Sequence[Recording]:
     """Recordings by the name of what holds them.
 
@@ -64,8 +71,9 @@ def open_source(
         returns a `Source` or recordings. A function without `subjects` gives all; without a path it is called
         without one
     path : where the files lie, `$TRIMCAP_DATA/kalunga` or the like too; None: where the source looks by itself
-    subjects : names, how many of the first, or None for all
-    options : of that source, such as `label="arousal"`; those of `read_deap` and its like are those of its source
+    subjects : names (of a published set also numbers), how many of the first, or None for all
+    options : of that source, such as `label="arousal"`; those of a published set are in its module, e.g.
+        `trimcap.data.sets.deap.Options`
 
     Returns
     -------
@@ -83,13 +91,14 @@ def open_source(
     if name in WINDOW_SOURCES:
         raise ValueError(f"{name} holds windows, not recordings; use open_windows({name!r}, …)")
     function = _function(name, {**WINDOW_SOURCES, **SOURCES}, options)
+    subjects = [subjects] if isinstance(subjects, str) else subjects
     place = None if path is None else Path(os.path.expandvars(path)).expanduser()
     if name in SOURCES:
         return _kept(function(place, subjects=subjects, **options), name)
     return _foreign(function, place, subjects, options, name)
 
 
-def open_windows(name: str, path: Path | str | None = None, *, subjects: Wanted = None, **options: Any) -> Windows:
+def open_windows(name: str, path: Path | str | None = None, *, subjects: Subjects = None, **options: Any) -> Windows:
     """Windows by the name of what holds them: published features, or a .npz file.
 
     Parameters
@@ -119,13 +128,25 @@ def check_source(name: str, options: Mapping[str, Any]) -> None:
 def _function(name: str, known: Mapping[str, str], options: Iterable[str], kind: str = "source") -> Callable[..., Any]:
     """The function of a source, if it takes these options."""
     function: Callable[..., Any] = named(kind, name, known)
-    place = first_parameter(function)
-    check_options(f"source {name}", function, options, given=("path", "subjects", place))
+    record = getattr(function, "__self__", None)
+    taker = record.options if isinstance(record, PublishedSet | PublishedFeatures) else function
+    check_options(f"source {name}", taker, options, given=("path", "subjects", first_parameter(function)))
     return function
 
 
+def npz_windows(path: Path | None, *, subjects: Wanted = None) -> Windows:
+    """`read_npz`, or only some subjects of it."""
+    if path is None:
+        raise ValueError("npz: no path was given; give the .npz file of the windows")
+    windows = read_npz(path)
+    own = windows.metadata.subject.astype(str).to_numpy()
+    if subjects is None:
+        return windows
+    return windows.take(np.isin(own, choose_subjects(sorted(set(own.tolist())), subjects, what=str(path))))
+
+
 def _foreign(
-    function: Callable[..., Any], path: Path | None, subjects: Wanted, options: Mapping[str, Any], name: str
+    function: Callable[..., Any], path: Path | None, subjects: Subjects, options: Mapping[str, Any], name: str
 ) -> Source | Sequence[Recording]:
     """Of a function of anybody: `subjects` is passed where it can be meant as here, else its recordings are chosen."""
     places = [] if path is None else [path]
@@ -141,7 +162,8 @@ def _foreign(
         return _kept(function(*places, subjects=subjects, **options), name)
     if subjects is None:
         return found
-    chosen = choose_subjects(sorted({r.subject for r in found}), subjects, what=name)
+    wanted = subjects if isinstance(subjects, int) else [str(subject) for subject in subjects]
+    chosen = choose_subjects(sorted({r.subject for r in found}), wanted, what=name)
     return [r for r in found if r.subject in chosen]
 
 

@@ -10,7 +10,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from toy_windows import toy
 
-from trimcap.data import band_power, cut, differential_entropy, read_eegmat, split, subject_z_score
+from trimcap.data import band_power, cut, differential_entropy, split, subject_z_score
 from trimcap.data.baselines import classifiers as module
 from trimcap.data.baselines.classifiers import (
     CHOICES,
@@ -27,6 +27,7 @@ from trimcap.data.baselines.classifiers import (
     nearest_neighbours,
 )
 from trimcap.data.generated.synthetic import make_fingerprint, make_synthetic
+from trimcap.data.sources import read_set
 
 
 def informative(shift=1.5):
@@ -276,7 +277,7 @@ def test_the_networks_own_input_on_eegmat(recipe, fixed, chosen, eegmat_folder):
 @pytest.mark.slow
 def test_reference_accuracies_on_eegmat(eegmat_folder):
     """26 subjects, last minute of rest and first of arithmetic, 4-s windows: 0.822 / 0.904 and 0.712 / 0.750."""
-    recordings = read_eegmat(eegmat_folder, seconds=60, download=False)
+    recordings = read_set("eegmat", eegmat_folder, seconds=60, download=False)
     power = band_power(cut(recordings, seconds=4))
     assert power.X.shape == (780, 19, 5)
     windows, vote = accuracy(subject_z_score(power), C=0.05)

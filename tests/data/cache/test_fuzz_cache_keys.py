@@ -18,6 +18,7 @@ from trimcap.data.cache.cache import cache_info, cached
 from trimcap.data.cache.key import describe_reader, entry_key, hash_recording
 from trimcap.data.preprocess.chain import Chain
 from trimcap.data.preprocess.steps import STEPS, make_step
+from trimcap.data.sets import deap
 
 # ---- clocks
 
@@ -143,9 +144,7 @@ def test_linked_folders_count(tmp_path):
 
 
 def test_readers_of_the_package_count_with_its_version(monkeypatch):
-    from trimcap.data.sets.deap import read_deap
-
-    ours, theirs = describe_reader(read_deap), describe_reader(read_folder)
+    ours, theirs = describe_reader(deap.read_file), describe_reader(read_folder)
     monkeypatch.setattr(key_module, "__version__", "99")
-    assert describe_reader(read_deap) != ours
+    assert describe_reader(deap.read_file) != ours
     assert describe_reader(read_folder) == theirs

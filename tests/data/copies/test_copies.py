@@ -14,6 +14,7 @@ from trimcap.data.join import stacked
 from trimcap.data.preprocess.windows.cut import cut
 from trimcap.data.recording import Recording
 from trimcap.data.rows.lazy import lazy
+from trimcap.data.sources import read_set
 from trimcap.data.splits.protocols.named import split
 from trimcap.data.windows import Windows
 
@@ -255,9 +256,8 @@ def test_a_mapped_fold_is_looked_through_again():
 @pytest.mark.real
 def test_no_false_alarm_on_real_recordings(eegmat_folder):
     """26 subjects, rest and arithmetic; 2 of them copied under new names are found, and nobody else."""
-    from trimcap.data.sets.eegmat import read_eegmat
 
-    recordings = read_eegmat(eegmat_folder, rate=128.0, seconds=40)
+    recordings = read_set("eegmat", eegmat_folder, rate=128.0, seconds=40)
     windows = cut(recordings, seconds=2)
     assert all(not len(rows) for rows in find_copies(windows).inside(np.arange(len(windows))).values())
     some = recordings[:8]

@@ -12,6 +12,7 @@ from trimcap.data.preprocess.chain import Chain
 from trimcap.data.preprocess.recordings.resample import Resample, resample
 from trimcap.data.preprocess.steps import make_step
 from trimcap.data.preprocess.windows.features import LogVariance
+from trimcap.data.sources import read_set
 
 ONE = make_step("windows", seconds=1)
 CHAINS = {
@@ -223,9 +224,8 @@ def test_device_that_makes_no_sense():
 @pytest.mark.real
 @pytest.mark.slow
 def test_a_real_recording_at_500_hz(eegmat_folder):
-    from trimcap.data.sets.eegmat import read_eegmat
 
-    recording = read_eegmat(eegmat_folder, subjects=[0], rate=None)[0]
+    recording = read_set("eegmat", eegmat_folder, subjects=[0], rate=None)[0]
     chain = Chain(
         (
             make_step("rereference"),

@@ -7,6 +7,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,7 @@ from set_files import (
 import trimcap.data.sets.deap as deap
 import trimcap.data.sets.seed_v as seed_v
 from trimcap.data.recording import Recording
-from trimcap.data.sets.amigos import read_amigos
-from trimcap.data.sets.dasps import read_dasps
-from trimcap.data.sets.dreamer import read_dreamer
-from trimcap.data.sets.eegmat import read_eegmat
-from trimcap.data.sets.faced import read_faced, read_faced_features
-from trimcap.data.sets.features.seed import read_seed_features, read_seed_iv_features, read_seed_v_features
-from trimcap.data.sets.seed import read_seed
-from trimcap.data.sets.seed_iv import read_seed_iv
+from trimcap.data.sources import open_windows, read_set
 from trimcap.data.windows import Windows
 
 #: electrodes and other signals of EEGMAT, as edf_files has them; written here because that module is a folder up
@@ -111,45 +105,52 @@ def edf(counts: np.ndarray, *, rate: int = 500, unit: str = "uV", labels: list[s
     return head.encode() + counts.reshape(n, records, rate).transpose(1, 0, 2).tobytes()
 
 
+def _set(name: str) -> Callable[[Path], list[Recording]]:
+    return partial(read_set, name)
+
+
+def _features(name: str) -> Callable[[Path], Windows]:
+    return partial(open_windows, f"{name}-features")
+
+
 SETS: dict[str, Set] = {
     "deap": Set(lambda p: write_deap(p, 1, small_deap()), lambda p: read_deap_small(p)),
     "deap protocol 2": Set(lambda p: write_deap(p, 1, small_deap(), protocol=2), lambda p: read_deap_small(p)),
     "deap mat": Set(_deap_mat, lambda p: read_deap_small(p)),
     "deap mat packed": Set(_deap_mat_packed, lambda p: read_deap_small(p), sums=True),
-    "seed": Set(lambda p: write_seed(p, {"1_20131027": "djc"}, samples=9) / "1_20131027.mat", read_seed, sums=True),
-    "seed labels": Set(lambda p: write_seed(p, {"1_20131027": "djc"}, samples=9) / "label.mat", read_seed),
+    "seed": Set(lambda p: write_seed(p, {"1_20131027": "djc"}, samples=9) / "1_20131027.mat", _set("seed"), sums=True),
+    "seed labels": Set(lambda p: write_seed(p, {"1_20131027": "djc"}, samples=9) / "label.mat", _set("seed")),
     "seed features": Set(
-        lambda p: write_seed_features(p, kinds=("de",)) / "1_20131027.mat", read_seed_features, sums=True
+        lambda p: write_seed_features(p, kinds=("de",)) / "1_20131027.mat", _features("seed"), sums=True
     ),
-    "seed-iv": Set(lambda p: _seed_iv(p, "eeg_raw_data/2/*.mat"), read_seed_iv, sums=True),
-    "seed-iv features": Set(lambda p: _seed_iv(p, "eeg_feature_smooth/2/*.mat"), read_seed_iv_features, sums=True),
+    "seed-iv": Set(lambda p: _seed_iv(p, "eeg_raw_data/2/*.mat"), _set("seed-iv"), sums=True),
+    "seed-iv features": Set(lambda p: _seed_iv(p, "eeg_feature_smooth/2/*.mat"), _features("seed-iv"), sums=True),
     "seed-v": Set(_seed_v, lambda p: read_seed_v_short(p), flips=40, cuts=20),
-    "seed-v features": Set(write_seed_v_features, read_seed_v_features, sums=True),
-    "dreamer": Set(lambda p: write_dreamer(p, subjects=1, samples=8), read_dreamer, sums=True),
-    "dreamer plain": Set(lambda p: write_dreamer(p, subjects=1, samples=8, compress=False), read_dreamer),
-    "amigos": Set(write_amigos, read_amigos, sums=True, flips=20, cuts=15),
-    "faced": Set(write_faced, read_faced, flips=10, cuts=8),
+    "seed-v features": Set(write_seed_v_features, _features("seed-v"), sums=True),
+    "dreamer": Set(lambda p: write_dreamer(p, subjects=1, samples=8), _set("dreamer"), sums=True),
+    "dreamer plain": Set(lambda p: write_dreamer(p, subjects=1, samples=8, compress=False), _set("dreamer")),
+    "amigos": Set(write_amigos, _set("amigos"), sums=True, flips=20, cuts=15),
+    "faced": Set(write_faced, _set("faced"), flips=10, cuts=8),
     "faced features": Set(
-        lambda p: _first(p, write_faced_features, "*.pkl.pkl"), read_faced_features, flips=30, cuts=15
+        lambda p: _first(p, write_faced_features, "*.pkl.pkl"), _features("faced"), flips=30, cuts=15
     ),
-    "dasps": Set(lambda p: _first(p, write_dasps, "*.mat"), read_dasps, sums=True, flips=20, cuts=15),
-    "eegmat": Set(write_eegmat, lambda p: read_eegmat(p, rate=None, download=False)),
+    "dasps": Set(lambda p: _first(p, write_dasps, "*.mat"), _set("dasps"), sums=True, flips=20, cuts=15),
+    "eegmat": Set(write_eegmat, lambda p: read_set("eegmat", p, rate=None, download=False)),
 }  # fmt: skip
 
 
 def read_deap_small(place: Path) -> list[Recording]:
-    return deap.read_deap(place, label="liking")
+    return read_set("deap", place, label="liking")
 
 
 def read_seed_v_short(place: Path) -> list[Recording]:
-    return seed_v.read_seed_v(place, rate=None)
+    return read_set("seed-v", place, rate=None)
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three trials of DEAP, 15 trials of SEED-V that last one second."""
-    monkeypatch.setattr(deap, "_DATA", (3, 40, 392))
-    monkeypatch.setattr(deap, "_LABELS", (3, 4))
+    monkeypatch.setattr(deap, "_SHAPES", {"data": (3, 40, 392), "labels": (3, 4)})
     monkeypatch.setattr(seed_v, "STARTS", dict.fromkeys("123", tuple(range(15))))
     monkeypatch.setattr(seed_v, "ENDS", dict.fromkeys("123", tuple(range(1, 16))))
 

@@ -14,6 +14,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -187,13 +188,12 @@ def write_all(out: Path, *, heavy: bool) -> dict[str, str]:
 
 def main(out: Path) -> None:
     from trimcap.data.arrays.npz import read_npz
-    from trimcap.data.sets import read_amigos, read_dasps, read_deap, read_seed_v, read_seed_v_features
-    from trimcap.data.sets.eegmat import read_eegmat
+    from trimcap.data.sources import open_windows, read_set
 
     read: dict[str, Callable[[Path], object]] = {
-        "deap": read_deap, "amigos": read_amigos, "dasps": read_dasps, "npz": lambda p: read_npz(p / "w.npz"),
-        "seed-v features": read_seed_v_features, "seed-v": read_seed_v,
-        "eegmat": lambda p: read_eegmat(p, download=False),
+        **{name: partial(read_set, name) for name in ("deap", "amigos", "dasps", "seed-v")},
+        "npz": lambda p: read_npz(p / "w.npz"), "seed-v features": partial(open_windows, "seed-v-features"),
+        "eegmat": lambda p: read_set("eegmat", p, download=False),
     }  # fmt: skip
     for number, (name, reader) in enumerate(json.loads((out / "names.json").read_text()).items(), start=1):
         started = time.monotonic()

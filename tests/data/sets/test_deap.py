@@ -10,7 +10,8 @@ import pytest
 from scipy.io import savemat
 from set_files import deap_arrays, folder, write_deap
 
-from trimcap.data.sets.deap import find_deap, iter_deap, read_deap
+from trimcap.data.sets.deap import DEAP
+from trimcap.data.sources import open_source, read_set
 
 CHANNELS = (
     "Fp1 AF3 F3 F7 FC5 FC1 C3 T7 CP5 CP1 P3 P7 PO3 O1 Oz Pz Fp2 AF4 Fz F4 F8 FC6 FC2 Cz C4 T8 CP6 CP2 P4 P8 PO4 O2"
@@ -20,7 +21,7 @@ CHANNELS = (
 def test_values_channels_labels_and_order(tmp_path: Path) -> None:
     write_deap(tmp_path)
     arrays = deap_arrays(1)
-    read = read_deap(tmp_path)
+    read = read_set("deap", tmp_path)
     assert [r.name for r in read] == [f"s01/1/{t:02d}" for t in range(1, 41)]
     assert " ".join(read[0].channels) == CHANNELS
     for t, recording in enumerate(read):
@@ -38,12 +39,12 @@ def test_values_channels_labels_and_order(tmp_path: Path) -> None:
 def test_the_matlab_twin_reads_the_same(tmp_path: Path) -> None:
     write_deap(tmp_path)
     savemat(folder(tmp_path, "data_preprocessed_matlab") / "s01.mat", deap_arrays(1))
-    python, matlab = (read_deap(tmp_path, form=form, label="liking") for form in ("python", "matlab"))
+    python, matlab = (read_set("deap", tmp_path, form=form, label="liking") for form in ("python", "matlab"))
     for a, b in zip(python, matlab, strict=True):
         np.testing.assert_array_equal(a.signal, b.signal)
         assert (a.name, a.label, a.info["ratings"]) == (b.name, b.label, b.info["ratings"])
     assert matlab[0].info["file"] == "s01.mat"
-    assert find_deap(tmp_path).folder.name == "data_preprocessed_python"
+    assert DEAP.files(tmp_path).folder.name == "data_preprocessed_python"
 
 
 def test_ties_follow_the_side_and_nan_is_never_a_class(tmp_path: Path) -> None:
@@ -54,17 +55,17 @@ def test_ties_follow_the_side_and_nan_is_never_a_class(tmp_path: Path) -> None:
     write_deap(tmp_path, arrays=arrays)
     for side, first in ((">", 0), (">=", 1)):
         with pytest.warns(UserWarning, match=r"s01\.dat: 2 trials left out \(1/05: its rating is NaN; 1/08"):
-            read = read_deap(tmp_path, label="arousal", side=side)
+            read = read_set("deap", tmp_path, label="arousal", side=side)
         assert [r.trial for r in read] == [f"{t:02d}" for t in range(1, 41) if t not in (5, 8)]
         assert read[0].label == first
         assert sum(r.label for r in read[1:]) == 0
         assert list(read[0].info["left_out"]) == ["1/05", "1/08"]
-    assert len(read_deap(tmp_path, label="valence")) == 40
+    assert len(read_set("deap", tmp_path, label="valence")) == 40
 
 
 def test_baseline_is_dropped_kept_or_put_apart(tmp_path: Path) -> None:
     write_deap(tmp_path)
-    drop, keep, apart = (read_deap(tmp_path, baseline=b)[6] for b in ("drop", "keep", "apart"))
+    drop, keep, apart = (read_set("deap", tmp_path, baseline=b)[6] for b in ("drop", "keep", "apart"))
     data = deap_arrays(1)["data"][6, :32]
     np.testing.assert_array_equal(keep.signal, data)
     np.testing.assert_array_equal(apart.signal, drop.signal)
@@ -80,30 +81,30 @@ def test_paths_extra_files_and_order_do_not_matter(tmp_path: Path, monkeypatch: 
     inside = place / "data_preprocessed_python"
     for name in ("._s03.dat", "s04.dat.part", "notes.txt", "s٠٥.dat"):
         (inside / name).write_bytes(b"x")
-    found = find_deap(place)
+    found = DEAP.files(place)
     assert list(found.files) == ["s02", "s10"]
     assert set(found.extra) == {"._s03.dat", "s04.dat.part", "notes.txt", "s٠٥.dat"}
     assert found.missing[:3] == ("s01", "s03", "s04")
     assert len(found.missing) == 30
     there = os.listdir
     monkeypatch.setattr(os, "listdir", lambda *a: there(*a)[::-1])
-    assert list(find_deap(inside).files) == ["s02", "s10"]
+    assert list(DEAP.files(inside).files) == ["s02", "s10"]
 
 
 def test_subjects_come_one_by_one_in_the_order_asked_for(tmp_path: Path) -> None:
     for subject in (1, 2, 3):
         write_deap(tmp_path, subject)
-    groups = iter_deap(tmp_path, subjects=["s03", 1])
-    first = next(groups)
+    source = open_source("deap", tmp_path, subjects=["s03", 1])
+    first, second = (source.read(item) for item in source.items)
     assert {r.subject for r in first} == {"s03"}
-    assert {r.subject for r in next(groups)} == {"s01"}
+    assert {r.subject for r in second} == {"s01"}
     np.testing.assert_array_equal(first[0].signal, deap_arrays(3)["data"][0, :32, 384:])
     with pytest.raises(ValueError, match=r"DEAP: subject 7 has no file in .*there are s01, s02, s03"):
-        iter_deap(tmp_path, subjects=7)
+        open_source("deap", tmp_path, subjects=[7])
     with pytest.raises(ValueError, match="unknown DEAP subject '99'"):
-        iter_deap(tmp_path, subjects=["99"])
+        open_source("deap", tmp_path, subjects=["99"])
     with pytest.raises(ValueError, match="DEAP: subjects named twice: s01"):
-        iter_deap(tmp_path, subjects=[1, "s01"])
+        open_source("deap", tmp_path, subjects=[1, "s01"])
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_subjects_come_one_by_one_in_the_order_asked_for(tmp_path: Path) -> None
 def test_wrong_content_is_named(tmp_path: Path, change: dict[str, object], message: str) -> None:
     write_deap(tmp_path, arrays=deap_arrays(1) | change)
     with pytest.raises(ValueError, match=rf"s01\.dat.*{message}"):
-        read_deap(tmp_path)
+        read_set("deap", tmp_path)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
@@ -130,27 +131,27 @@ def test_bad_trials_are_refused_dropped_or_kept(tmp_path: Path, bad: float) -> N
     arrays["data"][3, 7] = 1.0
     write_deap(tmp_path, arrays=arrays)
     with pytest.raises(ValueError, match=r"s01\.dat: recording s01/1/03: channel FC1 holds NaN or infinity"):
-        read_deap(tmp_path)
+        read_set("deap", tmp_path)
     with pytest.warns(UserWarning, match="2 trials left out"):
-        assert [r.trial for r in read_deap(tmp_path, on_bad="drop")][:3] == ["01", "02", "05"]
-    assert len(read_deap(tmp_path, on_bad="keep")) == 40
+        assert [r.trial for r in read_set("deap", tmp_path, on_bad="drop")][:3] == ["01", "02", "05"]
+    assert len(read_set("deap", tmp_path, on_bad="keep")) == 40
 
 
 def test_options_and_folders_are_checked_at_once(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"DEAP: no files like sN\.mat"):
-        iter_deap(tmp_path)
+        open_source("deap", tmp_path)
     with pytest.raises(FileNotFoundError, match="is no folder"):
-        iter_deap(tmp_path / "none")
+        open_source("deap", tmp_path / "none")
     write_deap(tmp_path)
     with pytest.raises(ValueError, match="unknown DEAP label 'valance'; did you mean 'valence'"):
-        iter_deap(tmp_path, label="valance")
+        open_source("deap", tmp_path, label="valance")
     with pytest.raises(ValueError, match="unknown side"):
-        iter_deap(tmp_path, side="<")
+        open_source("deap", tmp_path, side="<")
     with pytest.raises(ValueError, match="into one class"):
-        iter_deap(tmp_path, threshold=9)
+        open_source("deap", tmp_path, threshold=9)
     with pytest.raises(ValueError, match="unknown baseline"):
-        iter_deap(tmp_path, baseline="remove")
+        open_source("deap", tmp_path, baseline="remove")
     (tmp_path / "data_preprocessed_python" / "S01.DAT").write_bytes(b"")
     if len(list((tmp_path / "data_preprocessed_python").iterdir())) == 2:  # a file system that knows case
         with pytest.raises(ValueError, match="too many files of one subject"):
-            iter_deap(tmp_path)
+            open_source("deap", tmp_path)

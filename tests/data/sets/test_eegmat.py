@@ -11,13 +11,14 @@ from edf_files import EEGMAT_SIGNALS, LSB, eegmat_counts, write_edf, write_subje
 from scipy.signal import resample_poly
 
 from trimcap.data.recording import Recording
-from trimcap.data.sets.eegmat import CHANNELS, read_eegmat, signal_end
+from trimcap.data.sets.eegmat import CHANNELS, signal_end
+from trimcap.data.sources import read_set
 
 
 def test_reads_both_recordings_of_a_subject(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        rest, task = read_eegmat(write_subject(tmp_path), rate=None)
+        rest, task = read_set("eegmat", write_subject(tmp_path), rate=None)
     assert (rest.name, rest.label, task.name, task.label) == ("Subject00/1/rest", 0, "Subject00/1/arithmetic", 1)
     assert rest.classes == task.classes == ("rest", "arithmetic")
     assert rest.channels == CHANNELS
@@ -32,7 +33,7 @@ def test_reads_both_recordings_of_a_subject(tmp_path: Path) -> None:
 
 
 def test_values_are_the_files_in_microvolts(tmp_path: Path) -> None:
-    rest = read_eegmat(write_subject(tmp_path), rate=None)[0]
+    rest = read_set("eegmat", write_subject(tmp_path), rate=None)[0]
     counts = eegmat_counts(10, seed=1)[:19, :4000]
     np.testing.assert_allclose(rest.signal, counts * LSB, atol=1e-4)
 
@@ -42,11 +43,11 @@ def test_channels_are_found_by_name_not_by_place(tmp_path: Path) -> None:
     order = np.random.default_rng(0).permutation(len(EEGMAT_SIGNALS))
     counts = eegmat_counts(10, seed=1)
     write_edf(tmp_path / "Subject00_1.edf", counts[order], labels=tuple(EEGMAT_SIGNALS[i] for i in order))
-    np.testing.assert_allclose(read_eegmat(tmp_path, rate=None)[0].signal, counts[:19, :4000] * LSB, atol=1e-4)
+    np.testing.assert_allclose(read_set("eegmat", tmp_path, rate=None)[0].signal, counts[:19, :4000] * LSB, atol=1e-4)
 
 
 def test_resampling_is_polyphase_32_over_125(tmp_path: Path) -> None:
-    rest, task = read_eegmat(write_subject(tmp_path))
+    rest, task = read_set("eegmat", write_subject(tmp_path))
     assert (rest.rate, rest.signal.shape, task.signal.shape) == (128.0, (19, 1024), (19, 768))
     rested = np.pad(eegmat_counts(10, seed=1)[:19, :4000] * LSB, ((0, 0), (1000, 1000)), mode="edge")
     expected = resample_poly(rested, 32, 125, axis=1)[:, 256:-256]
@@ -55,11 +56,11 @@ def test_resampling_is_polyphase_32_over_125(tmp_path: Path) -> None:
 
 def test_seconds_keep_the_end_of_rest_and_the_start_of_the_task(tmp_path: Path) -> None:
     write_subject(tmp_path)
-    whole, cut = read_eegmat(tmp_path), read_eegmat(tmp_path, seconds=4.0)
+    whole, cut = read_set("eegmat", tmp_path), read_set("eegmat", tmp_path, seconds=4.0)
     np.testing.assert_array_equal(cut[0].signal, whole[0].signal[:, -512:])
     np.testing.assert_array_equal(cut[1].signal, whole[1].signal[:, :512])
     with pytest.raises(ValueError, match="Subject00/1/arithmetic lasts 6 s"):
-        read_eegmat(tmp_path, seconds=7.0)
+        read_set("eegmat", tmp_path, seconds=7.0)
 
 
 @pytest.mark.parametrize(("still", "end"), [(199, 1000), (200, 1000), (201, 400), (500, 400)])
@@ -71,25 +72,25 @@ def test_padding_is_more_than_04_seconds_without_any_change(still: int, end: int
     assert signal_end(signal, 500.0) == 1000
 
 
-@pytest.mark.parametrize("subjects", [["Subject03"], ["03"], [3], "3", 3, ["subject03"]])
+@pytest.mark.parametrize("subjects", [["Subject03"], ["03"], [3], "3", ["subject03"]])
 def test_subjects_are_named_in_several_ways(tmp_path: Path, subjects: list[str | int] | str | int) -> None:
     write_subject(tmp_path)
     write_subject(tmp_path, "Subject03")
-    assert {r.subject for r in read_eegmat(tmp_path, subjects=subjects)} == {"Subject03"}
-    assert [r.subject for r in read_eegmat(tmp_path)] == ["Subject00"] * 2 + ["Subject03"] * 2
+    assert {r.subject for r in read_set("eegmat", tmp_path, subjects=subjects)} == {"Subject03"}
+    assert [r.subject for r in read_set("eegmat", tmp_path)] == ["Subject00"] * 2 + ["Subject03"] * 2
 
 
 @pytest.mark.parametrize("subject", ["Subject77", "Bob", 40, -1])
 def test_unknown_subject_lists_the_known(tmp_path: Path, subject: str | int) -> None:
-    with pytest.raises(ValueError, match=r"unknown eegmat subject .* Known: Subject00, Subject01"):
-        read_eegmat(write_subject(tmp_path), subjects=[subject])
+    with pytest.raises(ValueError, match=r"unknown EEGMAT subject .* Known: Subject00, Subject01"):
+        read_set("eegmat", write_subject(tmp_path), subjects=[subject])
 
 
 def test_no_or_doubled_subjects_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no subjects asked for"):
-        read_eegmat(write_subject(tmp_path), subjects=[])
+        read_set("eegmat", write_subject(tmp_path), subjects=[])
     with pytest.raises(ValueError, match="named twice: Subject00"):
-        read_eegmat(tmp_path, subjects=[0, "00"])
+        read_set("eegmat", tmp_path, subjects=[0, "00"])
 
 
 def cut_short(content: bytes) -> bytes:
@@ -113,7 +114,7 @@ def test_broken_file_is_named_with_what_to_do(tmp_path: Path, damage: object, me
     path = write_subject(tmp_path) / "Subject00_2.edf"
     path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
     with pytest.raises(ValueError, match=rf"Subject00_2\.edf ({message}).*Delete it so that it is downloaded again"):
-        read_eegmat(tmp_path, download=False)
+        read_set("eegmat", tmp_path, download=False)
 
 
 def test_missing_channels_name_file_and_channels(tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def test_missing_channels_name_file_and_channels(tmp_path: Path) -> None:
     keep = [i for i, name in enumerate(EEGMAT_SIGNALS) if name not in ("EEG T5", "EEG Cz")]
     write_edf(tmp_path / "Subject00_1.edf", eegmat_counts()[keep], labels=tuple(EEGMAT_SIGNALS[i] for i in keep))
     with pytest.raises(ValueError, match=r"Subject00_1\.edf: channels T5, Cz missing; the file has Fp1, .*A2-A1"):
-        read_eegmat(tmp_path)
+        read_set("eegmat", tmp_path)
 
 
 def test_constant_channel_names_file_and_channel(tmp_path: Path) -> None:
@@ -130,19 +131,19 @@ def test_constant_channel_names_file_and_channel(tmp_path: Path) -> None:
     counts[4] = 12
     write_edf(tmp_path / "Subject00_1.edf", counts)
     with pytest.raises(ValueError, match=r"Subject00_1\.edf: .*channel F7 holds one value throughout"):
-        read_eegmat(tmp_path)
+        read_set("eegmat", tmp_path)
 
 
 def test_recording_of_padding_only_is_refused(tmp_path: Path) -> None:
     write_subject(tmp_path)
     write_edf(tmp_path / "Subject00_1.edf", np.zeros((21, 4000), dtype=np.int16))
     with pytest.raises(ValueError, match=r"Subject00_1\.edf: .*0 samples are no signal"):
-        read_eegmat(tmp_path)
+        read_set("eegmat", tmp_path)
 
 
 @pytest.fixture(scope="module")
 def recordings(eegmat_folder: Path) -> list[Recording]:
-    return read_eegmat(eegmat_folder, subjects=[0, 10, 31], download=False)
+    return read_set("eegmat", eegmat_folder, subjects=[0, 10, 31], download=False)
 
 
 @pytest.mark.real
@@ -169,7 +170,7 @@ def test_published_baseline_is_reproduced(eegmat_folder: Path) -> None:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    found = read_eegmat(eegmat_folder, seconds=60.0, download=False)
+    found = read_set("eegmat", eegmat_folder, seconds=60.0, download=False)
     if len(found) != 52:
         pytest.skip(f"{len(found)} of 52 recordings are in {eegmat_folder}")
     bands = [(1, 4), (4, 8), (8, 14), (14, 31), (31, 45)]

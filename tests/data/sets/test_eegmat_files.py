@@ -14,7 +14,7 @@ from edf_files import write_subject
 
 from trimcap._files import sha256
 from trimcap.data.sets import eegmat_files
-from trimcap.data.sets.eegmat import read_eegmat
+from trimcap.data.sources import read_set
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -75,54 +75,59 @@ def test_environment_names_the_folder_else_the_cache(tmp_path: Path, monkeypatch
         eegmat_files.locate(None)
 
 
-def test_default_subjects_are_those_present_but_all_pinned_in_the_cache(tmp_path: Path) -> None:
+def test_default_subjects_are_those_present_but_all_pinned_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_subject(tmp_path, "Subject05")
-    assert eegmat_files.choose(None, tmp_path, is_cache=False) == ["Subject05"]
-    assert len(eegmat_files.choose(None, tmp_path, is_cache=True)) == 26
-    assert len(eegmat_files.choose(None, tmp_path / "none", is_cache=False)) == 26
+    monkeypatch.setattr(eegmat_files, "fetch", lambda name, *_, **__: (Path(name),))
+    assert list(eegmat_files.fetched(tmp_path).files) == ["Subject05"]
+    assert len(eegmat_files.fetched(tmp_path, everything=True).files) == 26
+    assert len(eegmat_files.fetched(tmp_path / "none").files) == 26
+    monkeypatch.setattr(eegmat_files, "locate", lambda _: (tmp_path, True))
+    assert len(eegmat_files.fetched(None).files) == 26
 
 
 def test_missing_files_are_downloaded_and_kept(published: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
-    first = read_eegmat(target)
+    first = read_set("eegmat", target)
     assert sorted(p.name for p in target.iterdir()) == ["Subject00_1.edf", "Subject00_2.edf"]
     assert first[0].info["age"] == 21
     (published / "Subject00_1.edf").unlink()  # the second read must not need the server
-    assert len(read_eegmat(target)) == 2
+    assert len(read_set("eegmat", target)) == 2
 
 
 def test_download_with_another_hash_is_refused(published: Path, tmp_path: Path) -> None:
     with (published / "Subject00_2.edf").open("ab") as file:
         file.write(b"edited")
     with pytest.raises(OSError, match=r"could not download .*Subject00_2\.edf.*hash.*TRIMCAP_DATA"):
-        read_eegmat(tmp_path / "target")
+        read_set("eegmat", tmp_path / "target")
     assert not (tmp_path / "target" / "Subject00_2.edf").exists()
 
 
 def test_absent_server_file_says_what_to_do(published: Path, tmp_path: Path) -> None:
     (published / "Subject00_1.edf").unlink()
     with pytest.raises(OSError, match=r"could not download .*404.*put the file into .*target by hand"):
-        read_eegmat(tmp_path / "target")
+        read_set("eegmat", tmp_path / "target")
 
 
 def test_missing_file_without_download_is_named(tmp_path: Path) -> None:
     (write_subject(tmp_path) / "Subject00_2.edf").unlink()
     with pytest.raises(FileNotFoundError, match=r"Subject00_2\.edf is missing and download=False"):
-        read_eegmat(tmp_path, download=False)
+        read_set("eegmat", tmp_path, download=False)
 
 
 def test_subject_without_a_pinned_hash_is_not_downloaded(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"Subject01_1\.edf is missing and the SHA-256 .* is not on record"):
-        read_eegmat(tmp_path, subjects=[1])
+        read_set("eegmat", tmp_path, subjects=[1])
     write_subject(tmp_path, "Subject01")
-    assert read_eegmat(tmp_path, subjects=[1])[0].info == {"file": "Subject01_1.edf"}
+    assert read_set("eegmat", tmp_path, subjects=[1])[0].info == {"file": "Subject01_1.edf"}
 
 
 def test_read_only_cache_is_named(published: Path, tmp_path: Path) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("not a folder")
     with pytest.raises(OSError, match="cannot write into folder"):
-        read_eegmat(blocker / "eegmat")
+        read_set("eegmat", blocker / "eegmat")
 
 
 def test_table_of_the_folder_wins(tmp_path: Path) -> None:
@@ -130,7 +135,7 @@ def test_table_of_the_folder_wins(tmp_path: Path) -> None:
     (tmp_path / "subject-info.csv").write_text(
         "Subject,Age,Gender,Recording year,Number of subtractions,Count quality\nSubject00,33,M,2011,5,1\n"
     )
-    info = read_eegmat(tmp_path)[0].info
+    info = read_set("eegmat", tmp_path)[0].info
     assert info == {"file": "Subject00_1.edf", "age": 33, "sex": "M", "subtractions": 5, "quality": 1}
 
 
@@ -141,4 +146,4 @@ def test_broken_table_is_named(tmp_path: Path, content: str, message: str) -> No
     write_subject(tmp_path)
     (tmp_path / "subject-info.csv").write_text(content)
     with pytest.raises(ValueError, match=rf"subject-info\.csv.*{message}"):
-        read_eegmat(tmp_path)
+        read_set("eegmat", tmp_path)

@@ -12,13 +12,8 @@ from scipy.io import savemat
 from set_files import cells, dreamer_subject, faced_clips, noise, write_amigos, write_dreamer, write_v73
 
 from attacks import SETS, answer, edf, folder, forge, small, small_deap, write_eegmat  # noqa: F401
-from trimcap.data.sets.amigos import read_amigos
-from trimcap.data.sets.dasps import read_dasps
-from trimcap.data.sets.deap import read_deap
-from trimcap.data.sets.dreamer import read_dreamer
-from trimcap.data.sets.eegmat import read_eegmat
-from trimcap.data.sets.faced import read_faced
 from trimcap.data.sets.recognise import recognise
+from trimcap.data.sources import read_set
 
 pytestmark = pytest.mark.usefixtures("small")
 
@@ -55,22 +50,22 @@ NOT_DEAP: dict[str, Any] = {
 @pytest.mark.parametrize("what", NOT_DEAP)
 def test_deap_of_another_content_is_refused(tmp_path: Path, what: str) -> None:
     forge(folder(tmp_path, "python") / "s01.dat", NOT_DEAP[what])
-    assert answer(lambda: read_deap(tmp_path / "python", label="liking"), "s01.dat") is None
+    assert answer(lambda: read_set("deap", tmp_path / "python", label="liking"), "s01.dat") is None
     if isinstance(NOT_DEAP[what], dict) and all(isinstance(v, np.ndarray) for v in NOT_DEAP[what].values()):
         matlab = {str(k): v for k, v in NOT_DEAP[what].items() if isinstance(k, str)}
         if matlab:
             savemat(folder(tmp_path, "matlab") / "s01.mat", matlab)
-            assert answer(lambda: read_deap(tmp_path / "matlab", label="liking"), "s01.mat") is None
+            assert answer(lambda: read_set("deap", tmp_path / "matlab", label="liking"), "s01.mat") is None
 
 
 @pytest.mark.parametrize("code", ["<f4", ">f8", "<i2", "<i8", ">i4"])
 def test_other_numbers_of_the_same_value_are_read(tmp_path: Path, code: str) -> None:
     whole = np.round(DATA)
     forge(tmp_path / "s01.dat", deap_with(data=whole.astype(code)))
-    for recording, expected in zip(read_deap(tmp_path), whole, strict=True):
+    for recording, expected in zip(read_set("deap", tmp_path), whole, strict=True):
         np.testing.assert_array_equal(recording.signal, expected[:32, 384:])
     forge(tmp_path / "s01.dat", deap_with(data=np.asfortranarray(whole)))
-    np.testing.assert_array_equal(read_deap(tmp_path)[2].signal, whole[2, :32, 384:])
+    np.testing.assert_array_equal(read_set("deap", tmp_path)[2].signal, whole[2, :32, 384:])
 
 
 @pytest.mark.parametrize(
@@ -79,9 +74,9 @@ def test_other_numbers_of_the_same_value_are_read(tmp_path: Path, code: str) -> 
 )  # fmt: skip
 def test_faced_of_another_content_is_refused(tmp_path: Path, change: object) -> None:
     forge(tmp_path / "sub003.pkl", change)
-    assert answer(lambda: read_faced(tmp_path), "sub003.pkl") is None
+    assert answer(lambda: read_set("faced", tmp_path), "sub003.pkl") is None
     forge(tmp_path / "sub003.pkl", faced_clips(3).astype(np.complex64))
-    assert answer(lambda: read_faced(tmp_path), "sub003.pkl") is None
+    assert answer(lambda: read_set("faced", tmp_path), "sub003.pkl") is None
 
 
 DREAMER: dict[str, dict[str, Any]] = {
@@ -107,7 +102,7 @@ def test_dreamer_of_another_content_is_refused(tmp_path: Path, what: str) -> Non
         write_dreamer(tmp_path, subjects=1, samples=8, **change)
     else:
         write_dreamer(tmp_path, subjects=1, Data=cells((1, 1), [dreamer_subject(1, 8) | change]))
-    assert answer(lambda: read_dreamer(tmp_path), "DREAMER.mat") is None
+    assert answer(lambda: read_set("dreamer", tmp_path), "DREAMER.mat") is None
 
 
 def test_dreamer_that_does_not_end_with_its_checksum_is_damaged_for_the_check(tmp_path: Path) -> None:
@@ -115,7 +110,7 @@ def test_dreamer_that_does_not_end_with_its_checksum_is_damaged_for_the_check(tm
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(bytes(content))
-    assert answer(lambda: read_dreamer(tmp_path), "DREAMER.mat") is None
+    assert answer(lambda: read_set("dreamer", tmp_path), "DREAMER.mat") is None
     assert "DREAMER.mat" in recognise(tmp_path).damaged["all subjects"]
 
 
@@ -139,13 +134,13 @@ def amigos_file(out: Path, trial: Any = None, rated: Any = None, n: int = 20) ->
 )  # fmt: skip
 def test_amigos_of_another_content_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     amigos_file(tmp_path, **change)
-    assert answer(lambda: read_amigos(tmp_path), "Data_Preprocessed_P07.mat") is None
+    assert answer(lambda: read_set("amigos", tmp_path), "Data_Preprocessed_P07.mat") is None
 
 
 def test_amigos_labels_that_are_nan_are_left_out_and_counted(tmp_path: Path) -> None:
     write_amigos(tmp_path, 1, nan=(0, 3, 15))
     with pytest.warns(UserWarning, match=r"P01\.mat: 3 trials left out \(1/01: its rating is NaN; 1/04"):
-        assert len(read_amigos(tmp_path)) == 13
+        assert len(read_set("amigos", tmp_path)) == 13
 
 
 DASPS: dict[str, dict[str, np.ndarray]] = {
@@ -163,7 +158,7 @@ DASPS: dict[str, dict[str, np.ndarray]] = {
 @pytest.mark.parametrize("what", DASPS)
 def test_dasps_of_another_content_is_refused(tmp_path: Path, what: str) -> None:
     write_v73(tmp_path / "S04preprocessed.mat", DASPS[what])
-    assert answer(lambda: read_dasps(tmp_path), "S04preprocessed.mat") is None
+    assert answer(lambda: read_set("dasps", tmp_path), "S04preprocessed.mat") is None
 
 
 @pytest.mark.parametrize(
@@ -172,7 +167,7 @@ def test_dasps_of_another_content_is_refused(tmp_path: Path, what: str) -> None:
 def test_eegmat_at_another_rate_or_unit_is_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
     write_eegmat(tmp_path, **options)
     with pytest.raises(ValueError, match=rf"Subject00_1\.edf: EEG Fp1 has .*{message}|{message}"):
-        read_eegmat(tmp_path, download=False)
+        read_set("eegmat", tmp_path, download=False)
 
 
 def test_eegmat_with_one_signal_of_fewer_samples_is_refused(tmp_path: Path) -> None:
@@ -181,19 +176,19 @@ def test_eegmat_with_one_signal_of_fewer_samples_is_refused(tmp_path: Path) -> N
     place = 256 + 21 * 216 + 5 * 8  # samples per record of the sixth electrode
     assert content[place : place + 3] == b"500"
     path.write_bytes(content[:place] + b"400" + content[place + 3 :])
-    assert answer(lambda: read_eegmat(tmp_path, download=False), "Subject00_2.edf") is None
+    assert answer(lambda: read_set("eegmat", tmp_path, download=False), "Subject00_2.edf") is None
 
 
 def test_eegmat_with_electrodes_in_another_order_is_put_in_order(tmp_path: Path) -> None:
     counts = noise(3, 21, 2000, scale=300).astype("<i2")
     write_eegmat(tmp_path)
     (tmp_path / "Subject00_1.edf").write_bytes(edf(counts))
-    straight = read_eegmat(tmp_path, rate=None, download=False)[0]
+    straight = read_set("eegmat", tmp_path, rate=None, download=False)[0]
     labels = bombs_labels()
     (tmp_path / "Subject00_1.edf").write_bytes(edf(counts[::-1], labels=labels[::-1]))
-    np.testing.assert_array_equal(read_eegmat(tmp_path, rate=None, download=False)[0].signal, straight.signal)
+    np.testing.assert_array_equal(read_set("eegmat", tmp_path, rate=None, download=False)[0].signal, straight.signal)
     (tmp_path / "Subject00_1.edf").write_bytes(edf(counts, labels=[labels[1], labels[1], *labels[2:]]))
-    assert answer(lambda: read_eegmat(tmp_path, download=False), "Subject00_1.edf") is None
+    assert answer(lambda: read_set("eegmat", tmp_path, download=False), "Subject00_1.edf") is None
 
 
 def bombs_labels() -> list[str]:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,9 @@ from scipy.io import savemat
 from set_files import SEED_LABELS, write_deap, write_dreamer, write_seed, write_seed_iv
 
 from attacks import SETS, answer, facts, numbers, small, small_deap, write_eegmat  # noqa: F401
-from trimcap.data.sets.deap import find_deap, read_deap
-from trimcap.data.sets.dreamer import read_dreamer
-from trimcap.data.sets.eegmat import read_eegmat
+from trimcap.data.sets.deap import DEAP
 from trimcap.data.sets.recognise import recognise
-from trimcap.data.sets.seed import read_seed
-from trimcap.data.sets.seed_iv import read_seed_iv
+from trimcap.data.sources import read_set
 
 pytestmark = pytest.mark.usefixtures("small")
 HERE = Path(__file__).parent
@@ -93,20 +91,24 @@ def test_a_label_file_in_upper_case_counts(tmp_path: Path) -> None:
     target = write_seed(tmp_path, {"1_20131027": "djc"}, samples=9)
     (target / "label.mat").unlink()
     savemat(target / "LABEL.MAT", {"label": np.array([SEED_LABELS[::-1]])}, appendmat=False)
-    assert [r.label - 1 for r in read_seed(tmp_path)] == SEED_LABELS[::-1]
+    assert [r.label - 1 for r in read_set("seed", tmp_path)] == SEED_LABELS[::-1]
+
+
+def _set(name: str) -> Callable[[Path], object]:
+    return partial(read_set, name)
 
 
 COPIES: dict[str, tuple[Callable[[Path], object], str, str, Callable[[Path], object]]] = {
     "seed, other case": (
-        lambda p: write_seed(p, {"1_20131027": "djc"}, samples=9), "1_20131027.mat", "1_20131027.MAT", read_seed,
+        lambda p: write_seed(p, {"1_20131027": "djc"}, samples=9), "1_20131027.mat", "1_20131027.MAT", _set("seed"),
     ),
     "seed, a leading zero": (
-        lambda p: write_seed(p, {"1_20131027": "djc"}, samples=9), "1_20131027.mat", "01_20131027.mat", read_seed,
+        lambda p: write_seed(p, {"1_20131027": "djc"}, samples=9), "1_20131027.mat", "01_20131027.mat", _set("seed"),
     ),
-    "seed-iv": (lambda p: write_seed_iv(p, (2,), 9), "1_20160518.mat", "01_20160518.mat", read_seed_iv),
-    "seed-iv, another date": (lambda p: write_seed_iv(p, (2,), 9), "1_20160518.mat", "1_20160519.mat", read_seed_iv),
-    "deap": (lambda p: write_deap(p, 1, small_deap()), "s01.dat", "S01.dat", read_deap),
-    "eegmat": (write_eegmat, "Subject00_2.edf", "SUBJECT00_2.EDF", lambda p: read_eegmat(p, download=False)),
+    "seed-iv": (lambda p: write_seed_iv(p, (2,), 9), "1_20160518.mat", "01_20160518.mat", _set("seed-iv")),
+    "seed-iv, another date": (lambda p: write_seed_iv(p, (2,), 9), "1_20160518.mat", "1_20160519.mat", _set("seed-iv")),
+    "deap": (lambda p: write_deap(p, 1, small_deap()), "s01.dat", "S01.dat", _set("deap")),
+    "eegmat": (write_eegmat, "Subject00_2.edf", "SUBJECT00_2.EDF", lambda p: read_set("eegmat", p, download=False)),
 }  # fmt: skip
 
 
@@ -153,16 +155,16 @@ def test_an_empty_folder_of_a_session_does_not_hide_the_session(tmp_path: Path) 
     write_seed_iv(tmp_path, (1, 2), 9)
     (tmp_path / "1").mkdir()
     (tmp_path / "1" / "notes.txt").write_text("mine")
-    assert {r.session for r in read_seed_iv(tmp_path)} == {"1", "2"}
+    assert {r.session for r in read_set("seed-iv", tmp_path)} == {"1", "2"}
 
 
 def test_missing_subjects_are_told_and_the_others_read(tmp_path: Path) -> None:
     for subject in (3, 11):
         write_deap(tmp_path, subject, small_deap())
-    found = find_deap(tmp_path)
+    found = DEAP.files(tmp_path)
     assert (list(found.files), len(found.missing), found.missing[:3]) == (["s03", "s11"], 30, ("s01", "s02", "s04"))
     with pytest.raises(ValueError, match=r"subject 4 has no file in .*there are s03, s11"):
-        read_deap(tmp_path, subjects=4)
+        read_set("deap", tmp_path, subjects=[4])
     (tmp_path / "data_preprocessed_python" / "s33.dat").write_bytes(b"")
     report = recognise(tmp_path)
     assert "s33" in report.damaged
@@ -190,7 +192,7 @@ CODE = """
 import locale, sys
 from pathlib import Path
 from attacks import SETS, facts, numbers, deap, seed_v
-deap._DATA, deap._LABELS = (3, 40, 392), (3, 4)
+deap._SHAPES = {"data": (3, 40, 392), "labels": (3, 4)}
 seed_v.STARTS, seed_v.ENDS = (dict.fromkeys("123", tuple(range(a, a + 15))) for a in (0, 1))
 names = [n for n in SETS if n not in ("faced",)]
 import hashlib
@@ -220,4 +222,4 @@ def test_locale_and_encoding_change_nothing(tmp_path: Path) -> None:
 
 def test_dreamer_is_found_in_any_case_and_depth(tmp_path: Path) -> None:
     write_dreamer(tmp_path / "dreamer", subjects=1, samples=8).rename(tmp_path / "dreamer" / "dreamer.MAT")
-    assert len(read_dreamer(tmp_path)) == len(read_dreamer(tmp_path / "dreamer")) == 18
+    assert len(read_set("dreamer", tmp_path)) == len(read_set("dreamer", tmp_path / "dreamer")) == 18

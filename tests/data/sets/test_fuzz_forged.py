@@ -12,6 +12,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,7 @@ from set_files import noise, write_seed_v_features
 
 from attacks import folder, forge, small  # noqa: F401
 from trimcap.data.foreign.matlab import read_numbers
-from trimcap.data.sets.dasps import read_dasps
-from trimcap.data.sets.deap import read_deap
-from trimcap.data.sets.faced import read_faced, read_faced_features
-from trimcap.data.sets.features.seed import read_seed_v_features
+from trimcap.data.sources import open_windows, read_set
 
 pytestmark = pytest.mark.usefixtures("small")
 HERE = Path(__file__).parent
@@ -69,9 +67,9 @@ def gadgets(flag: str) -> dict[str, object]:
 
 
 READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
-    "deap": ("s01.dat", read_deap),
-    "faced": ("sub000.pkl", read_faced),
-    "faced features": ("sub000.pkl.pkl", lambda p: read_faced_features(p)),
+    "deap": ("s01.dat", partial(read_set, "deap")),
+    "faced": ("sub000.pkl", partial(read_set, "faced")),
+    "faced features": ("sub000.pkl.pkl", lambda p: open_windows("faced-features", p)),
 }
 
 
@@ -98,10 +96,10 @@ def test_no_gadget_runs_in_an_archive(tmp_path: Path, key: str) -> None:
     for gadget in gadgets(str(flag)).values():
         write_seed_v_features(tmp_path, **{key: {0: gadget}})
         with pytest.raises(ValueError, match=rf"1_123\.npz: {key}: "):
-            read_seed_v_features(tmp_path)
+            open_windows("seed-v-features", tmp_path)
     np.savez(tmp_path / "EEG_DE_features" / "1_123.npz", data=np.array([Gadget(eval, ("1",))], dtype=object))
     with pytest.raises(ValueError, match=r"1_123\.npz"):
-        read_seed_v_features(tmp_path)
+        open_windows("seed-v-features", tmp_path)
     assert not flag.exists()
 
 
@@ -171,7 +169,7 @@ def test_a_part_of_hdf5_that_was_never_written_is_not_zero(tmp_path: Path) -> No
             if chunks:
                 data[:, 480:] = values.T[:, 480:]
         with pytest.raises(ValueError, match=r"S01preprocessed\.mat: variable data lacks a part of its numbers"):
-            read_dasps(tmp_path)
+            read_set("dasps", tmp_path)
         with h5py.File(tmp_path / "S01preprocessed.mat", "a") as file:
             file["data"][...] = values.T
-        np.testing.assert_array_equal(read_dasps(tmp_path)[3].signal, values[:, :, 3].astype(np.float32))
+        np.testing.assert_array_equal(read_set("dasps", tmp_path)[3].signal, values[:, :, 3].astype(np.float32))

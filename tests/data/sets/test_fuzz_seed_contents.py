@@ -21,9 +21,8 @@ from set_files import (
 )
 
 from attacks import answer, folder, small  # noqa: F401
-from trimcap.data.sets.features.seed import read_seed_v_features
-from trimcap.data.sets.seed import LENGTHS, read_seed
-from trimcap.data.sets.seed_v import read_seed_v
+from trimcap.data.sets.seed import LENGTHS
+from trimcap.data.sources import open_windows, read_set
 
 pytestmark = pytest.mark.usefixtures("small")
 
@@ -48,24 +47,24 @@ def seed_file(out: Path, change: dict[str, Any] | None = None, factor: float = 0
 def test_seed_of_another_content_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     seed_file(tmp_path, change)
     if isinstance(change.get("djc_eeg4"), np.ndarray) and change["djc_eeg4"].dtype == bool:
-        read = answer(lambda: read_seed(tmp_path), "1_20131027.mat")  # MATLAB's logical is stored as numbers
+        read = answer(lambda: read_set("seed", tmp_path), "1_20131027.mat")  # MATLAB's logical is stored as numbers
         assert read is None or np.array_equal(read[3].signal, change["djc_eeg4"])  # type: ignore[index]
         return
-    assert answer(lambda: read_seed(tmp_path), "1_20131027.mat") is None
+    assert answer(lambda: read_set("seed", tmp_path), "1_20131027.mat") is None
 
 
 @pytest.mark.parametrize(("factor", "said"), [(0.64, "128"), (1.28, "256"), (0.5, "100")])
 def test_seed_at_another_rate_is_noticed_by_the_lengths_of_its_trials(tmp_path: Path, factor: float, said: str) -> None:
     seed_file(tmp_path, factor=factor)
     with pytest.raises(ValueError, match=rf"1_20131027\.mat: all trials have {factor} times .* about {said} Hz"):
-        read_seed(tmp_path)
+        read_set("seed", tmp_path)
 
 
 def test_seed_as_published_or_cut_short_is_read(tmp_path: Path) -> None:
     seed_file(tmp_path, factor=1.0)
-    assert [r.signal.shape[1] for r in read_seed(tmp_path)] == list(LENGTHS)
+    assert [r.signal.shape[1] for r in read_set("seed", tmp_path)] == list(LENGTHS)
     seed_file(tmp_path)
-    assert len(read_seed(tmp_path)) == 15
+    assert len(read_set("seed", tmp_path)) == 15
 
 
 @pytest.mark.parametrize(
@@ -76,23 +75,23 @@ def test_seed_as_published_or_cut_short_is_read(tmp_path: Path) -> None:
 def test_seed_labels_that_are_none_are_refused(tmp_path: Path, labels: list[float]) -> None:
     target = write_seed(tmp_path, {"1_20131027": "djc"}, samples=9)
     savemat(target / "label.mat", {"label": np.array([labels])})
-    assert answer(lambda: read_seed(tmp_path), "label.mat") is None
+    assert answer(lambda: read_set("seed", tmp_path), "label.mat") is None
     savemat(target / "label.mat", {"label": "1 0 -1"})
-    assert answer(lambda: read_seed(tmp_path), "label.mat") is None
+    assert answer(lambda: read_set("seed", tmp_path), "label.mat") is None
     savemat(target / "label.mat", {"other": np.array([SEED_LABELS])})
-    assert answer(lambda: read_seed(tmp_path), "label.mat") is None
+    assert answer(lambda: read_set("seed", tmp_path), "label.mat") is None
 
 
 def test_cnt_with_electrodes_in_another_order_is_put_in_order(tmp_path: Path) -> None:
     counts = np.random.default_rng(0).integers(-500, 500, (len(CNT_62), 16_000))
     path = write_cnt(tmp_path / "1_1_20180804.cnt", counts)
-    straight = [r.signal for r in read_seed_v(tmp_path, rate=None)]
+    straight = [r.signal for r in read_set("seed-v", tmp_path, rate=None)]
     write_cnt(path, counts[::-1], CNT_62[::-1])
-    for ours, before in zip(read_seed_v(tmp_path, rate=None), straight, strict=True):
+    for ours, before in zip(read_set("seed-v", tmp_path, rate=None), straight, strict=True):
         np.testing.assert_array_equal(ours.signal, before)
     for change in ({"rate": 500}, {"names": ["CZ", *CNT_62[1:]]}):
         write_cnt(path, counts, **change)  # type: ignore[arg-type]
-        assert answer(lambda: read_seed_v(tmp_path, rate=None), path.name) is None
+        assert answer(lambda: read_set("seed-v", tmp_path, rate=None), path.name) is None
 
 
 def test_seed_v_features_of_another_content_are_refused(tmp_path: Path) -> None:
@@ -105,4 +104,4 @@ def test_seed_v_features_of_another_content_are_refused(tmp_path: Path) -> None:
         {"label": labels | {7: [[0.0], [1.0, 2.0]]}}, {"label": labels | {45: labels[7]}}, {"data": data | {"x": 1}},
     ):  # fmt: skip
         write_seed_v_features(tmp_path, **change)
-        assert answer(lambda: read_seed_v_features(tmp_path), "1_123.npz") is None, change.keys()
+        assert answer(lambda: open_windows("seed-v-features", tmp_path), "1_123.npz") is None, change.keys()

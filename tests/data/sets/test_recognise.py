@@ -22,10 +22,10 @@ from set_files import (
     write_seed_v_features,
 )
 
-import trimcap.data
 from trimcap.data.electrodes.names import unknown_electrodes
-from trimcap.data.sets.catalogue import CATALOGUE, data_set
 from trimcap.data.sets.recognise import recognise
+from trimcap.data.sets.table import data_set, data_sets
+from trimcap.data.sources import read_set
 
 
 def test_deap_with_everything_that_can_be_wrong(tmp_path: Path) -> None:
@@ -69,9 +69,9 @@ def test_every_layout_is_recognised(tmp_path: Path, name: str, write: object, re
     report = recognise(tmp_path)
     entry = data_set(name)
     assert (report.entry, report.recordings, report.damaged, report.extra) == (entry, recordings, {}, ())
-    assert report.channels == entry.channels
-    assert report.rates == (entry.rate,)
-    assert len(report.missing) + len(report.subjects) == entry.subjects
+    assert report.channels == entry.facts.channels
+    assert report.rates == (entry.facts.rate,)
+    assert len(report.missing) + len(report.subjects) == entry.facts.subjects
     assert sum(report.balance.values()) == recordings
 
 
@@ -79,18 +79,18 @@ def test_published_features_are_named_with_their_reader(tmp_path: Path) -> None:
     write_seed(tmp_path, {"1_20131027": "djc"})
     features = write_seed_features(tmp_path, kinds=("de",))
     both, alone = recognise(tmp_path), recognise(features)
-    assert both.features == alone.features == {"read_seed_features": features}
+    assert both.features == alone.features == {"seed-features": features}
     assert (both.recordings, both.folder.name) == (15, "Preprocessed_EEG")
     assert (alone.recordings, alone.read, alone.subjects, alone.extra) == (0, False, ("01",), ())
     assert recognise(features.parent / "Preprocessed_EEG").features == {}
     write_seed_iv(tmp_path / "iv")
-    assert list(recognise(tmp_path / "iv").features) == ["read_seed_iv_features"]
+    assert list(recognise(tmp_path / "iv").features) == ["seed-iv-features"]
     smooth = recognise(tmp_path / "iv" / "SEED_IV" / "eeg_feature_smooth")
-    assert (smooth.entry.name, list(smooth.features), smooth.read) == ("seed-iv", ["read_seed_iv_features"], False)
+    assert (smooth.entry.name, list(smooth.features), smooth.read) == ("seed-iv", ["seed-iv-features"], False)
     write_faced_features(tmp_path / "faced")
     write_seed_v_features(tmp_path / "v")
-    assert list(recognise(tmp_path / "faced").features) == ["read_faced_features"]
-    assert list(recognise(tmp_path / "v").features) == ["read_seed_v_features"]
+    assert list(recognise(tmp_path / "faced").features) == ["faced-features"]
+    assert list(recognise(tmp_path / "v").features) == ["seed-v-features"]
 
 
 def test_damaged_features_are_found(tmp_path: Path) -> None:
@@ -146,8 +146,8 @@ def test_amigos_says_what_is_counted(tmp_path: Path) -> None:
     write_amigos(tmp_path)
     report = recognise(tmp_path)
     assert len(report.trials) == 20
-    assert "counted are all 20 videos; read_amigos and the source amigos give the 16 short ones" in report.notes[0]
-    assert len(trimcap.data.read_amigos(tmp_path)) == 16
+    assert "counted are all 20 videos; the source amigos gives the 16 short ones" in report.notes[0]
+    assert len(read_set("amigos", tmp_path)) == 16
 
 
 def test_subjects_before_the_damage_are_read(tmp_path: Path) -> None:
@@ -175,15 +175,14 @@ def test_nothing_or_too_much_is_said(tmp_path: Path) -> None:
 
 
 def test_the_catalogue_is_complete_and_points_at_readers() -> None:
-    assert [e.name for e in CATALOGUE] == [
+    assert [e.name for e in data_sets()] == [
         "eegmat", "deap", "seed", "seed-iv", "seed-v", "dreamer", "amigos", "faced", "dasps"
     ]  # fmt: skip
-    for entry in CATALOGUE:
-        assert callable(getattr(trimcap.data, entry.reader))
-        assert not unknown_electrodes(entry.channels)
-        assert all((entry.title, entry.licence, entry.size, entry.access, entry.citation, entry.labels))
-        assert entry.homepage.startswith("http")
-    assert [e.name for e in CATALOGUE if e.download] == ["eegmat"]
+    for facts in (entry.facts for entry in data_sets()):
+        assert not unknown_electrodes(facts.channels)
+        assert all((facts.title, facts.licence, facts.size, facts.access, facts.citation, facts.labels))
+        assert facts.homepage.startswith("http")
+    assert [e.name for e in data_sets() if e.facts.download] == ["eegmat"]
     with pytest.raises(ValueError, match="unknown data set 'seed5'; did you mean 'seed'"):
         data_set("seed5")
 

@@ -11,16 +11,16 @@ from scipy.signal import resample_poly
 from set_files import CNT_62, SEED_LABELS, seed_trials, write_cnt, write_seed, write_seed_iv
 
 from trimcap.data.sets import seed_v
-from trimcap.data.sets.seed import CHANNELS, LABELS, find_seed, read_seed
-from trimcap.data.sets.seed_iv import find_seed_iv, read_seed_iv
-from trimcap.data.sets.seed_v import read_seed_v
+from trimcap.data.sets.seed import CHANNELS, LABELS, SEED
+from trimcap.data.sets.seed_iv import SEED_IV
+from trimcap.data.sources import read_set
 
 FILES = {"10_20140404": "jl", "1_20131107": "djc", "1_20131027": "djc", "1_20131030": "djc_2"}
 
 
 def test_seed_values_labels_sessions_and_order(tmp_path: Path) -> None:
     write_seed(tmp_path, FILES)
-    read = read_seed(tmp_path)
+    read = read_set("seed", tmp_path)
     assert [(r.subject, r.session) for r in read[::15]] == [("01", "1"), ("01", "2"), ("01", "3"), ("10", "1")]
     assert [r.trial for r in read[:15]] == [f"{t:02d}" for t in range(1, 16)]
     assert [r.label - 1 for r in read[:15]] == SEED_LABELS
@@ -34,22 +34,22 @@ def test_seed_values_labels_sessions_and_order(tmp_path: Path) -> None:
     assert read[0].channels == CHANNELS
     assert (len(CHANNELS), CHANNELS[57], CHANNELS[61]) == (62, "CB1", "CB2")
     assert read[0].rate == 200.0
-    found = find_seed(tmp_path)
+    found = SEED.files(tmp_path)
     assert found.extra == ()
     assert "02" in found.missing
 
 
 def test_seed_labels_come_from_the_file_or_the_publication(tmp_path: Path) -> None:
     write_seed(tmp_path / "a", {"1_20131027": "djc"}, labels=None)
-    assert tuple(r.label for r in read_seed(tmp_path / "a")) == LABELS
+    assert tuple(r.label for r in read_set("seed", tmp_path / "a")) == LABELS
     write_seed(tmp_path / "b", {"1_20131027": "djc"}, labels=SEED_LABELS[::-1])
-    assert [r.label - 1 for r in read_seed(tmp_path / "b")] == SEED_LABELS[::-1]
+    assert [r.label - 1 for r in read_set("seed", tmp_path / "b")] == SEED_LABELS[::-1]
     write_seed(tmp_path / "c", {"1_20131027": "djc"}, labels=[2, *SEED_LABELS[1:]])
     with pytest.raises(ValueError, match=r"label\.mat: labels must be -1, 0 or 1"):
-        read_seed(tmp_path / "c")
+        read_set("seed", tmp_path / "c")
     write_seed(tmp_path / "d", {"1_20131027": "djc"}, labels=SEED_LABELS[1:])
     with pytest.raises(ValueError, match=r"label\.mat: label has the shape 14; expected 15"):
-        read_seed(tmp_path / "d")
+        read_set("seed", tmp_path / "d")
 
 
 def test_seed_trials_that_are_missing_extra_or_of_another_shape_are_named(tmp_path: Path) -> None:
@@ -65,15 +65,15 @@ def test_seed_trials_that_are_missing_extra_or_of_another_shape_are_named(tmp_pa
     ):
         savemat(target, {k: v for k, v in (good | change).items() if v is not None})
         with pytest.raises(ValueError, match=rf"1_20131027\.mat.*{message}"):
-            read_seed(tmp_path)
+            read_set("seed", tmp_path)
     savemat(target, {"de_LDS1": np.ones((62, 5, 5))})
     with pytest.raises(ValueError, match=r"no variable is like .*_eeg.*it holds de_LDS1"):
-        read_seed(tmp_path)
+        read_set("seed", tmp_path)
 
 
 def test_seed_iv_takes_the_session_from_the_folder(tmp_path: Path) -> None:
     write_seed_iv(tmp_path)
-    read = read_seed_iv(tmp_path)
+    read = read_set("seed-iv", tmp_path)
     assert [(r.session, r.trial) for r in read] == [(s, f"{t:02d}") for s in "123" for t in range(1, 25)]
     for session in (1, 2, 3):
         content = seed_trials(1, session, 24, 40)
@@ -85,15 +85,15 @@ def test_seed_iv_takes_the_session_from_the_folder(tmp_path: Path) -> None:
     )  # the printed tables, one session each
     assert read[0].classes == ("neutral", "sad", "fear", "happy")
     assert read[25].info["stimulus"] == "2-02"
-    assert read_seed_iv(tmp_path / "SEED_IV" / "eeg_raw_data")[5].name == read[5].name
-    assert find_seed_iv(tmp_path / "SEED_IV").missing[0] == "02"
+    assert read_set("seed-iv", tmp_path / "SEED_IV" / "eeg_raw_data")[5].name == read[5].name
+    assert SEED_IV.files(tmp_path / "SEED_IV").missing[0] == "02"
 
 
 def test_seed_iv_may_lack_a_session(tmp_path: Path) -> None:
     write_seed_iv(tmp_path, sessions=(1, 3))
-    assert {r.session for r in read_seed_iv(tmp_path)} == {"1", "3"}
+    assert {r.session for r in read_set("seed-iv", tmp_path)} == {"1", "3"}
     with pytest.raises(FileNotFoundError, match="no folders 1, 2, 3"):
-        read_seed_iv(tmp_path / "SEED_IV" / "eeg_raw_data" / "1")
+        read_set("seed-iv", tmp_path / "SEED_IV" / "eeg_raw_data" / "1")
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_seed_v_cuts_trials_and_drops_what_is_no_electrode(tmp_path: Path) -> No
     content = counts(1)
     write_cnt(tmp_path / "EEG_raw" / "1_2_20180804.cnt", content)
     write_cnt(tmp_path / "EEG_raw" / "1_1_20180725.cnt", counts(2))
-    read = read_seed_v(tmp_path, rate=None)
+    read = read_set("seed-v", tmp_path, rate=None)
     assert [r.session for r in read] == ["1"] * 15 + ["2"] * 15
     assert [r.label for r in read] == [4, 1, 3, 2, 0] * 3 + [2, 1, 3, 0, 4, 4, 0, 3, 2, 1, 3, 4, 1, 2, 0]
     rows = [CNT_62.index(c.upper()) for c in read[0].channels]
@@ -137,7 +137,7 @@ def test_seed_v_cuts_trials_and_drops_what_is_no_electrode(tmp_path: Path) -> No
 def test_seed_v_resamples_with_a_low_pass_and_margins(tmp_path: Path) -> None:
     content = counts(1)
     write_cnt(tmp_path / "1_1_20180725.cnt", content)
-    read = read_seed_v(tmp_path)
+    read = read_set("seed-v", tmp_path)
     assert (read[0].rate, read[0].signal.shape) == (200.0, (62, 200 * (seed_v.ENDS["1"][0] - seed_v.STARTS["1"][0])))
     assert "margin" not in read[0].info
     rows = [CNT_62.index(c.upper()) for c in read[0].channels]
@@ -152,18 +152,18 @@ def test_seed_v_resamples_with_a_low_pass_and_margins(tmp_path: Path) -> None:
 def test_seed_v_damage_is_named(tmp_path: Path) -> None:
     path = write_cnt(tmp_path / "1_1_20180725.cnt", counts(1, 20))
     with pytest.raises(ValueError, match=r"1_1_20180725\.cnt lasts 20\.0 s, but the last trial .* ends at 44 s"):
-        read_seed_v(tmp_path)
+        read_set("seed-v", tmp_path)
     write_cnt(path, counts(1), rate=500)
     with pytest.raises(ValueError, match=r"has 500 Hz; SEED-V was recorded at 1000 Hz"):
-        read_seed_v(tmp_path)
+        read_set("seed-v", tmp_path)
     write_cnt(path, counts(1)[:65], CNT_62[1:])
     with pytest.raises(ValueError, match="channels Fp1 are missing"):
-        read_seed_v(tmp_path)
+        read_set("seed-v", tmp_path)
     whole = write_cnt(path, counts(1)).read_bytes()
     for end in (0, 100, 880, 3000, 900 + 75 * 66 + 4, len(whole) // 2):
         path.write_bytes(whole[:end])
         with pytest.raises(ValueError, match=r"1_1_20180725\.cnt"):
-            read_seed_v(tmp_path)
+            read_set("seed-v", tmp_path)
     write_cnt(tmp_path / "1_1_20180730.cnt", counts(1))
     with pytest.raises(ValueError, match="are one session; keep one"):
-        read_seed_v(tmp_path)
+        read_set("seed-v", tmp_path)

@@ -20,35 +20,34 @@ from set_files import (
 )
 
 from trimcap.data.foreign.npz_bytes import npz_bytes
-from trimcap.data.sets.faced import read_faced_features
-from trimcap.data.sets.features.seed import read_seed_features, read_seed_iv_features, read_seed_v_features
+from trimcap.data.sources import open_windows
 
 
 def test_seed_features_are_windows_of_electrodes_and_bands(tmp_path: Path) -> None:
     write_seed_features(tmp_path)
     for k, (kind, rows) in enumerate(FEATURE_ROWS.items()):
         for s, smoothing in enumerate(("movingAve", "LDS")):
-            windows = read_seed_features(tmp_path, feature=f"{kind}_{smoothing}")
+            windows = open_windows("seed-features", tmp_path, feature=f"{kind}_{smoothing}")
             written = [feature(7 * k + s, t, rows, 3 + t % 2) for t in range(1, 16)]
             expected = np.concatenate([w.transpose(1, 0, 2) for w in written]).astype(np.float32)
             np.testing.assert_array_equal(windows.X, expected)
     assert windows.shape == (23, 5)
     assert windows.channels[0] == "dcau 1"
-    de = read_seed_features(tmp_path)
+    de = open_windows("seed-features", tmp_path)
     assert (de.shape, de.duration, de.rate, de.unit) == ((62, 5), 1.0, 200.0, "nat")
     assert list(de.metadata.trial[:5]) == ["01"] * 4 + ["02"]
     assert list(de.metadata.start[:5]) == [0.0, 1.0, 2.0, 3.0, 0.0]
     assert list(de.y[:8] - 1) == [SEED_LABELS[0]] * 4 + [SEED_LABELS[1]] * 3 + [SEED_LABELS[2]]
     assert "smoothed over each trial" in de.steps[0]
     assert len(set(de.ids)) == len(de)
-    with pytest.raises(ValueError, match="unknown SEED feature 'de_lds'; did you mean 'de_LDS'"):
-        read_seed_features(tmp_path, feature="de_lds")
+    with pytest.raises(ValueError, match="unknown feature 'de_lds'; did you mean 'de_LDS'"):
+        open_windows("seed-features", tmp_path, feature="de_lds")
 
 
 def test_seed_features_sessions_follow_the_date(tmp_path: Path) -> None:
     write_seed_features(tmp_path, "2_20140419", kinds=("de",))
     write_seed_features(tmp_path, "2_20140404", kinds=("de",))
-    windows = read_seed_features(tmp_path, subjects=2)
+    windows = open_windows("seed-features", tmp_path, subjects=[2])
     assert list(dict.fromkeys(zip(windows.metadata.subject, windows.metadata.session, strict=True))) == [
         ("02", "1"), ("02", "2")
     ]  # fmt: skip
@@ -60,19 +59,19 @@ def test_seed_features_of_another_layout_are_refused(tmp_path: Path) -> None:
     swapped = {k: v.transpose(1, 0, 2) for k, v in good.items()}
     savemat(path, swapped)
     with pytest.raises(ValueError, match=r"1_20131027\.mat: de_LDS1 has the shape 4 × 62 × 5; expected 62 × n × 5"):
-        read_seed_features(tmp_path)
+        open_windows("seed-features", tmp_path)
     bad = good["de_LDS3"].copy()
     bad[0, 0, 0] = np.nan
     savemat(path, good | {"de_LDS3": bad})
     with pytest.raises(ValueError, match=r"1_20131027\.mat: de_LDS3 holds NaN"):
-        read_seed_features(tmp_path)
+        open_windows("seed-features", tmp_path)
     with pytest.raises(ValueError, match=r"no variable is like psd_LDS"):
-        read_seed_features(tmp_path, feature="psd_LDS")
+        open_windows("seed-features", tmp_path, feature="psd_LDS")
 
 
 def test_seed_iv_features_have_four_seconds(tmp_path: Path) -> None:
     write_seed_iv(tmp_path)
-    windows = read_seed_iv_features(tmp_path)
+    windows = open_windows("seed-iv-features", tmp_path)
     expected = [feature(s, t, 62, 2).transpose(1, 0, 2) for s in (1, 2, 3) for t in range(1, 25)]
     np.testing.assert_array_equal(windows.X, np.concatenate(expected).astype(np.float32))
     assert (windows.duration, list(windows.metadata.start[:3])) == (4.0, [0.0, 4.0, 0.0])
@@ -81,7 +80,7 @@ def test_seed_iv_features_have_four_seconds(tmp_path: Path) -> None:
 
 def test_seed_v_features_are_unpacked_from_pickled_bytes(tmp_path: Path) -> None:
     write_seed_v_features(tmp_path)
-    windows = read_seed_v_features(tmp_path)
+    windows = open_windows("seed-v-features", tmp_path)
     data, labels = seed_v_tables()
     np.testing.assert_array_equal(
         windows.X, np.concatenate([data[i].reshape(-1, 62, 5) for i in range(45)]).astype(np.float32)
@@ -108,7 +107,7 @@ def test_seed_v_features_that_are_wrong_or_run_code_are_refused(tmp_path: Path) 
     ):
         write_seed_v_features(tmp_path, **change)
         with pytest.raises(ValueError, match=message):
-            read_seed_v_features(tmp_path)
+            open_windows("seed-v-features", tmp_path)
     assert not (tmp_path / "ran").exists()
 
 
@@ -143,7 +142,7 @@ def test_npz_bytes_survive_trailing_zeros_and_refuse_bombs(tmp_path: Path) -> No
 @pytest.mark.parametrize(("kind", "unit"), [("DE", "nat"), ("PSD", "power")])
 def test_faced_features(tmp_path: Path, kind: str, unit: str) -> None:
     written = write_faced_features(tmp_path, 5, kind)
-    windows = read_faced_features(tmp_path, feature=kind, label="emotion")
+    windows = open_windows("faced-features", tmp_path, feature=kind, label="emotion")
     expected = written[:, :30].transpose(0, 2, 1, 3).reshape(-1, 30, 5)
     np.testing.assert_array_equal(windows.X, expected.astype(np.float32))
     assert (windows.unit, windows.duration, len(windows)) == (unit, 1.0, 28 * 30)

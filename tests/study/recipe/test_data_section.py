@@ -12,11 +12,11 @@ sys.path.append(str(Path(__file__).parents[2] / "data" / "sets"))
 from data_recipes import CHAIN, DEAP, TINY, reads, recipe, write_tiny
 from set_files import write_deap
 
-from trimcap.data import sets
 from trimcap.data.cache.cache import cache_info
 from trimcap.data.cache.reading import user_cache
 from trimcap.data.preprocess.chain import make_chain
 from trimcap.data.preprocess.windows.features import differential_entropy
+from trimcap.data.sources import read_set
 from trimcap.study.recipe.recipe import parse_recipe
 from trimcap.study.run.prepare import prepare
 from trimcap.study.run.run import run
@@ -32,12 +32,12 @@ def deap(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_set_through_a_chain_is_what_the_functions_give(deap: Path, tmp_path: Path) -> None:
     found = prepare(recipe(DEAP, deap, cache=f'"{tmp_path}"'))
-    recordings = sets.read_deap(deap, label="arousal", baseline="keep")
+    recordings = read_set("deap", deap, label="arousal", baseline="keep")
     signal = np.stack([r.signal for r in recordings])
     assert found.windows.shape == (4, 9, 9)
     assert found.windows.y.tolist() == [r.label for r in recordings for _ in range(60)]
     # window 7 of trial 3 by hand, against the mean of the three baseline seconds
-    raw = make_chain([{"name": "windows", "seconds": 1}]).apply(sets.read_deap(deap, label="arousal"))
+    raw = make_chain([{"name": "windows", "seconds": 1}]).apply(read_set("deap", deap, label="arousal"))
     B = signal[3, :, :384].reshape(32, 3, 128).mean(axis=1, dtype=np.float64).astype(np.float32)
     X = np.stack([signal[3, :, 384 + 7 * 128 : 384 + 8 * 128], B])
     de = differential_entropy(raw.take([3 * 60 + 7, 3 * 60 + 8]).with_X(X, step="by hand"))

@@ -21,13 +21,12 @@ from set_files import (
     write_seed_features,
 )
 
-from trimcap.data import sets
 from trimcap.data.electrodes.montage import grid
 from trimcap.data.preprocess.windows.cut import cut
 from trimcap.data.preprocess.windows.features import band_power, differential_entropy, to_grid
 from trimcap.data.preprocess.windows.scaling import subject_z_score
 from trimcap.data.recording import Recording
-from trimcap.data.sets.eegmat import read_eegmat
+from trimcap.data.sources import open_windows, read_set
 from trimcap.study.recipe.recipe import Recipe
 from trimcap.study.run.prepare import prepare
 
@@ -38,7 +37,7 @@ def test_simple_keys_on_a_set_use_all_of_it_at_its_rate(tmp_path: Path) -> None:
     found = prepare(recipe(text, tmp_path)).windows
     assert (found.rate, found.shape) == (200.0, (62, 200))
     assert len(found) == 2 * 15 * 2
-    recording = sets.read_seed(tmp_path)[0]
+    recording = read_set("seed", tmp_path)[0]
     np.testing.assert_array_equal(found.X[1], recording.signal[:, 200:400])
     shorter = prepare(recipe(text, tmp_path, rate=100, seconds=1)).windows
     assert (shorter.rate, len(shorter)) == (100.0, 2 * 15)
@@ -59,7 +58,7 @@ def test_simple_keys_give_what_the_functions_give(tmp_path: Path, features: str,
     more = "" if features == "raw" else f'bands = {bands}\nlayout = "grid"\n'
     text = f'name = "x"\n[data]\nsource = "eegmat"\npath = "PATH"\nseconds = 9\nwindow = 3\nstep = 2\n{more}'
     found = prepare(recipe(text, tmp_path, features=f'"{features}"', normalise=f'"{normalise}"'))
-    raw = cut(read_eegmat(tmp_path, rate=128.0, seconds=9.0), seconds=3.0, step=2.0)
+    raw = cut(read_set("eegmat", tmp_path, rate=128.0, seconds=9.0), seconds=3.0, step=2.0)
     make = {"raw": lambda w: w, "differential_entropy": differential_entropy, "band_power": band_power}[features]
     own = {} if features == "raw" else {"bands": {"theta": (4.0, 8.0), "beta": (14.0, 31.0)}}
     expected = make(raw, **own)
@@ -78,7 +77,7 @@ def test_published_features_by_name(tmp_path: Path) -> None:
     write_seed_features(tmp_path)
     text = 'name = "x"\n[data]\nsource = "seed-features"\npath = "PATH"\noptions = {feature = "psd_LDS"}\n'
     found = prepare(recipe(text, tmp_path))
-    expected = sets.read_seed_features(tmp_path, feature="psd_LDS")
+    expected = open_windows("seed-features", tmp_path, feature="psd_LDS")
     np.testing.assert_array_equal(found.windows.X, expected.X)
     on_map = prepare(recipe(text, tmp_path, layout='"grid"', normalise='"subject"'))
     assert on_map.grid.channels == grid(expected.channels).channels

@@ -169,18 +169,14 @@ def fetch(
 ) -> Answer:
     """Download a public data set, checking every file's SHA-256."""
     from trimcap._errors import unknown
-    from trimcap.data.sets.eegmat_files import choose, locate, pinned
-    from trimcap.data.sets.eegmat_files import fetch as download
+    from trimcap.data.sets.eegmat_files import fetched, pinned
 
     if name != "eegmat":
         raise Misuse(unknown("data set", name, ["eegmat"]))
-    place, is_cache = (folder, True) if folder is not None else locate(None)
-    wanted = _subjects(subjects)
-    chosen = choose(wanted if isinstance(wanted, list) else None, place, is_cache=is_cache)
-    chosen = chosen[:wanted] if isinstance(wanted, int) else chosen
-    files = [file for subject in chosen for file in download(subject, place, download=True)]
-    facts = {"folder": place, "subjects": chosen, "files": len(files), "source": pinned()["source"]}
-    text = f"{counted(len(files), 'file')} of {counted(len(chosen), 'subject')} in {place}"
+    found = fetched(folder, _subjects(subjects), everything=True)
+    chosen, files = list(found.files), sum(map(len, found.files.values()))
+    facts = {"folder": found.folder, "subjects": chosen, "files": files, "source": pinned()["source"]}
+    text = f"{counted(files, 'file')} of {counted(len(chosen), 'subject')} in {found.folder}"
     text += f" ({pinned()['source']}, {pinned()['licence']})"
     return Answer(facts, [text])
 

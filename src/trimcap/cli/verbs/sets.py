@@ -28,14 +28,15 @@ _RECIPES = {"eegmat": "eegmat-ccnn", "deap": "ijcnn-deap-ccnn", "seed": "ijcnn-s
 
 def sets() -> Answer:
     """List the published data sets that trimcap reads, and how to get them."""
-    from trimcap.data.sets.catalogue import CATALOGUE
+    from trimcap.data.sets.table import data_sets
 
+    known = {entry.name: entry.facts for entry in data_sets()}
     rows = [
-        (e.name, e.title, e.subjects, f"{e.rate:g}", len(e.channels), e.size, e.licence, f"{e.access}\n{e.homepage}")
-        for e in CATALOGUE
+        (name, f.title, f.subjects, f"{f.rate:g}", len(f.channels), f.size, f.licence, f"{f.access}\n{f.homepage}")
+        for name, f in known.items()
     ]
     shown = table(("name", "title", "subjects", "Hz", "channels", "size", "licence", "access"), rows)
-    return Answer({"sets": [asdict(entry) for entry in CATALOGUE]}, [shown])
+    return Answer({"sets": [{"name": name, **asdict(facts)} for name, facts in known.items()]}, [shown])
 
 
 def check(path: Place) -> Answer:
@@ -109,18 +110,19 @@ def _tell(subject: str, done: int, total: int) -> None:
 
 def _facts(report: SetReport, steps: list[str]) -> dict[str, Any]:
     own = {key: value for key, value in vars(report).items() if key != "entry"}
-    named = {"set": report.entry.name, "title": report.entry.title, "labels": report.entry.labels}
+    known = report.entry.facts
+    named = {"set": report.entry.name, "title": known.title, "labels": known.labels}
     return {**named, **own, "complete": report.complete, "next": steps}
 
 
 def _lines(report: SetReport, steps: list[str]) -> list[Any]:
-    entry = report.entry
+    known = report.entry.facts
     rows = [
-        ("set", f"{entry.name}: {entry.title}"),
+        ("set", f"{report.entry.name}: {known.title}"),
         ("folder", str(report.folder)),
-        ("subjects", f"{len(report.subjects)} of {entry.subjects}: {_some(report.subjects)}"),
+        ("subjects", f"{len(report.subjects)} of {known.subjects}: {_some(report.subjects)}"),
         *(_read_rows(report) if report.read else [("recordings", "none: only published features lie there")]),
-        *((f"features for {reader}", str(folder)) for reader, folder in report.features.items()),
+        *((name, str(folder)) for name, folder in report.features.items()),
         ("missing", _some(report.missing) or "none"),
         ("extra", _some(report.extra) or "none"),
         ("damaged", _some(tuple(report.damaged)) or "none"),
@@ -139,7 +141,7 @@ def _read_rows(report: SetReport) -> list[tuple[str, str]]:
         ("recordings", f"{report.recordings:,} of {short:g} … {long:g} s"),
         ("rate", ", ".join(f"{rate:g} Hz" for rate in report.rates)),
         ("channels", f"{len(report.channels)}: {', '.join(report.channels)}"),
-        ("labels", ", ".join(report.entry.labels)),
+        ("labels", ", ".join(report.entry.facts.labels)),
         (f"classes of {report.label}", balance),
         *([("rule", f"{report.rule} (other: --option threshold=…, --option side='>=')")] if report.rule else []),
     ]
@@ -156,15 +158,17 @@ def _failures(report: SetReport) -> list[str]:
         for subject, text in report.damaged.items()
     ]
     if report.missing:
-        found.append(f"no files of {len(report.missing)} of {report.entry.subjects} subjects: {_some(report.missing)}")
+        found.append(
+            f"no files of {len(report.missing)} of {report.entry.facts.subjects} subjects: {_some(report.missing)}"
+        )
     return found
 
 
 def _next(report: SetReport, path: Path) -> list[str]:
     """What to type now."""
     entry, place = report.entry, shlex.quote(str(path))
-    source = f"{entry.access.rstrip('.')}; {entry.homepage}"
-    if entry.download:
+    source = f"{entry.facts.access.rstrip('.')}; {entry.facts.homepage}"
+    if entry.facts.download:
         source = f"trimcap data fetch {entry.name} --out {shlex.quote(str(report.folder))}"
     if report.damaged:
         return [f"copy or download the damaged files again ({source}), then `trimcap data check {place}`"]
@@ -176,9 +180,7 @@ def _next(report: SetReport, path: Path) -> list[str]:
         steps.append(f"printf '%b' {shlex.quote(recipe)} > {entry.name}.toml && trimcap run {entry.name}.toml")
     if report.recordings:
         steps.append(f"trimcap data prepare {' '.join(_source(report, place))} --out {entry.name}.npz")
-    if report.features:
-        name = f"{entry.name}-features"
-        steps.append(f"trimcap data prepare {name} --path {place} --out {name}.npz")
+    steps += [f"trimcap data prepare {name} --path {place} --out {name}.npz" for name in report.features]
     return steps
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -133,8 +133,15 @@ def describe_reader(read: Read) -> dict[str, Any]:
         "name": name,
         **version,
         "source": source_of(function),
-        "options": {key: canonical_json(plain(value, f"reader, option {key}")) for key, value in options.items()},
+        "options": {
+            key: canonical_json(plain(_fields(value), f"reader, option {key}")) for key, value in options.items()
+        },
     }
+
+
+def _fields(value: Any) -> Any:
+    """The options of a published set are one value of a dataclass."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 def _text(value: object) -> str:

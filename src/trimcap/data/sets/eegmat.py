@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,9 @@ from trimcap.data.marked import marked_in
 from trimcap.data.preprocess.recordings.crop import crop
 from trimcap.data.preprocess.recordings.resample import resample
 from trimcap.data.recording import Recording
-from trimcap.data.sets.eegmat_files import ENDINGS, choose, facts, fetch, locate
-from trimcap.data.source import Source, Wanted, choose_subjects
+from trimcap.data.sets.eegmat_files import ENDINGS, facts, fetched, find_eegmat
+from trimcap.data.sets.folders import Found, Subjects
+from trimcap.data.sets.record import Facts, PublishedSet
 
 #: the electrodes in the order of the files, with their old 10-20 names
 CHANNELS = (
@@ -30,79 +31,33 @@ _DIGITAL = (-32768, 32767)
 _FLAT = 0.4
 
 
-def read_eegmat(
-    folder: Path | str | None = None,
-    *,
-    subjects: Iterable[str | int] | int | None = None,
-    rate: float | None = 128.0,
-    seconds: float | None = None,
-    download: bool = True,
-) -> list[Recording]:
-    """Read PhysioNet's "EEG During Mental Arithmetic Tasks" (doi:10.13026/C2JQ1P): rest, serial subtraction.
-
-    Each subject has one recording of rest (label 0, trial `rest`) and one of arithmetic (label 1, trial
-    `arithmetic`), 500 Hz, so only a split by subject is honest. A2-A1 and the ECG are dropped. Every file
-    ends in about 2 s of padding: the signal ends where the first run of more than 0.4 s begins in which no
-    electrode changes.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What may be chosen.
 
     Parameters
     ----------
-    folder : holds SubjectNN_1.edf (rest), SubjectNN_2.edf (arithmetic) and subject-info.csv. Default:
-        `$TRIMCAP_DATA/eegmat` where it exists, else the user's cache.
-    subjects : which, as "Subject07", "07" or 7. Default: those in the folder; in an empty folder or the
-        cache, the 26 subjects whose files are pinned.
     rate : Hz to resample to by polyphase filtering; None keeps 500 Hz
-    seconds : keep the last `seconds` of rest and the first `seconds` of arithmetic, which balances the
-        classes; None keeps all
+    seconds : keep the last `seconds` of rest and the first `seconds` of arithmetic, which balances the classes; None
+        keeps all
     download : fetch missing files from PhysioNet and check their SHA-256
-
-    Returns
-    -------
-    Recordings ordered by subject, rest first; float32 µV; session "1"; `info` has file, age, sex,
-    subtractions and quality.
-
-    Raises
-    ------
-    ValueError : unknown subject; a file that is empty, truncated or no EDF; a missing, constant or NaN
-        channel; a recording shorter than `seconds`. The message names file and channel.
-    FileNotFoundError : a file is missing and not to be downloaded.
-    OSError : a download failed.
-
-    Notes
-    -----
-    Zyma et al., Electroencephalograms during Mental Arithmetic Task Performance, Data 2019;4(1):14;
-    Goldberger et al., PhysioBank, PhysioToolkit, and PhysioNet, Circulation 2000;101(23):e215-e220. Licence
-    ODC-By 1.0.
     """
-    place, is_cache = locate(folder)
-    chosen = choose(subjects, place, is_cache=is_cache)
-    files = [path for subject in chosen for path in fetch(subject, place, download=download)]
-    known = facts(place)
-    return [_one(path, known, rate, seconds) for path in files]
+
+    rate: float | None = 128.0
+    seconds: float | None = None
+    download: bool = True
 
 
-def eegmat_source(
-    path: Path | str | None = None,
-    *,
-    subjects: Wanted = None,
-    rate: float | None = 128.0,
-    seconds: float | None = None,
-    download: bool = True,
-) -> Source:
-    """`read_eegmat` one file at a time; missing files are fetched first. `subjects` may be how many of the first."""
-    place, is_cache = locate(path)
-    chosen = choose(None if isinstance(subjects, int) else subjects, place, is_cache=is_cache)
-    if isinstance(subjects, int):
-        chosen = choose_subjects(chosen, subjects, what="eegmat")
-    files = [file for subject in chosen for file in fetch(subject, place, download=download)]
-    table = place / "subject-info.csv"
-    read = partial(read_eegmat_file, rate=rate, seconds=seconds)
-    return Source("eegmat", tuple(files), read, also=(table,) if table.is_file() else (), parts=1)
-
-
-def read_eegmat_file(path: Path, *, rate: float | None, seconds: float | None) -> list[Recording]:
-    """The recording of one file, SubjectNN_1.edf or SubjectNN_2.edf; options as in `read_eegmat`."""
-    return [_one(path, facts(path.parent), rate, seconds)]
+def read_file(path: Path, *, options: Options) -> list[Recording]:
+    """The recording of one file, SubjectNN_1.edf (rest) or SubjectNN_2.edf (arithmetic)."""
+    label = [path.name.lower().endswith(ending) for ending in ENDINGS].index(True)
+    subject = path.name[: -len(ENDINGS[label])].title()
+    recording = _read(path, subject, label, facts(path.parent).get(subject, {}))
+    if options.rate is not None:
+        recording = resample(recording, options.rate)
+    if options.seconds is not None:
+        recording = crop(recording, *((-options.seconds, None) if label == 0 else (0.0, options.seconds)))
+    return [recording]
 
 
 def signal_end(signal: NDArray[np.floating], rate: float, *, flat: float = _FLAT) -> int:
@@ -124,17 +79,6 @@ def signal_end(signal: NDArray[np.floating], rate: float, *, flat: float = _FLAT
     # k equal differences are k + 1 equal samples
     long = starts[(stops - starts + 1) > flat * rate]
     return int(long[0]) if len(long) else signal.shape[1]
-
-
-def _one(path: Path, known: Mapping[str, Mapping[str, object]], rate: float | None, seconds: float | None) -> Recording:
-    label = [path.name.lower().endswith(ending) for ending in ENDINGS].index(True)
-    subject = path.name[: -len(ENDINGS[label])].title()
-    recording = _read(path, subject, label, known.get(subject, {}))
-    if rate is not None:
-        recording = resample(recording, rate)
-    if seconds is not None:
-        recording = crop(recording, *((-seconds, None) if label == 0 else (0.0, seconds)))
-    return recording
 
 
 def _read(path: Path, subject: str, label: int, facts_of: Mapping[str, object]) -> Recording:
@@ -203,3 +147,44 @@ def _broken(path: Path, error: Exception) -> str:
     else:
         what = f"is not a readable EDF file ({type(error).__name__}: {error})"
     return f"{path} {what}. Delete it so that it is downloaded again, or leave the subject out"
+
+
+def _fetch(path: Path | str | None, subjects: Subjects, options: Options) -> Found:
+    return fetched(path, subjects, download=options.download)
+
+
+def _table(found: Found) -> tuple[Path, ...]:
+    table = found.folder / "subject-info.csv"
+    return (table,) if table.is_file() else ()
+
+
+#: Each subject has one recording of rest (label 0, trial "rest") and one of arithmetic (label 1, trial "arithmetic"),
+#: session "1", so only a split by subject is honest; float32 µV. `info`: file, age, sex, subtractions and quality.
+#: A2-A1 and the ECG are dropped. Every file ends in about 2 s of padding: the signal ends where the first run of more
+#: than 0.4 s begins in which no electrode changes. Without a folder: `$TRIMCAP_DATA/eegmat` where it exists, else the
+#: user's cache, to which the 26 subjects are downloaded whose files are pinned.
+EEGMAT = PublishedSet(
+    name="eegmat",
+    facts=Facts(
+        title="EEG during mental arithmetic: rest against serial subtraction (workload, not emotion)",
+        licence="Open Data Commons Attribution 1.0 (ODC-By 1.0)",
+        size="0.2 GB",
+        access="Open; fetched by the reader",
+        homepage="https://physionet.org/content/eegmat/1.0.0/",
+        subjects=36,
+        trials=2,
+        rate=RATE,
+        channels=CHANNELS,
+        labels=("rest / arithmetic",),
+        citation="Zyma et al., Data 2019;4(1):14, doi:10.3390/data4010014",
+        download=True,
+    ),
+    options=Options,
+    find=lambda folder, _: find_eegmat(folder),
+    read=read_file,
+    parts=1,
+    also=_table,
+    fetch=_fetch,
+    survey={"rate": None, "download": False},
+    counted="condition",
+)

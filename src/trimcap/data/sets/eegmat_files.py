@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from trimcap._errors import unknown
 from trimcap._files import make_folder
+from trimcap.data.sets.folders import Found, Subjects, find
 
 #: endings of a subject's two files: rest, arithmetic
 ENDINGS = ("_1.edf", "_2.edf")
@@ -50,24 +49,35 @@ def locate(folder: Path | str | None) -> tuple[Path, bool]:
     return Path(pooch.os_cache("trimcap")) / "eegmat", True
 
 
-def choose(subjects: Iterable[str | int] | int | None, folder: Path, *, is_cache: bool) -> list[str]:
-    """Full subject names in the order asked for.
+def find_eegmat(folder: Path) -> Found:
+    """The files that are there."""
+    return find(
+        "EEGMAT", folder, places=("eegmat",), pattern=r"Subject([0-9]{2})_[12]\.edf", name="Subject{:02d}",
+        published=range(36), known=r"subject-info\.csv|RECORDS|LICENSE\.txt|SHA256SUMS\.txt|ANNOTATORS", parts=2,
+    )  # fmt: skip
+
+
+def fetched(
+    path: Path | str | None, subjects: Subjects = None, *, download: bool = True, everything: bool = False
+) -> Found:
+    """The files of the subjects asked for; missing ones are downloaded.
+
+    Without `subjects`: those in the folder; in an empty folder or the cache, or with `everything`, the 26 whose files
+    are pinned.
 
     Raises
     ------
     ValueError : a subject that neither the folder nor the data set has, none, or one twice.
+    FileNotFoundError, OSError : as `fetch`.
     """
-    present = sorted({name[: -len(ENDINGS[0])] for name in _files(folder)})
-    known = sorted({*present, *pinned()["subjects"], *(f"Subject{n:02d}" for n in range(36))})
-    if subjects is None:
-        return present if present and not is_cache else sorted(pinned()["subjects"])
-    chosen = [_full_name(subject, known) for subject in ([subjects] if isinstance(subjects, str | int) else subjects)]
-    twice = sorted({name for name in chosen if chosen.count(name) > 1})
-    if twice or not chosen:
-        raise ValueError(
-            f"eegmat: subjects named twice: {', '.join(twice)}" if twice else "eegmat: no subjects asked for"
-        )
-    return chosen
+    folder, is_cache = locate(path)
+    there = _files(folder)
+    present = sorted({name[: -len(ENDINGS[0])] for name in there})
+    offered = present if present and not (is_cache or everything) else sorted(pinned()["subjects"])
+    if subjects is not None and not isinstance(subjects, int):
+        offered = sorted({*present, *pinned()["subjects"], *(f"Subject{n:02d}" for n in range(36))})
+    asked = Found("EEGMAT", folder, dict.fromkeys(offered, ())).choose(subjects)
+    return Found("EEGMAT", folder, {name: fetch(name, folder, download=download) for name in asked})
 
 
 def fetch(subject: str, folder: Path, *, download: bool) -> tuple[Path, Path]:
@@ -122,25 +132,12 @@ def facts(folder: Path) -> dict[str, dict[str, object]]:
 
 def _files(folder: Path) -> dict[str, Path]:
     """Published name → file, whatever the case of its letters (some systems write SUBJECT00_1.EDF)."""
-    if not folder.is_dir():
+    try:
+        found = find_eegmat(folder)
+    except FileNotFoundError:
         return {}
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        match = re.fullmatch(r"subject([0-9]{2})(_[12]\.edf)", path.name, re.IGNORECASE)
-        if match and path.is_file():
-            name = f"Subject{match[1]}{match[2].lower()}"
-            if name in found:
-                raise ValueError(f"eegmat: {found[name]} and {path.name} are the same recording; keep one")
-            found[name] = path
-    return found
-
-
-def _full_name(subject: str | int, known: list[str]) -> str:
-    match = re.fullmatch(r"(?:subject)?(\d{1,2})", str(subject).strip(), re.IGNORECASE)
-    name = f"Subject{int(match[1]):02d}" if match else str(subject)
-    if name not in known:
-        raise ValueError(unknown("eegmat subject", name, known))
-    return name
+    here = (path for paths in found.files.values() for path in paths)
+    return {path.name.capitalize(): path for path in here if path.parent == folder}
 
 
 def _download(path: Path, digest: str) -> None:

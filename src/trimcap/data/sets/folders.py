@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trimcap._errors import unknown
-from trimcap.data.source import Wanted, choose_subjects
+from trimcap.data.source import choose_subjects
 
+#: which subjects: all, how many of the first, or which by name or number
 Subjects = Iterable[str | int] | str | int | None
 
 
@@ -33,21 +35,26 @@ class Found:
     extra: tuple[str, ...] = ()
 
     def choose(self, subjects: Subjects) -> list[str]:
-        """Names of the subjects asked for, in that order; all for None. "s07", "07", "7" and 7 are one subject.
+        """Names of the subjects asked for, in that order: all for None, of a number so many of the first.
+
+        A subject in a list is called by its name or number: "s07", "07", "7" and 7 are one.
 
         Raises
         ------
-        ValueError : a subject without files, one asked for twice, or none.
+        ValueError : a subject without files, one asked for twice, none, or more than there are.
         """
-        if subjects is None:
-            return list(self.files)
-        asked = [subjects] if isinstance(subjects, str | int) else list(subjects)
-        chosen = [self._name(subject) for subject in asked]
+        if subjects is None or isinstance(subjects, int):
+            return choose_subjects(list(self.files), subjects, what=self.what)
+        chosen = [self._name(subject) for subject in ([subjects] if isinstance(subjects, str) else subjects)]
         twice = sorted({name for name in chosen if chosen.count(name) > 1})
         if twice or not chosen:
             why = f"subjects named twice: {', '.join(twice)}" if twice else "no subjects asked for"
             raise ValueError(f"{self.what}: {why}")
         return chosen
+
+    def only(self, subjects: Subjects) -> Found:
+        """The files of some subjects, in the order asked for."""
+        return replace(self, files={name: self.files[name] for name in self.choose(subjects)})
 
     def _name(self, subject: str | int) -> str:
         same = [name for name in self.files if name.lower() == str(subject).strip().lower()]
@@ -59,18 +66,6 @@ class Found:
                 )
             raise ValueError(unknown(f"{self.what} subject", str(subject), self.files))
         return same[0]
-
-
-def wanted_names(found: Found, subjects: Wanted) -> list[str]:
-    """Subjects asked for: all, the first n, or those named as `Found.choose` takes them."""
-    if subjects is None or isinstance(subjects, int):
-        return choose_subjects(list(found.files), subjects, what=found.what)
-    return found.choose(subjects)
-
-
-def wanted_files(found: Found, subjects: Wanted) -> tuple[Path, ...]:
-    """All files of `wanted_names`."""
-    return tuple(path for name in wanted_names(found, subjects) for path in found.files[name])
 
 
 def find(
@@ -125,6 +120,14 @@ def find(
         missing=tuple(name.format(n) for n in published if n not in files),
         extra=tuple(sorted(extra)),
     )
+
+
+def first_found(looks: Sequence[Callable[[], Found]]) -> Found:
+    """What the first of several looks finds; if none does, the last says what it missed."""
+    for look in looks[:-1]:
+        with suppress(FileNotFoundError):
+            return look()
+    return looks[-1]()
 
 
 def _refuse_copies(matches: Sequence[tuple[re.Match[str], Path]], what: str) -> None:

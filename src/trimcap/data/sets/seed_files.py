@@ -1,25 +1,78 @@
-"""The MATLAB files of SEED and SEED-IV: one numbered variable per trial."""
+"""What SEED, SEED-IV and SEED-V share: their cap, and MATLAB files with one numbered variable per trial."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from trimcap._errors import unknown
 from trimcap.data.foreign.matlab import mat_shapes, read_numbers
-from trimcap.data.sets.trials import Trial, require_shape
+from trimcap.data.sets.folders import Found
+from trimcap.data.sets.record import check_choices
+from trimcap.data.sets.trials import OnBad, Trial, require_shape
 
-#: bands of the published features, Hz
-BANDS = ("delta", "theta", "alpha", "beta", "gamma")
-_ROWS = {"de": 62, "psd": 62, "dasm": 27, "rasm": 27, "asm": 54, "dcau": 23}
-_SMOOTHING = ("movingAve", "LDS")
+#: 62 electrodes of a Neuroscan cap, in the order of the files of SEED, SEED-IV and SEED-V
+CHANNELS = (
+    "Fp1", "Fpz", "Fp2", "AF3", "AF4", "F7", "F5", "F3", "F1", "Fz", "F2", "F4",
+    "F6", "F8", "FT7", "FC5", "FC3", "FC1", "FCz", "FC2", "FC4", "FC6", "FT8", "T7",
+    "C5", "C3", "C1", "Cz", "C2", "C4", "C6", "T8", "TP7", "CP5", "CP3", "CP1",
+    "CPz", "CP2", "CP4", "CP6", "TP8", "P7", "P5", "P3", "P1", "Pz", "P2", "P4",
+    "P6", "P8", "PO7", "PO5", "PO3", "POz", "PO4", "PO6", "PO8", "CB1", "O1", "Oz",
+    "O2", "CB2",
+)  # fmt: skip
+#: how to get the three of them
+ACCESS = "Apply on the homepage; a person with a permanent position signs the licence, the answer comes by e-mail"
+LICENCE = "Academic use only, by signed agreement; no redistribution"
 _TRIAL = r".*_eeg([0-9]+)"
 #: how much the lengths of trials may differ from a common multiple
 _SAME = 0.005
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What may be chosen: `on_bad` as in `Rated`."""
+
+    on_bad: OnBad = "raise"
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+
+
+def holds_features(found: Found) -> bool:
+    """Whether the files are of features, which are called like those of signals: by the names of their variables."""
+    return any(re.fullmatch(r"(de|psd)_.*[0-9]+", name) for name in _variables(found))
+
+
+def holds_signals(found: Found) -> bool:
+    """Whether the files are of signals; also if all are damaged: reading says so."""
+    return not holds_features(found)
+
+
+def refuse_session(found: Found) -> None:
+    """Refuse a session of SEED-IV, whose files are called like those of SEED but hold more trials.
+
+    Raises
+    ------
+    ValueError : says which folder to give.
+    """
+    if any((n := re.fullmatch(r".*_[A-Za-z]+([0-9]+)", name)) and int(n[1]) > 15 for name in _variables(found)):
+        raise ValueError(
+            f"{found.folder} is one session of SEED-IV: its files hold 24 trials, those of SEED 15. Pass the "
+            "folder above, which holds the sessions 1, 2 and 3"
+        )
+
+
+def _variables(found: Found) -> list[str]:
+    """Names of what the first file holds that is not damaged."""
+    for path in (path for paths in found.files.values() for path in paths):
+        with suppress(ValueError, OSError):
+            if names := list(mat_shapes(path)):
+                return names
+    return []
 
 
 def raw_trials(path: Path, labels: Sequence[int], *, session: str, stimulus: str) -> Iterator[Trial]:
@@ -86,46 +139,3 @@ def numbered(names: Mapping[str, object], pattern: str, count: int, path: Path) 
         what = f"trials {', '.join(missing)} are missing" if missing else f"trials {extra or 'twice'} are too many"
         raise ValueError(f"{path}: {what}; expected {count} variables like {pattern}, 1 to {count}")
     return {n: found[n] for n in range(1, count + 1)}
-
-
-def check_feature(feature: str, kinds: Sequence[str], what: str) -> tuple[str, int]:
-    """Kind of a feature (`de` of `de_LDS`) and how many rows it has.
-
-    Raises
-    ------
-    ValueError : unknown feature.
-    """
-    known = [f"{kind}_{smoothing}" for kind in kinds for smoothing in _SMOOTHING]
-    if feature not in known:
-        raise ValueError(unknown(f"{what} feature", feature, known))
-    kind = feature.split("_")[0]
-    return kind, _ROWS[kind]
-
-
-def feature_trials(path: Path, feature: str, rows: int, count: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Trial number and features of shape (n_windows, rows, 5).
-
-    Raises
-    ------
-    ValueError : trials missing or too many; another shape; values that are not finite. Names file and variable.
-    """
-    shapes = mat_shapes(path)
-    names = numbered(shapes, rf"{feature}([0-9]+)", count, path)
-    for name in names.values():
-        require_shape(shapes[name], name, (rows, None, 5), str(path))
-    for trial, name in names.items():
-        yield trial, finite(read_numbers(path, name).transpose(1, 0, 2), f"{path}: {name}")
-
-
-def finite(values: NDArray[np.generic], where: str) -> NDArray[np.float32]:
-    """`values` as contiguous float32, if all are finite.
-
-    Raises
-    ------
-    ValueError : NaN, infinity or values beyond float32.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        single = np.array(values, dtype=np.float32, order="C")
-    if not np.isfinite(single).all():
-        raise ValueError(f"{where} holds NaN or infinity; leave the subject out or get the file again")
-    return single

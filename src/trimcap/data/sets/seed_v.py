@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +12,11 @@ import numpy as np
 from trimcap.data.marked import KEY, annotated, between
 from trimcap.data.preprocess.recordings.resample import resample
 from trimcap.data.recording import Recording
-from trimcap.data.sets.folders import Found, Subjects, find, wanted_names
-from trimcap.data.sets.layouts import SEED as CHANNELS
-from trimcap.data.sets.places import set_folder
-from trimcap.data.sets.trials import OnBad, Trial, check_on_bad, recordings
-from trimcap.data.source import Source, Wanted
+from trimcap.data.sets import seed_files
+from trimcap.data.sets.folders import Found, find
+from trimcap.data.sets.record import Facts, PublishedSet
+from trimcap.data.sets.seed_files import ACCESS, CHANNELS, LICENCE
+from trimcap.data.sets.trials import Trial, recordings
 
 if TYPE_CHECKING:
     import mne
@@ -46,96 +44,43 @@ ENDS = {
 _MARGIN = 1
 
 
-def read_seed_v(
-    folder: Path | str, *, subjects: Subjects = None, rate: float | None = 200.0, on_bad: OnBad = "raise"
-) -> list[Recording]:
-    """Read SEED-V's raw recordings (Neuroscan CNT, 1000 Hz) and cut them into 15 trials per session.
-
-    M1, M2, VEO and HEO are dropped. Nothing is filtered but for the low-pass of resampling; taking every fifth
-    sample without one, as is often done, would fold 100-500 Hz into the EEG.
+@dataclass(frozen=True, kw_only=True)
+class Options(seed_files.Options):
+    """What may be chosen.
 
     Parameters
     ----------
-    folder : holds 1_1_20180804.cnt … (subject_session_date), or the folder `EEG_raw` with them
-    subjects : which, as "07", "7" or 7; default all that are there
     rate : Hz to resample to by polyphase filtering; None keeps 1000 Hz
-    on_bad : what to do with a trial in which a channel is constant or not finite: "raise", "drop" or "keep"
-
-    Returns
-    -------
-    Recordings ordered by subject, session and trial, float32 µV; subject "01" … "16"; session "1" … "3"; trial "01"
-    … "15"; classes ("disgust", "fear", "sad", "neutral", "happy"). `info`: file, date, stimulus ("1-01": the
-    sessions have their own clips), start and end in the file (s).
-
-    Raises
-    ------
-    FileNotFoundError : no such files.
-    ValueError : unknown subject; a file that is damaged, too short, of another rate or without an electrode. The
-        message names the file.
-
-    Notes
-    -----
-    Liu et al., Comparing recognition performance and robustness of multimodal deep learning models for multimodal
-    emotion recognition, IEEE Trans. Cognitive and Developmental Systems 2022;14(2):715-729.
+    on_bad : as in `Rated`
     """
-    groups = iter_seed_v(folder, subjects=subjects, rate=rate, on_bad=on_bad)
-    return [recording for group in groups for recording in group]
+
+    rate: float | None = 200.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rate is not None and not self.rate > 0:
+            raise ValueError(f"rate is {self.rate} Hz; it must be positive, or None to keep {RATE:g} Hz")
 
 
-def iter_seed_v(
-    folder: Path | str, *, subjects: Subjects = None, rate: float | None = 200.0, on_bad: OnBad = "raise"
-) -> Iterator[list[Recording]]:
-    """`read_seed_v` one subject at a time."""
-    _check(rate, on_bad)
-    found = find_seed_v(folder)
-    names = found.choose(subjects)
-    return (_subject(found.files[name], name, rate, on_bad) for name in names)
-
-
-def seed_v_source(
-    path: Path | str | None, *, subjects: Wanted = None, rate: float | None = 200.0, on_bad: OnBad = "raise"
-) -> Source:
-    """`read_seed_v` one session's file at a time; `subjects` may be how many of the first."""
-    _check(rate, on_bad)
-    found = find_seed_v(set_folder("seed-v", path))
-    chosen = [_by_session(found.files[name]) for name in wanted_names(found, subjects)]
-    files = tuple(path for paths in chosen for path in paths.values())
-    return Source("seed-v", files, partial(read_seed_v_file, rate=rate, on_bad=on_bad), parts=1)
-
-
-def read_seed_v_file(path: Path, *, rate: float | None, on_bad: OnBad) -> list[Recording]:
-    """The 15 trials of one file, subject_session_date.cnt."""
-    subject, session, _ = path.stem.split("_")
-    return _file(path, session, f"{int(subject):02d}", rate, on_bad)
-
-
-def find_seed_v(folder: Path | str) -> Found:
-    """Raw files of SEED-V in a folder."""
-    return find(
+def find_seed_v(folder: Path, _: Options) -> Found:
+    """Files 1_1_20180804.cnt … (subject_session_date), those of a subject by session."""
+    found = find(
         "SEED-V", folder, places=("EEG_raw", "SEED-V/EEG_raw", "SEED_V/EEG_raw"),
         pattern=r"([0-9]{1,2})_([1-3])_([0-9]{8})\.cnt", name="{:02d}", published=range(1, 17), parts=3,
     )  # fmt: skip
+    return replace(found, files={subject: _by_session(paths) for subject, paths in found.files.items()})
 
 
-def _subject(paths: tuple[Path, ...], name: str, rate: float | None, on_bad: OnBad) -> list[Recording]:
-    return [r for session, path in _by_session(paths).items() for r in _file(path, session, name, rate, on_bad)]
-
-
-def _by_session(paths: tuple[Path, ...]) -> dict[str, Path]:
-    """Session → file of one subject, in order."""
+def _by_session(paths: tuple[Path, ...]) -> tuple[Path, ...]:
     found = {path.stem.split("_")[1]: path for path in paths}
     if len(found) != len(paths):
         raise ValueError(f"SEED-V: two of {', '.join(p.name for p in paths)} are one session; keep one")
-    return dict(sorted(found.items()))
+    return tuple(found[session] for session in sorted(found))
 
 
-def _check(rate: float | None, on_bad: str) -> None:
-    check_on_bad(on_bad)
-    if rate is not None and not rate > 0:
-        raise ValueError(f"rate is {rate} Hz; it must be positive, or None to keep {RATE:g} Hz")
-
-
-def _file(path: Path, session: str, name: str, rate: float | None, on_bad: OnBad) -> list[Recording]:
+def read_file(path: Path, *, options: Options) -> list[Recording]:
+    """The 15 trials of one file."""
+    subject, session, _ = path.stem.split("_")
     raw = _open(path)
     length = raw.n_times / RATE
     if length < ENDS[session][-1]:
@@ -143,12 +88,12 @@ def _file(path: Path, session: str, name: str, rate: float | None, on_bad: OnBad
             f"{path} lasts {length:.1f} s, but the last trial of session {session} ends at {ENDS[session][-1]} s; it "
             "is truncated or of another session. Get it again from its provider or leave the subject out"
         )
-    margin = 0 if rate is None else _MARGIN
+    margin = 0 if options.rate is None else _MARGIN
     cut = recordings(
         (_trial(raw, path, session, trial, margin) for trial in range(15)),
-        path=path, subject=name, channels=CHANNELS, rate=RATE, classes=CLASSES, on_bad=on_bad,
+        path=path, subject=f"{int(subject):02d}", channels=CHANNELS, rate=RATE, classes=CLASSES, on_bad=options.on_bad,
     )  # fmt: skip
-    return cut if rate is None else [_resampled(recording, rate) for recording in cut]
+    return cut if options.rate is None else [_resampled(recording, options.rate) for recording in cut]
 
 
 def _trial(raw: mne.io.BaseRaw, path: Path, session: str, trial: int, margin: int) -> Trial:
@@ -206,3 +151,32 @@ def _broken(path: Path, error: Exception) -> str:
         f"{path} is not a readable Neuroscan CNT file ({type(error).__name__}: {text[0] if text else ''}). Get it "
         "again from its provider or leave the subject out"
     )
+
+
+#: Subject "01" … "16"; session "1" … "3"; trial "01" … "15"; float32 µV. `info`: file, date, stimulus ("1-01": the
+#: sessions have their own clips), start and end in the file (s). Raw Neuroscan CNT; M1, M2, VEO and HEO are dropped.
+#: Nothing is filtered but for the low-pass of resampling; taking every fifth sample without one, as is often done,
+#: would fold 100-500 Hz into the EEG.
+SEED_V = PublishedSet(
+    name="seed-v",
+    facts=Facts(
+        title="Film clips: disgust, fear, sad, neutral, happy",
+        licence=LICENCE,
+        size="30 GB (EEG_raw)",
+        access=ACCESS,
+        homepage="https://bcmi.sjtu.edu.cn/home/seed/seed-v.html",
+        subjects=16,
+        sessions=3,
+        trials=15,
+        rate=RATE,
+        channels=CHANNELS,
+        labels=("emotion (5)",),
+        citation="Liu et al., IEEE Trans. Cognitive and Developmental Systems 2022;14(2):715-729, "
+        "doi:10.1109/TCDS.2021.3071170",
+    ),
+    options=Options,
+    find=find_seed_v,
+    read=read_file,
+    parts=1,
+    survey={"rate": None, "on_bad": "drop"},
+)

@@ -11,12 +11,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap._errors import unknown
 from trimcap.data.check import check_signal
+from trimcap.data.foreign.matlab import mat_shapes, read_numbers
 from trimcap.data.recording import Recording
 
 OnBad = Literal["raise", "drop", "keep"]
-_ON_BAD = ("raise", "drop", "keep")
 
 
 @dataclass(frozen=True)
@@ -29,17 +28,6 @@ class Trial:
     session: str = "1"
     info: Mapping[str, object] = field(default_factory=dict)
     why: str = "its rating is NaN"
-
-
-def check_option(what: str, value: str, known: Sequence[str]) -> None:
-    """Refuse an unknown value of an option."""
-    if value not in known:
-        raise ValueError(unknown(what, value, known))
-
-
-def check_on_bad(on_bad: str) -> None:
-    """Refuse an unknown `on_bad`."""
-    check_option("on_bad", on_bad, _ON_BAD)
 
 
 def recordings(
@@ -94,6 +82,23 @@ def signal(values: NDArray[Any], channels: tuple[str, ...], where: str) -> NDArr
         )
     with np.errstate(over="ignore", invalid="ignore"):  # infinity is found by check_signal
         return np.array(values, dtype=np.float32, order="C")
+
+
+def parted(eeg: NDArray[Any], n: int, rate: float, baseline: str) -> tuple[NDArray[Any], dict[str, object]]:
+    """Signal and `info` of a trial whose first `n` samples are a baseline, which is dropped, kept or put apart."""
+    info: dict[str, object] = {"baseline_seconds": n / rate if baseline == "keep" else 0.0}
+    if baseline == "apart":
+        info["baseline"] = np.array(eeg[:, :n], dtype=np.float32)
+    return eeg[:, 0 if baseline == "keep" else n :], info
+
+
+def mat_arrays(path: Path, shapes: Mapping[str, Sequence[int | None]]) -> dict[str, object]:
+    """Those of the named arrays that a MATLAB file holds; one of another shape is refused before it is read."""
+    there = mat_shapes(path)
+    for name, shape in shapes.items():
+        if name in there:
+            require_shape(there[name], name, shape, str(path))
+    return {name: read_numbers(path, name) for name in shapes if name in there}
 
 
 def require(arrays: Mapping[str, object], name: str, shape: Sequence[int | None], where: str) -> NDArray[Any]:

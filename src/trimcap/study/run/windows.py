@@ -16,6 +16,7 @@ from trimcap.data.preprocess.steps import make_step
 from trimcap.data.preprocess.windows.features import BANDS, POWER_BANDS, band_power, differential_entropy, to_grid
 from trimcap.data.preprocess.windows.scaling import subject_z_score
 from trimcap.data.recording import Recording
+from trimcap.data.sets.table import SETS, data_set
 from trimcap.data.source import Source
 from trimcap.data.sources import WINDOW_SOURCES, open_source, open_windows
 from trimcap.data.windows import Windows
@@ -25,8 +26,6 @@ from trimcap.study.recipe.recipe import DataSection
 _OWN_RATE = ("bids", "eegmat", "files", "fingerprint", "seed-v", "synthetic")
 #: sources that know which part of a recording to use
 _OWN_SECONDS = ("eegmat", "fingerprint", "synthetic")
-#: sources that can leave a trial's baseline where it was recorded, before the trial
-_KEEP_BASELINE = ("amigos", "deap", "dreamer")
 
 
 def windows_of(data: DataSection, *, progress: bool = False) -> tuple[Windows, Grid | None]:
@@ -116,9 +115,10 @@ def _options(data: DataSection, chain: Chain) -> dict[str, Any]:
     if data.source in _OWN_SECONDS and data.seconds is not None:
         options.setdefault("seconds", data.seconds)
     seconds = next(step.options["baseline"] for step in chain.steps if step.name == "windows")
-    if seconds and data.source in _KEEP_BASELINE:
+    known = vars(data_set(data.source).options()) if data.source in SETS else {}
+    if seconds and "baseline" in known:  # it can be left where it was recorded, before the trial
         options.setdefault("baseline", "keep")
-        if data.source == "dreamer" and options["baseline"] == "keep":
+        if "baseline_seconds" in known and options["baseline"] == "keep":
             options.setdefault("baseline_seconds", seconds)  # of a minute, what lies next to the clip
     return options
 

@@ -52,3 +52,17 @@ def stack(
         unit=unit,
         steps=(step,),
     )
+
+
+def finite(values: NDArray[np.generic], where: str) -> NDArray[np.float32]:
+    """`values` as contiguous float32, if all are finite.
+
+    Raises
+    ------
+    ValueError : NaN, infinity or values beyond float32.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = np.array(values, dtype=np.float32, order="C")
+    if not np.isfinite(single).all():
+        raise ValueError(f"{where} holds NaN or infinity; leave the subject out or get the file again")
+    return single
