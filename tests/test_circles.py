@@ -11,11 +11,6 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "trimcap"
 #: modules of rings that are still there; a line goes when its ring is gone, and none comes
 KNOWN = [
-    {"trimcap.data.splits.audit", "trimcap.data.splits.audit_access"},
-    {
-        *(f"trimcap.data.split_files.{name}" for name in ("audit", "content", "data", "file", "rows")),
-        *(f"trimcap.data.splits.{name}" for name in ("folds", "partition", "protocols.stimuli")),
-    },
     {"trimcap.study.recipe.choose", "trimcap.study.recipe.plan", "trimcap.study.recipe.recipe"},
 ]
 

@@ -15,8 +15,11 @@ class Advance(Protocol):
 
 
 @contextmanager
-def bar(show: bool, total: int | None) -> Iterator[Advance]:
-    """A function that moves a bar on standard error and names what is done; it does nothing unless `show`."""
+def bar(show: bool, total: int | None, *, done: int = 0) -> Iterator[Advance]:
+    """A function that moves a bar on standard error and names what is done; it does nothing unless `show`.
+
+    `done` of `total` items, if known, were done before.
+    """
     if not show:
         yield lambda _name, _by=1: None
         return
@@ -32,5 +35,5 @@ def bar(show: bool, total: int | None) -> Iterator[Advance]:
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True), transient=True) as lines:
-        task = lines.add_task("preprocess", total=total)
+        task = lines.add_task("", total=total, completed=done)
         yield lambda name, by=1: lines.update(task, advance=by, description=name)

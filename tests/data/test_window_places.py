@@ -14,10 +14,9 @@ from trimcap.data.arrays.npz import read_npz, write_npz
 from trimcap.data.arrays.read import open_arrays
 from trimcap.data.arrays.write import write_arrays
 from trimcap.data.cache.make import make_windows
-from trimcap.data.copies.find import places_of
 from trimcap.data.libraries.moabb import from_moabb
 from trimcap.data.libraries.objects import from_arrays, from_epochs, from_raw
-from trimcap.data.places import content_id, sharing
+from trimcap.data.places import content_id, places_of, sharing
 from trimcap.data.preprocess.chain import Chain
 from trimcap.data.preprocess.recordings.crop import crop
 from trimcap.data.preprocess.steps import make_step

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from trimcap.data.splits.audit import Ledger
+from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.graph.trace.trace import trace
 from trimcap.models.eegnet import EEGNet

@@ -54,10 +54,12 @@ from trimcap.data.sets.record import Facts, PublishedSet
 from trimcap.data.sets.table import data_set, data_sets
 from trimcap.data.source import Source
 from trimcap.data.sources import SOURCES, WINDOW_SOURCES, open_source, open_windows, read_set
-from trimcap.data.split_files.audit import audit_split, read_split, split_of
+from trimcap.data.split_files.audit import audit_split
 from trimcap.data.split_files.file import read_splits, write_splits
-from trimcap.data.splits.audit import Audit, Finding, audit
-from trimcap.data.splits.folds import Fold, Sealed, make_fold
+from trimcap.data.split_files.rows import read_split, split_of
+from trimcap.data.splits.audit import audit
+from trimcap.data.splits.findings import Audit, Finding
+from trimcap.data.splits.folds import Fold, make_fold
 from trimcap.data.splits.nesting import nested
 from trimcap.data.splits.protocols.named import (
     PROTOCOLS,
@@ -76,6 +78,7 @@ from trimcap.data.splits.protocols.named import (
 )
 from trimcap.data.splits.protocols.stimuli import with_stimulus
 from trimcap.data.splits.random_labels import random_labels
+from trimcap.data.splits.sealed import Sealed
 from trimcap.data.windows import Windows
 
 __all__ = [

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from trimcap.data.recording import Recording
 
+#: how scalp EEG varies within a second, blinks and muscles included, µV: beyond it the unit is another
+SWINGS = (0.5, 500.0)
+
 
 def check_signal(recording: Recording) -> Recording:
     """The recording itself, if every channel is finite and varies.

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from trimcap.data.copies.shifted import Places
 from trimcap.data.recording import Recording
-
-if TYPE_CHECKING:
-    import mne
-
-_STRETCHES = 8
+from trimcap.data.windows import Windows
 
 
 def identified(recording: Recording) -> Recording:
@@ -50,14 +46,51 @@ def together(recordings: Sequence[Recording]) -> str:
     return f"r{hashlib.blake2b(ids.encode(), digest_size=8).hexdigest()}"
 
 
-def file_id(raw: mne.io.BaseRaw, path: Path, rows: list[int]) -> str:
-    """`content_id` of eight stretches of a file, one second each: its name and its header may lie."""
-    from trimcap.data.files.raws import samples
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where windows lie, so that what they share by name is not called a copy.
 
-    second = max(1, min(round(float(raw.info["sfreq"])), raw.n_times))
-    firsts = np.linspace(0, raw.n_times - second, _STRETCHES).round().astype(int).tolist()
-    parts = [samples(raw, path, rows, first, first + second) for first in firsts]
-    return content_id(np.concatenate(parts, axis=1), raw.n_times, path.name)
+    Parameters
+    ----------
+    group : number of the recording or trial, shape (n,)
+    start : s in it, shape (n,)
+    duration : of a window, s
+    """
+
+    group: NDArray[np.int64]
+    start: NDArray[np.float64]
+    duration: float
+
+    def overlap(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which windows of two lists share samples by their names."""
+        near = np.abs(self.start[a] - self.start[b]) < self.duration * (1 - 1e-9)
+        return np.asarray((self.group[a] == self.group[b]) & near)
+
+
+_places: WeakKeyDictionary[Windows, Places] = WeakKeyDictionary()
+
+
+def places_of(windows: Windows) -> Places:
+    """Where windows lie: in their subject's recording where that is known, else in their trial."""
+    if windows not in _places:
+        _places[windows] = spans(windows.metadata, windows.duration, apart=True)
+    return _places[windows]
+
+
+def spans(table: pd.DataFrame, duration: float, *, apart: bool = False) -> Places:
+    """`places_of`, from the metadata alone; with `apart` a recording of two subjects counts as two."""
+    columns = [table[name].astype(str).to_numpy(dtype=object) for name in ("subject", "session", "trial")]
+    names = columns[0] + "/" + columns[1] + "/" + columns[2]
+    start = table.start.to_numpy(dtype=np.float64)
+    if "recording" in table and "onset" in table:
+        onset = table.onset.to_numpy(dtype=np.float64)
+        recording = table.recording.fillna("").astype(str).to_numpy(dtype=object)
+        known = (recording != "") & np.isfinite(onset)
+        names, start = (
+            np.where(known, (columns[0] + " " if apart else "") + "recording " + recording, names),
+            np.where(known, onset, start),
+        )
+    return Places(np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64), start, duration)
 
 
 def sharing(places: Places, these: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from trimcap._errors import unknown
+from trimcap.data.windows import Windows
+
+Groups = NDArray[np.str_]
 
 #: levels at which windows are grouped, and the columns of the metadata that name a group
 LEVELS: Mapping[str, tuple[str, ...]] = {
@@ -62,3 +69,19 @@ def group_of(window_id: str, level: str, stimuli: Mapping[str, str] | None = Non
     if found is None:
         raise ValueError(f"the stimulus of trial {trial} is unknown, so it can't be said what shares it")
     return found
+
+
+def keys_of(table: pd.DataFrame, columns: Sequence[str]) -> Groups:
+    """Columns of metadata as text, joined by "/": one key per row."""
+    parts = [table[name].astype(str).tolist() for name in columns]
+    return np.asarray(["/".join(row) for row in zip(*parts, strict=True)], dtype=np.str_)
+
+
+def keys(windows: Windows, *columns: str) -> Groups:
+    """`keys_of` the windows' metadata."""
+    return keys_of(windows.metadata, columns)
+
+
+def column(windows: Windows, name: str) -> Groups:
+    """A column of the metadata as text."""
+    return keys_of(windows.metadata, [name])

@@ -14,7 +14,8 @@ from trimcap._errors import AuditError
 from trimcap.data.expected import Expected
 from trimcap.data.ledger import Ledger
 from trimcap.data.libraries.door import aligned, to_input
-from trimcap.data.splits.folds import Fold, Sealed
+from trimcap.data.splits.folds import Fold
+from trimcap.data.splits.sealed import Sealed
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network
 

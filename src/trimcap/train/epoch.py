@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trimcap._progress import Advance
 from trimcap.train.batches import Rows, batches, epoch_seeds
 from trimcap.train.checkpoint import State
 from trimcap.train.losses.losses import Loss
@@ -54,7 +55,7 @@ def projections(model: nn.Module) -> tuple[Callable[[], None], ...]:
     return tuple(f for f in found if inspect.ismethod(f))
 
 
-def train_epoch(state: State, task: Task, advance: Callable[[int, str], None]) -> None:
+def train_epoch(state: State, task: Task, advance: Advance) -> None:
     """Train one epoch and append its row to the history.
 
     Raises
@@ -76,7 +77,7 @@ def train_epoch(state: State, task: Task, advance: Callable[[int, str], None]) -
         values.append(value)
         for hook in task.hooks:
             hook(state.model, epoch, done + number)
-        advance(1, f"epoch {epoch}/{settings.epochs}")
+        advance(f"epoch {epoch}/{settings.epochs}")
     sizes = torch.tensor([len(rows) for rows in parts], dtype=torch.float64)
     mean = float(torch.stack(values).cpu().double() @ sizes / sizes.sum())
     _check_finite(mean, epoch, len(parts), len(parts))

@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from trimcap._progress import bar
 from trimcap.data.expected import Expected
 from trimcap.data.libraries.door import aligned, refuse_others
 from trimcap.data.seen import Seen, content_of, united
@@ -32,7 +33,6 @@ from trimcap.train.losses.table import loss_function
 from trimcap.train.masks import Masks, bind
 from trimcap.train.optimizers import MakeOptimizer, Schedule, make_optimizer, schedule_function
 from trimcap.train.predict import trained_on
-from trimcap.train.progress import progress_bar
 from trimcap.train.settings import Settings, hash_architecture, hash_state, hash_windows
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def fit(
                 load_checkpoint(checkpoint, state, identity)
                 for bound in task.masked:
                     bound.impose()
-        with progress_bar(progress, total=epochs * task.steps, done=state.epoch * task.steps) as advance:
+        with bar(progress, epochs * task.steps, done=state.epoch * task.steps) as advance:
             while state.epoch < epochs and not state.stopped:
                 train_epoch(state, task, advance)
                 validate(state, task)

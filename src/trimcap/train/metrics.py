@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from trimcap.data.splits.partition import keys
+from trimcap.data.units import keys
 from trimcap.data.windows import Windows
 
 #: keys of `per_trial`

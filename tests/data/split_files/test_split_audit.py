@@ -10,7 +10,8 @@ import pytest
 
 from trimcap.data.preprocess.windows.cut import cut
 from trimcap.data.recording import Recording
-from trimcap.data.split_files.audit import audit_split, read_split, split_of
+from trimcap.data.split_files.audit import audit_split
+from trimcap.data.split_files.rows import read_split, split_of
 
 
 def make_windows(step=1.0, trials=4):

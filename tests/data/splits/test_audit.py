@@ -4,7 +4,8 @@ import pytest
 
 from trimcap._errors import AuditError
 from trimcap.data.ledger import STAGES, Ledger
-from trimcap.data.splits.audit import Finding, audit
+from trimcap.data.splits.audit import audit
+from trimcap.data.splits.findings import Finding
 from trimcap.data.units import group_of
 
 

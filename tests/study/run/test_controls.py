@@ -7,9 +7,9 @@ import pytest
 
 from trimcap.data.preprocess.windows.features import band_power
 from trimcap.data.split_files.file import write_splits
-from trimcap.data.splits.partition import keys
 from trimcap.data.splits.protocols.named import leaky_windows, split
 from trimcap.data.splits.random_labels import random_labels
+from trimcap.data.units import keys
 from trimcap.study.recipe.derived import derive
 from trimcap.study.recipe.recipe import parse_recipe
 from trimcap.study.report.control_report import headline, write_controls

@@ -14,7 +14,8 @@ from trimcap.cli.io.answer import Answer, Misuse, typed
 from trimcap.cli.io.show import table
 
 if TYPE_CHECKING:
-    from trimcap.data.split_files.audit import SplitAudit, SplitRows
+    from trimcap.data.split_files.audit import SplitAudit
+    from trimcap.data.splits.sides import SplitRows
 
 Split = Annotated[
     Path,
@@ -41,7 +42,7 @@ Stimulus = Annotated[
 def audit(split: Split, data: Data = None, unit: Unit = None, stimulus: Stimulus = None) -> Answer:
     """Say what training and test rows of a split share, fold by fold; exit 1 if any fold leaks."""
     from trimcap.data.split_files.audit import audit_split
-    from trimcap.data.splits.audit import CHECKS, UNSEEN
+    from trimcap.data.splits.findings import CHECKS, UNSEEN
     from trimcap.data.units import levels_of, plural
 
     if unit is not None:

@@ -278,9 +278,9 @@ def _scores(network: Network, names: Sequence[str], split: _Split, seed: int, le
 def _audit(split: _Split, ledger: Ledger) -> dict[str, Any] | None:
     """The verdict on who saw the reported windows; None where nothing is reported or known."""
     from trimcap.data.join import join
-    from trimcap.data.split_files.audit import content_findings
-    from trimcap.data.split_files.rows import between
     from trimcap.data.splits.audit import audit
+    from trimcap.data.splits.shared import content_findings
+    from trimcap.data.splits.sides import between
 
     if split.test is None or split.train is None or not split.known:
         return None

@@ -123,7 +123,7 @@ def prepare(
     force: Force = False,
 ) -> Answer:
     """Read recordings, make windows of them by simple options or by a chain of steps, and write them."""
-    from trimcap.data.split_files.audit import copies_within
+    from trimcap.data.splits.shared import copies_within
 
     _check_out(out, force)
     keys: dict[str, Any] = {

@@ -169,7 +169,7 @@ def _check_names(recipe: Recipe) -> None:
 
 
 def _summary(folder: Path, failed: str, *, twin: bool = False) -> Answer:
-    from trimcap.data.splits.audit import UNSEEN
+    from trimcap.data.splits.findings import UNSEEN
     from trimcap.study.results.store import RunFolder as Store
 
     run_folder = Store(folder)

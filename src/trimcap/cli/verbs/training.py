@@ -213,8 +213,8 @@ def _copies_held_out(windows: Windows, names: tuple[str, ...]) -> list[str]:
 
 def _copies(windows: Windows, train: Any, other: Any, *, second: str) -> list[str]:
     """Windows of the second side that the network trains on under another name, in words."""
-    from trimcap.data.split_files.audit import copies_between
-    from trimcap.data.split_files.rows import Content
+    from trimcap.data.splits.shared import copies_between
+    from trimcap.data.splits.sides import Content
 
     found = copies_between(Content(windows, train, other), second=second)
     return [f.text for f in found if f.severity == "error"]

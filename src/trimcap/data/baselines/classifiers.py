@@ -14,7 +14,7 @@ from trimcap._errors import unknown
 from trimcap.data.baselines.tangent import covariances, log_euclidean_mean, tangent_vectors
 from trimcap.data.rows.lazy import pieces
 from trimcap.data.splits.folds import Fold
-from trimcap.data.splits.partition import keys
+from trimcap.data.units import keys
 from trimcap.data.windows import Windows
 
 MAJORITY = "majority class"

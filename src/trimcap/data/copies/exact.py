@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 from numpy.typing import NDArray
-
-from trimcap.data.rows.lazy import pieces
 
 Pairs = NDArray[np.int64]
 
@@ -23,23 +19,12 @@ _NEIGHBOURS = 5
 _CHUNK = 1024
 
 
-def hashes(X: NDArray[np.float32]) -> NDArray[np.uint64]:
-    """64 bits of BLAKE2b over the bytes of every window, shape (n,)."""
-    found = np.empty(len(X), dtype=np.uint64)
-    row = 0
-    for few in pieces(X):
-        for x in np.ascontiguousarray(few, dtype=np.float32):
-            found[row] = int.from_bytes(hashlib.blake2b(x.data, digest_size=8).digest(), "little")
-            row += 1
-    return found
-
-
 def equal_pairs(X: NDArray[np.float32], content: NDArray[np.uint64], *, signal: bool) -> Pairs:
     """Every window with the first one of the same content, shape (k, 2); blank windows are no copies of each other.
 
     Parameters
     ----------
-    content : of `hashes`
+    content : hash of every window, of `content_of`
     signal : the last axis is time: a channel that does not vary says nothing
     """
     _, first, which, counts = np.unique(content, return_index=True, return_inverse=True, return_counts=True)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from trimcap.data.copies.exact import equal_pairs, hashes, scaled_pairs
-from trimcap.data.copies.shifted import Places, comparable, shifted_pairs
+from trimcap.data.copies.exact import equal_pairs, scaled_pairs
+from trimcap.data.copies.shifted import comparable, shifted_pairs
+from trimcap.data.places import places_of
+from trimcap.data.seen import content_of
 from trimcap.data.windows import Windows
 
 Rows = NDArray[np.int64]
@@ -83,35 +84,9 @@ def is_signal(windows: Windows) -> bool:
     return windows.shape == (len(windows.channels), round(windows.duration * windows.rate))
 
 
-_places: WeakKeyDictionary[Windows, Places] = WeakKeyDictionary()
-
-
-def places_of(windows: Windows) -> Places:
-    """Where windows lie: in their subject's recording where that is known, else in their trial."""
-    if windows not in _places:
-        _places[windows] = spans(windows.metadata, windows.duration, apart=True)
-    return _places[windows]
-
-
-def spans(table: pd.DataFrame, duration: float, *, apart: bool = False) -> Places:
-    """`places_of`, from the metadata alone; with `apart` a recording of two subjects counts as two."""
-    columns = [table[name].astype(str).to_numpy(dtype=object) for name in ("subject", "session", "trial")]
-    names = columns[0] + "/" + columns[1] + "/" + columns[2]
-    start = table.start.to_numpy(dtype=np.float64)
-    if "recording" in table and "onset" in table:
-        onset = table.onset.to_numpy(dtype=np.float64)
-        recording = table.recording.fillna("").astype(str).to_numpy(dtype=object)
-        known = (recording != "") & np.isfinite(onset)
-        names, start = (
-            np.where(known, (columns[0] + " " if apart else "") + "recording " + recording, names),
-            np.where(known, onset, start),
-        )
-    return Places(np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64), start, duration)
-
-
 def _found(windows: Windows) -> Copies:
     X, signal, places = windows.X, is_signal(windows), places_of(windows)
-    content = hashes(X)
+    content = content_of(windows)
     pairs = {
         "same": equal_pairs(X, content, signal=signal),
         "scaled": scaled_pairs(X, content, signal=signal),

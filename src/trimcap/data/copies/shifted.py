@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from trimcap.data.places import Places
 from trimcap.data.rows.lazy import pieces
 
 Pairs = NDArray[np.int64]
@@ -36,27 +36,6 @@ _PER_SECOND, _ELECTRODES, _MATCHED = 16.0, 8, 3
 #: bytes of curves that are in memory; more go to a temporary file
 _IN_MEMORY = 256 * 2**20
 _TILE = 128
-
-
-@dataclass(frozen=True, eq=False)
-class Places:
-    """Where windows lie, so that what they share by name is not called a copy.
-
-    Parameters
-    ----------
-    group : number of the recording or trial, shape (n,)
-    start : s in it, shape (n,)
-    duration : of a window, s
-    """
-
-    group: NDArray[np.int64]
-    start: NDArray[np.float64]
-    duration: float
-
-    def overlap(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which windows of two lists share samples by their names."""
-        near = np.abs(self.start[a] - self.start[b]) < self.duration * (1 - 1e-9)
-        return np.asarray((self.group[a] == self.group[b]) & near)
 
 
 def comparable(shape: tuple[int, ...], rate: float) -> bool:

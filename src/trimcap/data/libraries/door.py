@@ -16,7 +16,8 @@ from trimcap.data.expected import Expected, levels, some_rows
 from trimcap.data.libraries.objects import eeg_picks
 from trimcap.data.recording import Recording
 from trimcap.data.rows.lazy import as_lazy
-from trimcap.data.splits.folds import Fold, Sealed
+from trimcap.data.splits.folds import Fold
+from trimcap.data.splits.sealed import Sealed
 from trimcap.data.windows import Windows
 
 #: factors between what is given and what a network knows: from the first on it is said, from the second on refused

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from trimcap.data.check import check_signal
+from trimcap.data.check import SWINGS, check_signal
 from trimcap.data.electrodes.names import unknown_electrodes
 from trimcap.data.libraries.timebase import event_rate
 from trimcap.data.marked import marked_in
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 # EEG is tens of µV; below this spread the numbers are volts, or the electrodes were off
 _SMALLEST_SPREAD = 1e-2
-#: how scalp EEG varies within a second, blinks and muscles included, µV: beyond it the unit is another
-SWINGS = (0.5, 500.0)
 _LOOKED_AT = 100_000
 _MOST_CLASSES = 10_000
 

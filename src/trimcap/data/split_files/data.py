@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from trimcap.data.ledger import hash_ids
-from trimcap.data.splits.partition import keys
 from trimcap.data.splits.sealed import Subset
-from trimcap.data.units import LEVELS
+from trimcap.data.units import LEVELS, keys
 from trimcap.data.windows import Windows
 
 #: digits of the hash of one trial's window ids

@@ -12,12 +12,13 @@ import numpy as np
 
 from trimcap._errors import ArtifactError
 from trimcap._files import write_json
+from trimcap.data.join import join
 from trimcap.data.ledger import hash_ids
 from trimcap.data.split_files.data import check_data, describe_data, digest
-from trimcap.data.splits.folds import Fold, make_fold
-from trimcap.data.splits.partition import keys, sort_rows
-from trimcap.data.splits.sealed import Subset, rows_of
-from trimcap.data.units import LEVELS
+from trimcap.data.splits.folds import Fold, make_fold, parts_of
+from trimcap.data.splits.partition import sort_rows
+from trimcap.data.splits.sealed import Subset
+from trimcap.data.units import LEVELS, keys
 from trimcap.data.windows import Windows
 
 FORMAT = "trimcap splits 1"
@@ -154,7 +155,7 @@ def is_splits(path: Path | str) -> bool:
 
 def source_of(folds: Iterable[Fold]) -> Windows:
     """The windows that folds were made of, sorted: the data set, or what their parts hold together."""
-    sources = [subset.source for fold in folds for subset in _parts(fold).values()]
+    sources = [subset.source for fold in folds for subset in parts_of(fold).values()]
     first = sources[0]
     if all(source is first for source in sources):
         return sort_rows(first)
@@ -163,8 +164,6 @@ def source_of(folds: Iterable[Fold]) -> Windows:
 
 def _union(sources: Sequence[Windows]) -> Windows:
     """Every window of several sets once; refuses sets that disagree on a label."""
-    from trimcap.data.join import join
-
     kept: list[Windows] = []
     labels: dict[str, int] = {}
     for source in sources:
@@ -178,17 +177,7 @@ def _union(sources: Sequence[Windows]) -> Windows:
 
 
 def _fold_facts(fold: Fold, windows: Windows) -> dict[str, Any]:
-    return {"name": fold.name} | {part: _part_facts(subset, windows) for part, subset in _parts(fold).items()}
-
-
-def _parts(fold: Fold) -> dict[str, Subset]:
-    parts = {
-        "train": fold.train_set,
-        "valid": fold.valid_set,
-        "calibration": fold.calibration_set,
-        "test": rows_of(fold.test),
-    }
-    return {name: subset for name, subset in parts.items() if subset is not None}
+    return {"name": fold.name} | {part: _part_facts(subset, windows) for part, subset in parts_of(fold).items()}
 
 
 def _part_facts(subset: Subset, windows: Windows) -> dict[str, Any]:

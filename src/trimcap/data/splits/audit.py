@@ -1,89 +1,18 @@
-"""Whether a number can be believed: the one audit, of access, provenance and content."""
+"""Whether a number can be believed: the audit of a fold. It looks at the ledger itself, and is given the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from trimcap._errors import AuditError
-from trimcap.data.ledger import Ledger
+from trimcap.data.ledger import Entry, Ledger, sorted_ids
+from trimcap.data.splits.findings import Audit, Finding
+from trimcap.data.units import LEVELS, group_of, levels_of, plural
 
-Severity = Literal["error", "leaky", "unknown", "warning", "note"]
-Check = Literal["access", "provenance", "content"]
+Group = Callable[[str, str], str]
 
-#: what an audit looks at, and what each check says
-CHECKS: Mapping[str, str] = {
-    "access": "which stage saw which windows",
-    "provenance": "what the network, and every transform, had seen before",
-    "content": "copies, overlaps and normalisation across the boundary, whatever the names",
-}
-
-#: what no audit of windows can find; said wherever one says "passed"
-UNSEEN = (
-    "What can't be seen: features, hyper-parameters or methods that people chose outside the fold after looking at its "
-    "test windows or at earlier reports; transforms that were fitted on all windows outside trimcap (PCA, spatial "
-    "filters, min-max, and a z-score after which windows were left out or changed; of a plain one over each test "
-    "subject's own windows there is only a warning); and copies that are changed beyond what docs/protocols.md lists "
-    "as found."
-)
-
-#: verdict where nobody recorded what a network was trained on
-UNKNOWN = "unknown: trained outside"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What the audit noticed: "error" fails, "unknown" can't pass, "leaky" and "warning" are shown with the numbers."""
-
-    severity: Severity
-    stage: str
-    text: str
-    check: Check = "access"
-
-
-@dataclass(frozen=True)
-class Audit:
-    """Verdict on one fold: findings, and one row per recorded stage for the report's table."""
-
-    findings: tuple[Finding, ...]
-    rows: tuple[dict[str, Any], ...] = ()
-
-    @property
-    def verdict(self) -> str:
-        """The worst of what was found.
-
-        `failed` if a rule is broken, `LEAKY` for a protocol that leaks by declaration, `unknown: trained outside` if it
-        is not known what a network was trained on, else `passed`.
-        """
-        return verdict_of(f.severity for f in self.findings)
-
-    @property
-    def checks(self) -> dict[str, str]:
-        """The verdict of each of `CHECKS`."""
-        return {check: verdict_of(f.severity for f in self.findings if f.check == check) for check in CHECKS}
-
-    @property
-    def passed(self) -> bool:
-        """Whether the numbers measure generalisation: neither failed, leaky nor unknown."""
-        return self.verdict == "passed"
-
-    def __str__(self) -> str:
-        found = [f"{f.severity}: {f.text}" for f in self.findings]
-        return "\n".join([f"audit: {self.verdict}", *found, UNSEEN])
-
-    def raise_if_failed(self) -> None:
-        """Raise AuditError with every error; a declared leaky protocol is labelled, not refused."""
-        errors = [f.text for f in self.findings if f.severity == "error"]
-        if errors:
-            raise AuditError("audit failed: " + "; ".join(errors))
-
-
-def verdict_of(severities: Iterable[str]) -> str:
-    """The verdict on findings of these severities."""
-    found = set(severities)
-    words = {"error": "failed", "leaky": "LEAKY", "unknown": UNKNOWN}
-    return next((word for severity, word in words.items() if severity in found), "passed")
+#: stages that may see labelled trials which a new subject gave for them: they tune weights and quantizer ranges
+_PERSONAL = ("calibrate", "calibration")
 
 
 def audit(
@@ -118,10 +47,95 @@ def audit(
     Audit; it has an error if a stage other than "evaluate" saw a test window or if a group is on both
     sides, and is unknown if no "fit" is recorded (then nothing is known about the training).
     """
-    from trimcap.data.splits.audit_access import access
+    levels = {*levels_of(unit), "trial"}
+    test = sorted_ids(test_ids)
+    allowed = frozenset(calibration_ids)
+    before = [e for e in ledger.entries if e.stage != "evaluate"]
+    personal = [e for e in before if e.stage in _PERSONAL and allowed.issuperset(e.ids)]
+    general = [e for e in before if e not in personal]
+    members = set(test)
 
-    found, rows = access(
-        test_ids, ledger, unit=unit, leaky=leaky, protocol=protocol, stimuli=stimuli,
-        calibration_ids=calibration_ids, calibration_unit=calibration_unit,
-    )  # fmt: skip
-    return Audit((*found, *more), rows)
+    def group(window_id: str, level: str) -> str:
+        return group_of(window_id, level, stimuli)
+
+    findings = [
+        *_seen_test(before, members),
+        *(_declared_leak(before, test, protocol) if leaky else _shared_groups(general, test, levels, group)),
+        *_shared_groups(personal, test, {*levels_of(calibration_unit), "trial"}, group),
+        *(() if "stimulus" in levels or leaky else _known_stimuli(general, test, stimuli or {})),
+        *_untrained(before),
+        *_evaluations(ledger.entries, members),
+    ]
+    rows = tuple(
+        {"stage": e.stage, "note": e.note, "n": len(e.ids), "test": len(members & set(e.ids)), "sha256": e.sha256}
+        for e in ledger.entries
+    )
+    return Audit((*findings, *more), rows)
+
+
+def _seen_test(before: Sequence[Entry], test: set[str]) -> list[Finding]:
+    counts = [len(test & set(e.ids)) for e in before]
+    return [
+        Finding("error", e.stage, f"stage {_label(e)} saw {n} of {len(test)} test windows before the evaluation")
+        for e, n in zip(before, counts, strict=True)
+        if n
+    ]
+
+
+def _shared_groups(before: Sequence[Entry], test: Sequence[str], levels: Iterable[str], group: Group) -> list[Finding]:
+    findings = []
+    for level in sorted(levels, key=list(LEVELS).index):
+        in_test = {group(i, level) for i in test}
+        for e in before:
+            both = sorted(in_test & {group(i, level) for i in e.ids})
+            if both:
+                text = f"{level} {both[0]} is in the test set and was seen by stage {_label(e)}"
+                more = f" ({len(both)} of {len(in_test)} test {plural(level)})" if len(both) > 1 else ""
+                findings.append(Finding("error", e.stage, text + more))
+    return findings
+
+
+def _known_stimuli(before: Sequence[Entry], test: Sequence[str], stimuli: Mapping[str, str]) -> list[Finding]:
+    """A protocol that does not keep stimuli apart is told how many were known."""
+    in_test = {stimuli[t] for t in {group_of(i, "trial") for i in test} & stimuli.keys()}
+    seen = in_test & {stimuli[t] for t in {group_of(i, "trial") for e in before for i in e.ids} & stimuli.keys()}
+    if not seen:
+        return []
+    text = f"{len(seen)} of {len(in_test)} test stimuli were also seen in training, in other trials"
+    return [Finding("note", "", text)]
+
+
+def _declared_leak(before: Sequence[Entry], test: Sequence[str], protocol: str) -> list[Finding]:
+    trials = {group_of(i, "trial") for i in test}
+    seen = trials & {group_of(i, "trial") for e in before for i in e.ids}
+    text = (
+        f"LEAKY protocol ({protocol}): {len(seen)} of {len(trials)} test trials were also seen in "
+        "training; the numbers measure memory of trials, not generalisation; for comparison only"
+    )
+    return [Finding("leaky", "", text)]
+
+
+def _untrained(before: Sequence[Entry]) -> list[Finding]:
+    if any(e.stage in ("fit", "recovery") for e in before):
+        return []
+    return [Finding("unknown", "fit", "no 'fit' is recorded: what the network was trained on is unknown", "provenance")]
+
+
+def _evaluations(entries: Sequence[Entry], test: set[str]) -> list[Finding]:
+    notes = [e.note for e in entries if e.stage == "evaluate" and test & set(e.ids)]
+    if not notes:
+        return [Finding("note", "evaluate", "the test set was never evaluated")]
+    findings = []
+    if len(notes) > 1:
+        names = ", ".join(n or "unnamed" for n in notes)
+        findings.append(Finding("note", "evaluate", f"test set evaluated {len(notes)} times: {names}"))
+    findings += [
+        Finding("warning", "evaluate", f"test set evaluated {n} times as {note or 'unnamed'!r}; was one chosen?")
+        for note, n in Counter(notes).items()
+        if n > 1
+    ]
+    return findings
+
+
+def _label(entry: Entry) -> str:
+    return f"{entry.stage!r} ({entry.note})" if entry.note else repr(entry.stage)

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from trimcap.data.copies.find import spans
 from trimcap.data.ledger import Ledger
-from trimcap.data.places import sharing
+from trimcap.data.places import sharing, spans
 from trimcap.data.preprocess.windows.scaling import Per, Scaler, fit_scaler
 from trimcap.data.seen import OUTSIDE
-from trimcap.data.splits.audit import Audit, Finding, audit
-from trimcap.data.splits.audit_provenance import provenance
+from trimcap.data.splits.audit import audit
+from trimcap.data.splits.findings import Audit, Finding
+from trimcap.data.splits.provenance import provenance
 from trimcap.data.splits.sealed import Sealed, Subset, Transform, rows_of, transformed
+from trimcap.data.splits.shared import content_findings
+from trimcap.data.splits.sides import SplitRows, sides_of
 from trimcap.data.units import levels_of
 from trimcap.data.windows import Windows
-
-__all__ = ["Fold", "Sealed", "Subset", "make_fold"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +80,7 @@ class Fold:
     @property
     def groups(self) -> Mapping[str, tuple[str, ...]]:
         """Sorted names of the groups (see `unit`) in train, valid and test, and in calibration if there is any."""
-        parts = {"train": self.train_set, "valid": self.valid_set, "calibration": self.calibration_set}
-        own = {name: part.groups(self.unit) for name, part in parts.items() if part is not None}
-        return {**own, "test": self.test.groups(self.unit)}
+        return {name: part.groups(self.unit) for name, part in parts_of(self).items()}
 
     def map(self, function: Transform) -> Fold:
         """The fold with `function` applied to each of its parts, e.g. features or a fitted scaler.
@@ -115,14 +113,13 @@ class Fold:
             windows of `test.open` are known already
         """
         own = self.calibration_set
-        parts = (self.train_set, self.valid_set, self.test, *(() if own is None else (own,)))
         return audit(
             self.test.ids,
             self.ledger,
             unit=self.unit,
             leaky=self.leaky,
             protocol=self.protocol,
-            stimuli={trial: name for part in parts for trial, name in part.stimuli.items()},
+            stimuli={trial: name for part in parts_of(self).values() for trial, name in part.stimuli.items()},
             calibration_ids=() if own is None else own.ids.tolist(),
             calibration_unit=self.calibration_unit,
             more=(*self.shared, *self._provenance(networks or {})),
@@ -140,17 +137,24 @@ class Fold:
             leaky=self.leaky,
         )
 
+    @property
+    def sides(self) -> list[SplitRows]:
+        """What is trained and validated on, against what is tested; and what is calibrated on, likewise."""
+        return sides_of(parts_of(self), self.name, unit=self.unit, calibration_unit=self.calibration_unit)
+
     @cached_property
     def shared(self) -> tuple[Finding, ...]:
         """What its sides share by content, whatever the names: known before anything is trained."""
         if self.known is not None:
             return self.known
-        from trimcap.data.split_files.audit import content_findings
-        from trimcap.data.split_files.rows import sides_of
+        found = dict.fromkeys(f for side in self.sides for f in content_findings(side))
+        return tuple(replace(f, severity="leaky") if self.leaky and f.severity == "error" else f for f in found)
 
-        found = dict.fromkeys(f for side in sides_of(self) for f in content_findings(side))
-        declared = [replace(f, severity="leaky") if self.leaky and f.severity == "error" else f for f in found]
-        return tuple(declared)
+
+def parts_of(fold: Fold) -> dict[str, Subset]:
+    """The rows of train, valid, calibration (if there is any) and test, for code that writes or audits splits."""
+    parts = {"train": fold.train_set, "valid": fold.valid_set, "calibration": fold.calibration_set}
+    return {name: part for name, part in {**parts, "test": rows_of(fold.test)}.items() if part is not None}
 
 
 def make_fold(

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from trimcap._errors import unknown
 from trimcap.data.files.identity import choice
 from trimcap.data.hearsay import DOUBT
-from trimcap.data.splits.folds import Fold, Subset, make_fold
-from trimcap.data.units import plural
+from trimcap.data.splits.folds import Fold, make_fold
+from trimcap.data.splits.sealed import Subset
+from trimcap.data.units import Groups, column, plural
 from trimcap.data.windows import Windows
 
 MissingClasses = Literal["raise", "allow"]
 Rows = NDArray[np.int64]
-Groups = NDArray[np.str_]
 
 #: draws of validation groups until train and valid both hold every class
 _DRAWS = 50
@@ -62,16 +62,6 @@ def _check_names(windows: Windows) -> None:
                     f"the {what} {name!r} has a '/' or '@', which part the names in the id of a window "
                     "(subject/session/trial@start); write another character in the metadata"
                 )
-
-
-def column(windows: Windows, name: str) -> Groups:
-    """A column of the metadata as strings."""
-    return np.asarray(windows.metadata[name].astype(str).tolist(), dtype=np.str_)
-
-
-def keys(windows: Windows, *columns: str) -> Groups:
-    """Columns of the metadata joined by "/", one key per row."""
-    return np.asarray(["/".join(parts) for parts in zip(*(column(windows, c) for c in columns), strict=True)])
 
 
 def grouped_tests(windows: Windows, groups: Groups, n_folds: int, seed: int, kind: str) -> dict[str, Rows]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap._errors import unknown
-from trimcap.data.splits.partition import column, keys
+from trimcap.data.units import column, keys
 from trimcap.data.windows import Windows
 
 Balance = Literal["subject", "recordings", "none"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from trimcap._errors import AuditError, unknown
 from trimcap.data.electrodes.headsets import WITHIN, Fitting, Headset, fit_headset
 from trimcap.data.ledger import Ledger
-from trimcap.data.splits.folds import Sealed
+from trimcap.data.splits.sealed import Sealed
 from trimcap.data.units import group_of
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network, need_network

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from trimcap.data.splits.partition import keys
 from trimcap.data.splits.random_labels import Balance
+from trimcap.data.units import keys
 from trimcap.data.windows import Windows
 from trimcap.study.recipe.recipe import Recipe
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from trimcap._errors import counted
-from trimcap.data.splits.audit import CHECKS, UNKNOWN, UNSEEN
+from trimcap.data.splits.findings import CHECKS, UNKNOWN, UNSEEN
 from trimcap.study.report.tables import leak_label
 from trimcap.study.results.chance import AT, below_linear, not_above_chance
 from trimcap.study.results.gathered import Gathered

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trimcap.data.baselines.classifiers import COVARIANCE, EVOKED, LINEAR, NEIGHBOURS
-from trimcap.data.splits.audit import CHECKS, UNSEEN
+from trimcap.data.splits.findings import CHECKS, UNSEEN
 from trimcap.study.results.gathered import COSTS, Gathered
 from trimcap.study.results.makers import made_rows
 from trimcap.study.results.statistics import METRICS, Paired, per_subject, summary

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from trimcap.data.splits.audit import UNKNOWN
+from trimcap.data.splits.findings import UNKNOWN
 from trimcap.study.recipe.recipe import Recipe
 from trimcap.study.results.store import BASELINES, RunFolder, read_header, slug
 

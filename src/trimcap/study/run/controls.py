@@ -17,9 +17,9 @@ from trimcap.data.baselines.classifiers import LINEAR, NEIGHBOURS, WITHOUT_CHOIC
 from trimcap.data.piecewise import piecewise
 from trimcap.data.preprocess.windows.features import POWER_BANDS, band_power
 from trimcap.data.splits.folds import Fold
-from trimcap.data.splits.partition import keys
 from trimcap.data.splits.protocols.named import protocol_function
 from trimcap.data.splits.random_labels import Balance, random_labels
+from trimcap.data.units import keys
 from trimcap.data.windows import Windows
 from trimcap.study.recipe.derived import LEAKY, derive, with_fingerprint, with_random_labels
 from trimcap.study.recipe.recipe import ProtocolSection, Recipe

@@ -8,11 +8,11 @@ import numpy as np
 
 from trimcap._errors import AuditError, counted
 from trimcap.data.copies.find import is_signal
-from trimcap.data.split_files.audit import copies_between
-from trimcap.data.split_files.rows import Content
-from trimcap.data.splits.audit import Finding
+from trimcap.data.splits.findings import Finding
 from trimcap.data.splits.folds import Fold
 from trimcap.data.splits.sealed import rows_of
+from trimcap.data.splits.shared import copies_between
+from trimcap.data.splits.sides import Content
 from trimcap.data.windows import Windows
 from trimcap.study.recipe.recipe import Recipe
 from trimcap.study.run.windows import signals_of

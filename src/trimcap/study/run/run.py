@@ -13,7 +13,7 @@ from typing import Any
 
 from trimcap._errors import AuditError, counted
 from trimcap._files import remove_leftovers
-from trimcap.data.splits.audit import Finding
+from trimcap.data.splits.findings import Finding
 from trimcap.data.windows import Windows
 from trimcap.study.recipe.recipe import Recipe
 from trimcap.study.results.lock import held

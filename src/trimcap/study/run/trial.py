@@ -18,7 +18,7 @@ from trimcap._errors import ArtifactError, VerifyError
 from trimcap._files import sha256
 from trimcap.data.ledger import Ledger
 from trimcap.data.libraries.door import aligned
-from trimcap.data.splits.audit import Finding
+from trimcap.data.splits.findings import Finding
 from trimcap.data.windows import Windows
 from trimcap.study.recipe.plan import ancestors, plan_of
 from trimcap.study.recipe.recipe import Recipe

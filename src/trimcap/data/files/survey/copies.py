@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap.data.copies.shifted import Places, shifted_pairs
+from trimcap.data.copies.shifted import shifted_pairs
 from trimcap.data.files.raws import samples
-from trimcap.data.places import file_id
+from trimcap.data.places import Places, content_id
 from trimcap.data.recording import Recording
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 #: Hz and s of what is compared of every file, how many electrodes, and the windows it is cut into, s
 _RATE, _SECONDS, _ELECTRODES, _WINDOW = 64.0, 60.0, 16, 4.0
+_STRETCHES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,7 @@ class Sketch:
 
     Parameters
     ----------
-    content : of `file_id`
+    content : of `_file_id`
     channels : the first electrodes by name
     signal : of these, the first minute at 64 Hz, float32 (n_channels, n_times), in the unit of the file
     """
@@ -45,7 +46,15 @@ def sketch(raw: mne.io.BaseRaw, file: Path, channels: Sequence[str]) -> Sketch:
     rate = float(raw.info["sfreq"])
     values = samples(raw, file, [raw.ch_names.index(n) for n in names], 0, min(raw.n_times, round(_SECONDS * rate)))
     rows = [raw.ch_names.index(name) for name in channels]
-    return Sketch(file_id(raw, file, rows), names, _signal(values, rate))
+    return Sketch(_file_id(raw, file, rows), names, _signal(values, rate))
+
+
+def _file_id(raw: mne.io.BaseRaw, path: Path, rows: list[int]) -> str:
+    """`content_id` of eight stretches of a file, one second each: its name and its header may lie."""
+    second = max(1, min(round(float(raw.info["sfreq"])), raw.n_times))
+    firsts = np.linspace(0, raw.n_times - second, _STRETCHES).round().astype(int).tolist()
+    parts = [samples(raw, path, rows, first, first + second) for first in firsts]
+    return content_id(np.concatenate(parts, axis=1), raw.n_times, path.name)
 
 
 def sketch_of(recording: Recording, *, whole: bool) -> Sketch:

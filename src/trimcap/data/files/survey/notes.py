@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from statistics import median
 
+from trimcap.data.check import SWINGS
 from trimcap.data.files.identity import choice
 from trimcap.data.files.spans import UNITS
 from trimcap.data.files.survey.copies import told
 from trimcap.data.files.survey.look import Survey
-from trimcap.data.libraries.objects import SWINGS
 
 _DRIFT = 1000.0  # µV
 

@@ -14,18 +14,16 @@ from trimcap._errors import unknown
 from trimcap.data.splits.folds import Fold
 from trimcap.data.splits.partition import (
     Cut,
-    Groups,
     MissingClasses,
     Rows,
-    column,
     cut_folds,
     grouped_tests,
-    keys,
     one_by_one,
     sort_rows,
     subjects_of,
 )
 from trimcap.data.splits.protocols.stimuli import with_stimulus
+from trimcap.data.units import Groups, column, keys
 from trimcap.data.windows import Windows
 
 Order = Literal["first", "random"]

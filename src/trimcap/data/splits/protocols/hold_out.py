@@ -6,16 +6,8 @@ import numpy as np
 
 from trimcap._errors import unknown
 from trimcap.data.splits.folds import Fold
-from trimcap.data.splits.partition import (
-    Groups,
-    MissingClasses,
-    column,
-    cut_folds,
-    grouped_tests,
-    keys,
-    need_groups,
-    sort_rows,
-)
+from trimcap.data.splits.partition import MissingClasses, cut_folds, grouped_tests, need_groups, sort_rows
+from trimcap.data.units import Groups, column, keys
 from trimcap.data.windows import Windows
 
 

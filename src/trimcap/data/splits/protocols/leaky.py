@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from trimcap.data.splits.folds import Fold
-from trimcap.data.splits.partition import MissingClasses, cut_folds, keys, need_folds, numbered, sort_rows
+from trimcap.data.splits.partition import MissingClasses, cut_folds, need_folds, numbered, sort_rows
+from trimcap.data.units import keys
 from trimcap.data.windows import Windows
 
 

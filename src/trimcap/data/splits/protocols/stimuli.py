@@ -11,16 +11,14 @@ import pandas as pd
 from trimcap.data.splits.folds import Fold
 from trimcap.data.splits.partition import (
     Cut,
-    Groups,
     MissingClasses,
-    column,
     cut_folds,
     grouped_tests,
-    keys,
     need_groups,
     sort_rows,
     subjects_of,
 )
+from trimcap.data.units import Groups, column, keys
 from trimcap.data.windows import Windows
 
 

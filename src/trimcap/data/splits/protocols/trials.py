@@ -9,17 +9,15 @@ import numpy as np
 from trimcap.data.splits.folds import Fold
 from trimcap.data.splits.partition import (
     Cut,
-    Groups,
     MissingClasses,
     Rows,
-    column,
     cut_folds,
     grouped_tests,
-    keys,
     need_groups,
     one_by_one,
     sort_rows,
 )
+from trimcap.data.units import Groups, column, keys
 from trimcap.data.windows import Windows
 
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.data.rows.lazy import pieces
-from trimcap.data.splits.partition import column, keys
-from trimcap.data.units import LEVELS
+from trimcap.data.splits.sides import Content
+from trimcap.data.units import LEVELS, column, keys
 from trimcap.data.windows import Windows
-
-if TYPE_CHECKING:
-    from trimcap.data.split_files.rows import Content
 
 _CHUNK = 1024
 #: mean 0 and deviation 1 within this: float32 rounding of a z-score, far below the spread of a part of the rows

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from trimcap.data.seen import Seen, content_of, trials_of
-from trimcap.data.splits.audit import Finding, Severity
+from trimcap.data.splits.findings import Finding, Severity
 from trimcap.data.units import group_of, levels_of, plural
 from trimcap.data.windows import Windows
 
