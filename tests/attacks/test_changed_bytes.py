@@ -224,7 +224,7 @@ def test_edited_tables_are_not_believed(run):
 def test_where_a_piece_was_made_survives_a_resume(run, monkeypatch):
     first = run.trial(0, 0).made("trial")
     assert {"python", "torch", "processor", "host", "time"} <= set(first)
-    monkeypatch.setattr("trimcap.study.results.store.versions", lambda: {"torch": "99"})
+    monkeypatch.setattr("trimcap.study.results.provenance.versions", lambda: {"torch": "99"})
     again = open_run(run.path, RECIPE, text="x", facts={"data": {"sha256": "ab"}})
     again.trial(2, 0).write("trial", {"rows": [], "subjects": []})
     assert again.trial(0, 0).made("trial") == first

@@ -8,7 +8,8 @@ from trimcap.export.artifact import ARTIFACT
 from trimcap.graph.save import NETWORK
 from trimcap.program.program import KINDS
 from trimcap.program.save import PROGRAM
-from trimcap.study.results.store import PIECE, RUN
+from trimcap.study.results.store import RUN
+from trimcap.study.results.trial_folder import PIECE
 from trimcap.train.checkpoint import CHECKPOINT
 from trimcap.train.masks import MASKS
 

@@ -15,8 +15,8 @@ from trimcap.graph.trace.trace import trace
 from trimcap.models import ResNet
 from trimcap.study.recipe.recipe import load_recipe, parse_recipe
 from trimcap.study.results.store import RunFolder
+from trimcap.study.run.before_training import check_names
 from trimcap.study.run.evidence import electrode_evidence
-from trimcap.study.run.kinds.stages import check_names
 from trimcap.study.run.prepare import prepare
 from trimcap.study.run.run import run
 

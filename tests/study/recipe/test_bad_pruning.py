@@ -81,7 +81,7 @@ def test_before_anything_is_trained(tmp_path, monkeypatch, steps, message):
     def never(*_, **__):
         raise AssertionError("something was trained")
 
-    monkeypatch.setattr("trimcap.study.run.kinds.training.train", never)
+    monkeypatch.setattr("trimcap.study.steps.fitting.train", never)
     found, folder = says(tmp_path, HEAD, steps)
     assert message in found
     assert not list(folder.glob("**/networks"))

@@ -11,8 +11,8 @@ from trimcap.study.report.pages import render
 from trimcap.study.report.report import report
 from trimcap.study.report.tables import comparison_table
 from trimcap.study.results.gathered import gather
+from trimcap.study.results.provenance import versions
 from trimcap.study.results.statistics import compare
-from trimcap.study.results.store import versions
 from trimcap.study.results.words import Section, Table
 
 
@@ -208,8 +208,8 @@ def test_a_run_that_went_on_elsewhere_says_where_trials_differ(tmp_path, monkeyp
     here = versions()
     trial = run.trial(2, 1)
     with monkeypatch.context() as patch:
-        patch.setattr("trimcap.study.results.store.versions", lambda: {**here, "torch": "99"})
-        patch.setattr("trimcap.study.results.store._processor", lambda: "Z80")
+        patch.setattr("trimcap.study.results.provenance.versions", lambda: {**here, "torch": "99"})
+        patch.setattr("trimcap.study.results.provenance._processor", lambda: "Z80")
         trial.write("evaluated/C", {})  # a stage of it; the trial itself was finished here
     trial.finish(trial.read("trial"))
     page = report(run.path).with_suffix(".md").read_text()

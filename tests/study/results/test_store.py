@@ -6,7 +6,8 @@ import pytest
 
 from trimcap._errors import ArtifactError
 from trimcap.study.recipe.recipe import parse_recipe
-from trimcap.study.results.store import RunFolder, open_run, read_header, to_plain
+from trimcap.study.results.plain import to_plain
+from trimcap.study.results.store import RunFolder, open_run, read_header
 
 TEXT = 'name = "a"\n[train]\nepochs = 5\n[[steps]]\nkind = "prune"\nsparsity = 0.5\n'
 RECIPE = parse_recipe(TEXT)

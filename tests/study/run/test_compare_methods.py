@@ -8,15 +8,15 @@ import pytest
 from compared_methods import COMPARE, HEAD, recipe, rows_of
 
 from trimcap.data.splits.protocols.named import k_fold_subjects
-from trimcap.study.recipe.plan import ancestors, plan_of
+from trimcap.study.recipe.plan import plan_of
 from trimcap.study.recipe.recipe import load_recipe, parse_recipe
 from trimcap.study.recipe.shipped import shipped
-from trimcap.study.results.store import slug
 from trimcap.study.run import trial
 from trimcap.study.run.folding import protocol_facts
-from trimcap.study.run.kinds import pruning
 from trimcap.study.run.prepare import prepare
 from trimcap.study.run.run import run
+from trimcap.study.steps import slices
+from trimcap.study.steps.kind import ancestors, slug
 
 # ---- the plan ----
 
@@ -33,9 +33,9 @@ def test_every_method_at_every_sparsity_goes_on_from_the_last_step():
 
 
 def test_ancestors_are_of_the_same_method():
-    found = [s.name for s in ancestors(recipe(), "Taylor 80 %: recovered")]
+    found = [s.name for s in ancestors(plan_of(recipe()), "Taylor 80 %: recovered")]
     assert found == ["dense", "Taylor 80 %: pruned"]
-    assert ancestors(recipe(), "dense") == ()
+    assert ancestors(plan_of(recipe()), "dense") == ()
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,8 @@ def test_networks_of_methods_stay_on_demand(tmp_path):
 
 def test_a_saliency_is_computed_once_for_all_sparsities_and_seen_by_the_audit(tmp_path, monkeypatch):
     counted = []
-    real = pruning.score
-    monkeypatch.setattr(pruning, "score", lambda *a, **k: counted.append(a[1]) or real(*a, **k))
+    real = slices.score
+    monkeypatch.setattr(slices, "score", lambda *a, **k: counted.append(a[1]) or real(*a, **k))
     found = run(recipe(), tmp_path / "r", only=[(0, 3)])
     assert counted.count("taylor") == 1
     assert counted.count("l1") == 1  # of LFP at two sparsities, and of scratch
@@ -208,11 +208,11 @@ def test_it_goes_on_in_the_middle_of_a_method(compared, tmp_path):
     folder, text = tmp_path / "r", recipe()
     calls = []
 
-    def stop(task, name, step, state):
-        calls.append(name)
-        if name == "random 30 %: recovered":
+    def stop(task, stage, state):
+        calls.append(stage.name)
+        if stage.name == "random 30 %: recovered":
             raise KeyboardInterrupt
-        return real(task, name, step, state)
+        return real(task, stage, state)
 
     real = trial.make
     with pytest.MonkeyPatch.context() as patch:
@@ -221,7 +221,7 @@ def test_it_goes_on_in_the_middle_of_a_method(compared, tmp_path):
             run(text, folder, only=[(0, 3)])
     before = list(calls)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trial, "make", lambda *a: calls.append(a[1]) or real(*a))
+        patch.setattr(trial, "make", lambda *a: calls.append(a[1].name) or real(*a))
         again = run(text, folder, only=[(0, 3)])
     assert set(calls[len(before) :]) == {s.name for s in plan_of(text)} - set(before[:-1])
     one, two = rows_of(compared), rows_of(again)

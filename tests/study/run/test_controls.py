@@ -208,7 +208,7 @@ def test_the_network_is_judged_on_the_same_draws_and_goes_on(tmp_path, monkeypat
         (FINGERPRINT, "k_fold_subjects", True, 3),
         (FINGERPRINT, "leaky_windows", False, 3),
     ]
-    monkeypatch.setattr("trimcap.study.run.kinds.training.train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("trimcap.study.steps.fitting.train", lambda *_, **__: pytest.fail("trained again"))
     assert controls(small, draws=3, network=True, folder=tmp_path).rows == found.rows
 
 

@@ -7,9 +7,10 @@ from torch import nn
 from trimcap.data.electrodes.montage import grid
 from trimcap.data.windows import Windows
 from trimcap.graph.trace.trace import trace
+from trimcap.study.recipe.plan import plan_of
 from trimcap.study.recipe.recipe import parse_recipe
 from trimcap.study.run.evidence import electrode_evidence
-from trimcap.study.run.kinds.stages import fitted_to, plan_of
+from trimcap.study.steps.task import fitted_to
 
 CHANNELS = ("F3", "F4", "O1", "O2")
 RNG = np.random.default_rng(2)

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from trimcap.study.report.integers import FIDELITY, fidelity_row, integer_sections
+from trimcap.study.report.integers import integer_sections
+from trimcap.study.steps.quantize import FIDELITY, fidelity_row
 
 LAYERS = [
     {"source": "input", "calibration": 39.0, "held_out": 38.0},

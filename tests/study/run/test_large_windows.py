@@ -6,7 +6,7 @@ import pytest
 from trimcap.data.rows import lazy as module
 from trimcap.data.rows.lazy import LazyArray, lazy
 from trimcap.study.recipe.recipe import parse_recipe
-from trimcap.study.results.store import TrialFolder
+from trimcap.study.results.trial_folder import TrialFolder
 from trimcap.study.run.prepare import folds_of, prepare
 from trimcap.study.run.trial import run_trial
 
@@ -58,7 +58,7 @@ golden = 4
 def small_reads(monkeypatch):
     """Whole arrays of more than the 16 calibration windows, and as many held-out ones, may not be read at once."""
     monkeypatch.setattr(module, "AT_ONCE", 0)
-    monkeypatch.setattr("trimcap.study.run.kinds.stages._HELD_OUT", 16)
+    monkeypatch.setattr("trimcap.study.steps.quantize._HELD_OUT", 16)
     read = LazyArray.__array__
 
     def refuse(self, *args, **options):

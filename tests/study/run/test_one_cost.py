@@ -17,7 +17,7 @@ from trimcap.study.recipe.recipe import parse_recipe
 from trimcap.study.report.tables import cost_table
 from trimcap.study.results.gathered import gather
 from trimcap.study.run.run import run
-from trimcap.study.run.task import network_cost
+from trimcap.study.steps.task import network_cost
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from trimcap.study.recipe.recipe import parse_recipe
 from trimcap.study.report.report import report
 from trimcap.study.run import choosing
 from trimcap.study.run.folding import make_folds
-from trimcap.study.run.kinds import training
 from trimcap.study.run.prepare import prepare
 from trimcap.study.run.run import run
+from trimcap.study.steps import fitting
 
 TINY = """
 name = "tiny"
@@ -112,14 +112,14 @@ def test_the_report_of_a_calibrated_run(calibrated):
 def test_calibrating_on_a_test_window_fails_the_audit(tmp_path, monkeypatch):
     from trimcap._errors import AuditError
 
-    original = training.train
+    original = fitting.train
 
     def peeking(task, name, model, options, stage, **rest):
         if stage == "calibrate":
             rest["on"] = (task.fold.test._subset.windows(), None)
         return original(task, name, model, options, stage, **rest)
 
-    monkeypatch.setattr(training, "train", peeking)
+    monkeypatch.setattr(fitting, "train", peeking)
     with pytest.raises(AuditError, match=r"stage 'calibrate' saw 24 of 24 test windows"):
         run(parse_recipe(TINY), tmp_path / "r", only=[(0, 0)])
 
@@ -140,7 +140,7 @@ def test_calibrating_on_a_test_window_fails_the_audit(tmp_path, monkeypatch):
     ],
 )
 def test_bad_recipes_are_named_before_training(tmp_path, monkeypatch, old, new, words):
-    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(fitting, "train", lambda *_, **__: pytest.fail("trained"))
     assert old in TINY
     with pytest.raises(ValueError, match=words):
         run(parse_recipe(TINY.replace(old, new)), tmp_path / "r")

@@ -8,8 +8,8 @@ from test_run import DENSE
 from trimcap.graph.save import load
 from trimcap.prune.plan import Plan
 from trimcap.study.recipe.recipe import parse_recipe
-from trimcap.study.run.kinds import training
 from trimcap.study.run.run import run
+from trimcap.study.steps import fitting
 
 STEPS = """
 [[steps]]
@@ -64,7 +64,7 @@ def test_the_networks_are_pruned_and_the_audit_passes(trial):
     ],
 )
 def test_mistakes_are_named_before_training(tmp_path, monkeypatch, old, new, words):
-    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(fitting, "train", lambda *_, **__: pytest.fail("trained"))
     assert old in STEPS
     with pytest.raises(ValueError, match=words):
         run(parse_recipe(DENSE + STEPS.replace(old, new)), tmp_path / "r")

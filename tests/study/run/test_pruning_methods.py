@@ -204,10 +204,10 @@ def test_published_methods_with_their_slips(tmp_path, steps, stage):
 
 
 def test_a_stopped_trial_goes_on_with_its_masks(tmp_path, monkeypatch):
-    from trimcap.study.run.kinds import training
+    from trimcap.study.steps import fitting
 
     recipe = parse_recipe(HEAD + '[[steps]]\nkind = "mask"\nsparsity = 0.5\n' + RECOVER)
-    monkeypatch.setattr(training, "tuned", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(fitting, "tuned", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run(recipe, tmp_path / "r", only=[(0, 3)])
     monkeypatch.undo()

@@ -12,8 +12,8 @@ import pytest
 from trimcap._errors import AuditError, VerifyError
 from trimcap.study.recipe.recipe import parse_recipe
 from trimcap.study.run import trial
-from trimcap.study.run.kinds import stages, training
 from trimcap.study.run.run import Job, run, run_job
+from trimcap.study.steps import fitting
 
 TINY = """
 name = "tiny"
@@ -168,7 +168,7 @@ def test_finished_run_computes_nothing(finished, monkeypatch):
     def forbidden(*_, **__):
         raise AssertionError("computed twice")
 
-    monkeypatch.setattr(stages, "make", forbidden)
+    monkeypatch.setattr(trial, "make", forbidden)
     monkeypatch.setattr(trial, "run_trial", forbidden)
     before = numbers(finished[0].path)
     lines = []
@@ -189,7 +189,9 @@ def test_goes_on_after_the_last_finished_stage(finished, tmp_path, monkeypatch):
     shutil.rmtree(folder.path / "evaluated")
     made = []
     original = trial.make
-    monkeypatch.setattr(trial, "make", lambda task, name, *rest: (made.append(name), original(task, name, *rest))[1])
+    monkeypatch.setattr(
+        trial, "make", lambda task, stage, state: (made.append(stage.name), original(task, stage, state))[1]
+    )
     run(parse_recipe(TINY), copy)
     assert made == ["int8", "C", "verified"]
     assert numbers(copy) == numbers(finished[0].path)
@@ -231,13 +233,13 @@ DENSE = TINY[: TINY.index("[[steps]]")].replace("epochs = 3", "epochs = 1")
 
 
 def test_a_stage_that_sees_test_windows_fails_the_run(tmp_path, monkeypatch):
-    original = training.train
+    original = fitting.train
 
     def peeking(task, name, *rest, **options):
         task.fold.test.open("sensitivity", "a look")
         return original(task, name, *rest, **options)
 
-    monkeypatch.setattr(training, "train", peeking)
+    monkeypatch.setattr(fitting, "train", peeking)
     with pytest.raises(AuditError, match=r"audit failed in 2 trials(.|\n)*'sensitivity' \(a look\) saw 24 of 24 test"):
         run(parse_recipe(DENSE), tmp_path / "r")
     # the numbers are there to be looked at, and say so
@@ -291,14 +293,14 @@ def test_c_that_differs_on_a_test_window_is_named(tmp_path, monkeypatch, finishe
     ],
 )
 def test_bad_values_are_named_before_training(tmp_path, monkeypatch, old, new, words):
-    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(fitting, "train", lambda *_, **__: pytest.fail("trained"))
     assert old in TINY
     with pytest.raises(ValueError, match=words):
         run(parse_recipe(TINY.replace(old, new)), tmp_path / "r")
 
 
 def test_errors_name_trial_and_stage(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "train", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(fitting, "train", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError) as caught:
         run(parse_recipe(DENSE), tmp_path / "r")
     assert caught.value.__notes__ == ["in fold 0, seed 0 (fold 1 of 2), stage 'dense'"]

@@ -143,7 +143,7 @@ def _complain(error: Exception) -> int:
 
 def _print(answer: Answer, *, as_json: bool) -> None:
     if as_json:
-        from trimcap.study.results.store import to_plain
+        from trimcap.study.results.plain import to_plain
 
         typer.echo(json.dumps(to_plain(answer.facts), indent=1, ensure_ascii=False, allow_nan=False))
         return

@@ -20,8 +20,8 @@ _SHOWN = ("accuracy", "balanced_accuracy", "f1", "kappa", "auroc", "trial_vote",
 def baselines(recipe: RecipeFile, out: Out = None) -> Answer:
     """Score a recipe's baselines on its folds, as a run does, without training a network."""
     from trimcap.study.recipe.recipe import load_recipe
+    from trimcap.study.results.plain import write_csv
     from trimcap.study.results.statistics import summary
-    from trimcap.study.results.store import write_csv
     from trimcap.study.run.baselines import baselines_alone
 
     inputs.see_here()

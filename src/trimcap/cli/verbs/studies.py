@@ -17,7 +17,6 @@ from trimcap.study.recipe.shipped import recipe_path
 if TYPE_CHECKING:
     import pandas as pd
 
-    from trimcap.study.recipe.recipe import Recipe
 
 RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A .toml file, or the name of a shipped recipe.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
@@ -97,6 +96,7 @@ def _study(recipe: str, out: Path | None, jobs: int | None, *, twin: bool = Fals
     from trimcap.study.recipe.recipe import load_recipe
     from trimcap.study.report.report import report as write_report
     from trimcap.study.results.store import check_same
+    from trimcap.study.run.before_training import check_names
     from trimcap.study.run.run import run as study
     from trimcap.study.run.twin import leaky_twin, run_twin
 
@@ -104,7 +104,7 @@ def _study(recipe: str, out: Path | None, jobs: int | None, *, twin: bool = Fals
     with typed():
         path = recipe_path(recipe)
         content = load_recipe(path)
-        _check_names(content)
+        check_names(content)
         twin = twin or content.report.leaky_twin is not False
         if twin:
             leaky_twin(content, folds=2)  # refuses what has none, before hours of training
@@ -143,29 +143,6 @@ def _check_empty(folder: Path) -> None:
     held = outputs.kind_of(folder)
     if held != "run" and (held or outputs.history(folder)):
         raise Misuse(f"folder '{folder}' holds {f'a trimcap {held}' if held else 'other work'}; choose another --out")
-
-
-def _check_names(recipe: Recipe) -> None:
-    """Names that a recipe's schema can't check: found now, not after minutes of training."""
-    from trimcap._named import named
-    from trimcap.models.build import MODELS
-    from trimcap.study.recipe.plan import plan_of
-    from trimcap.study.recipe.steps import Calibrate, Prune, Soft, Training
-    from trimcap.study.run.folding import check_protocol
-    from trimcap.study.run.kinds.pruning import check_saliency
-    from trimcap.train.optimizers import OPTIMIZERS, SCHEDULES
-
-    named("model", recipe.model.name, MODELS)
-    check_protocol(recipe.protocol)
-    trained = []
-    for stage in plan_of(recipe):
-        if isinstance(stage.step, Prune | Soft):
-            check_saliency(stage.step)
-        trained += [stage.step] if isinstance(stage.step, Training | Calibrate) else []
-    for part in (recipe.train, *trained):
-        named("optimizer", part.optimizer, OPTIMIZERS)
-        if part.schedule is not None:
-            named("schedule", part.schedule, SCHEDULES)
 
 
 def _summary(folder: Path, failed: str, *, twin: bool = False) -> Answer:

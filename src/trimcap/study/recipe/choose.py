@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from trimcap._errors import unknown
 from trimcap.study.recipe.complaint import complaint
-from trimcap.study.recipe.recipe import Recipe
-from trimcap.study.recipe.steps import Training
+from trimcap.study.steps.section import Training
+
+if TYPE_CHECKING:
+    from trimcap.study.recipe.recipe import Recipe
 
 
 def combinations(recipe: Recipe) -> tuple[dict[str, Any], ...]:
@@ -27,7 +29,7 @@ def with_choice(recipe: Recipe, choice: Mapping[str, Any]) -> Recipe:
         place, _, option = key.rpartition(".")
         target = changed["model"]["options"] if place == "model.options" else changed["train"]
         target[option] = value
-    return Recipe.model_validate(changed)
+    return type(recipe).model_validate(changed)
 
 
 def check_choices(recipe: Recipe) -> None:
@@ -46,4 +48,4 @@ def check_choices(recipe: Recipe) -> None:
         try:
             with_choice(recipe, choice)
         except ValidationError as error:
-            raise ValueError(complaint(error, Recipe, f"[choose] {choice}: then")) from error
+            raise ValueError(complaint(error, type(recipe), f"[choose] {choice}: then")) from error

@@ -9,17 +9,10 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from trimcap.study.recipe.complaint import problems
-from trimcap.study.recipe.names import slug
-from trimcap.study.recipe.section import Fraction, Section
-from trimcap.study.recipe.steps import Step, check_order, later_keys
+from trimcap.study.steps.kind import slug
+from trimcap.study.steps.section import Fraction, Section
+from trimcap.study.steps.table import KINDS, Step, check_order
 
-#: keys of steps that say how much is removed; with one of them a step does not ask for the sparsity
-_GOALS = {
-    "prune": ("sparsity", "flash", "sram", "macs", "electrodes", "target", "drop"),
-    "mask": ("sparsity",),
-    "soft": ("sparsity",),
-    "published": ("sparsity",),
-}
 #: a sparsity to check steps with that are not given one yet
 _ANY = 0.5
 
@@ -135,7 +128,10 @@ class CompareSection(Section):
 
     def content(self) -> list[Any]:
         """What decides the numbers, for a recipe's hash."""
-        return [[m.name, sparsity, [_content(step) for step in steps]] for m, sparsity, steps in self.runs()]
+        return [
+            [m.name, sparsity, [step.model_dump(mode="json", exclude_defaults=True) for step in steps]]
+            for m, sparsity, steps in self.runs()
+        ]
 
 
 def no_reference(reference: str, names: Iterable[str], *, inherited: str = "") -> str:
@@ -161,10 +157,5 @@ def check_methods(compare: CompareSection, trunk: Sequence[str]) -> None:
 
 
 def _asks(step: dict[str, Any]) -> bool:
-    kind = step.get("kind")
-    return kind in _GOALS and not any(key in step for key in _GOALS[kind])
-
-
-def _content(step: Any) -> dict[str, Any]:
-    table: dict[str, Any] = step.model_dump(mode="json")
-    return {key: value for key, value in table.items() if key not in later_keys(step.kind, table)}
+    kind = KINDS.get(str(step.get("kind")))
+    return kind is not None and bool(kind.removes) and not any(key in step for key in kind.removes)

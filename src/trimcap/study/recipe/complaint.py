@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from trimcap._errors import unknown
+from trimcap.study.steps.table import KINDS
 
 _STEP = "[[steps]] number {number}{kind}"
 
@@ -70,15 +71,15 @@ def _lines(detail: Mapping[str, Any], root: type[BaseModel], step: str) -> list[
     if detail["type"] == "value_error":  # of a table as a whole, which may have several
         return [prefix + line for line in message.splitlines()]
     if detail["type"].startswith("union_tag"):
-        return [_of_a_kind(detail, root, step)]
+        return [_of_a_kind(detail, step)]
     return [prefix + _of_a_key(detail, key, model, message)]
 
 
-def _of_a_kind(detail: Mapping[str, Any], root: type[BaseModel], step: str) -> str:
+def _of_a_kind(detail: Mapping[str, Any], step: str) -> str:
     place = _step(tuple(detail["loc"]), step)
     if detail["type"] == "union_tag_not_found":
-        return f"{place} lacks the key 'kind'; known kinds: {', '.join(_kinds(root))}"
-    return f"{place} " + unknown("kind", str(detail["ctx"]["tag"]), _kinds(root))
+        return f"{place} lacks the key 'kind'; known kinds: {', '.join(KINDS)}"
+    return f"{place} " + unknown("kind", str(detail["ctx"]["tag"]), KINDS)
 
 
 def _of_a_key(detail: Mapping[str, Any], key: str, model: type[BaseModel], message: str) -> str:
@@ -95,7 +96,7 @@ def _place(location: tuple[Any, ...], root: type[BaseModel], step: str) -> tuple
     """Table as it is written in the file, key within it, and the table's model."""
     if location[:1] == ("steps",) and len(location) >= 3:
         key = str(location[3]) if len(location) > 3 else ""
-        return _step(location, step), key, _kinds(root)[location[2]]
+        return _step(location, step), key, KINDS[location[2]].options
     table, where, model, rest = "", "", root, list(location)
     while rest and (inner := _model_of(model, str(rest[0]))) is not None:
         table, model = f"{table}.{rest.pop(0)}".lstrip("."), inner
@@ -118,12 +119,6 @@ def _step(location: tuple[Any, ...], step: str) -> str:
 
 def _keys(model: type[BaseModel]) -> list[str]:
     return [name for name in model.model_fields if name != "kind"]
-
-
-def _kinds(root: type[BaseModel]) -> dict[str, type[BaseModel]]:
-    """Kind of a step -> its model."""
-    union = get_args(get_args(root.model_fields["steps"].annotation)[0])[0]
-    return {get_args(member.model_fields["kind"].annotation)[0]: member for member in get_args(union)}
 
 
 def _literals(model: type[BaseModel], key: str) -> list[str]:

@@ -11,6 +11,7 @@ from trimcap.data.splits.random_labels import Balance
 from trimcap.data.units import keys
 from trimcap.data.windows import Windows
 from trimcap.study.recipe.recipe import Recipe
+from trimcap.study.steps.table import needing
 
 #: protocols that leak by declaration
 LEAKY = ("leaky_windows", "leaky_within_trial")
@@ -59,7 +60,7 @@ def derive(
 
 
 def _uncalibrated(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [step for step in steps if step["kind"] != "calibrate"]
+    return [step for step in steps if not needing([step["kind"]], "calibration")]
 
 
 def _methods_without_calibration(compare: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -100,7 +101,7 @@ def with_fingerprint(recipe: Recipe, windows: Windows, *, seed: int) -> Recipe:
         "options": {**made, "seed": seed},
         "labels": "recorded",
     }
-    if getattr(recipe.data, "chain", None) is None:
+    if recipe.data.chain is None:
         keys_of_data |= {"rate": windows.rate, "seconds": seconds, "window": windows.duration}
         if recipe.data.layout == "grid" and recipe.data.features == "raw":  # published features have no raw signal
             keys_of_data["features"] = "differential_entropy"

@@ -3,65 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trimcap.study.recipe.names import slug
-from trimcap.study.recipe.recipe import Recipe
+from trimcap.study.steps.kind import Kind, Stage, slug
+from trimcap.study.steps.table import KINDS
 
-NAMES = {
-    "rewrite": "rewritten",
-    "prune": "pruned",
-    "mask": "masked",
-    "soft": "soft-pruned",
-    "published": "pruned as published",
-    "recover": "recovered",
-    "re_estimate": "re-estimated",
-    "calibrate": "calibrated",
-    "quantize": "int8",
-    "export": "C",
-    "verify": "verified",
-}
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One step by name.
-
-    Parameters
-    ----------
-    step : None for "dense"
-    parent : the stage whose result it is given; None for "dense"
-    method, sparsity : of `[compare]`; "" and None for the steps of the recipe
-    """
-
-    name: str
-    step: Any
-    parent: str | None = None
-    method: str = ""
-    sparsity: float | None = None
-
-    @property
-    def is_network(self) -> bool:
-        """Whether it leaves something that can be evaluated."""
-        return self.step is None or self.step.kind != "verify"
+if TYPE_CHECKING:
+    from trimcap.study.recipe.recipe import Recipe
 
 
 def plan_of(recipe: Recipe) -> tuple[Stage, ...]:
     """All stages, every one after its parent; a kind that comes again is numbered: "pruned 2".
 
-    >>> from trimcap.study.recipe.steps import Rewrite
-    >>> [stage.name for stage in plan_of(Recipe(name="x", steps=(Rewrite(kind="rewrite"),) * 2))]
+    >>> from trimcap.study.recipe.recipe import Recipe
+    >>> [stage.name for stage in plan_of(Recipe(name="x", steps=({"kind": "rewrite"},) * 2))]
     ['dense', 'rewritten', 'rewritten 2']
     """
     stages = [Stage("dense", None)]
-    for name, step in _numbered(recipe.steps):
-        stages.append(Stage(name, step, stages[-1].name))
+    for name, step, kind in _numbered(recipe.steps):
+        stages.append(Stage(name, step, stages[-1].name, kind=kind))
     trunk = stages[-1].name
     for method, sparsity, steps in recipe.compare.runs() if recipe.compare else ():
         parent, title = trunk, title_of(method.name, sparsity)
-        for name, step in _numbered(steps):
-            stages.append(Stage(f"{title}: {name}", step, parent, method.name, sparsity))
+        for name, step, kind in _numbered(steps):
+            stages.append(Stage(f"{title}: {name}", step, parent, method.name, sparsity, kind))
             parent = stages[-1].name
     return tuple(stages)
 
@@ -73,16 +38,6 @@ def title_of(method: str, sparsity: float | None) -> str:
     ('LFP 80 %', 'SFP 12.5 %', 'small')
     """
     return method if sparsity is None else f"{method} {100 * sparsity:.4g} %"
-
-
-def ancestors(recipe: Recipe, name: str) -> tuple[Stage, ...]:
-    """The stages that a stage goes on from, "dense" first, without itself."""
-    stages = {stage.name: stage for stage in plan_of(recipe)}
-    found, parent = list[Stage](), stages[name].parent
-    while parent is not None:
-        found.append(stages[parent])
-        parent = stages[parent].parent
-    return tuple(reversed(found))
 
 
 def check_files(recipe: Recipe) -> None:
@@ -103,8 +58,9 @@ def check_files(recipe: Recipe) -> None:
         known[file] = stage.name
 
 
-def _numbered(steps: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+def _numbered(steps: Iterable[Any]) -> Iterator[tuple[str, Any, Kind]]:
     counts: dict[str, int] = {}
     for step in steps:
+        kind = KINDS[step.kind]
         counts[step.kind] = number = counts.get(step.kind, 0) + 1
-        yield (NAMES[step.kind] if number == 1 else f"{NAMES[step.kind]} {number}"), step
+        yield (kind.title if number == 1 else f"{kind.title} {number}"), step, kind

@@ -8,7 +8,7 @@ from trimcap._files import write_atomic, write_json
 from trimcap.study.report.latex import latex
 from trimcap.study.report.pages import render
 from trimcap.study.results.control_verdicts import BELOW, GAIN, LEVEL, NOT_ABOVE, Row
-from trimcap.study.results.store import to_plain
+from trimcap.study.results.plain import to_plain
 from trimcap.study.results.words import Section, Table, Tile, number, probability
 from trimcap.study.run.controls import FINGERPRINT, RANDOM, Controls
 

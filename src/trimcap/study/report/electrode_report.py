@@ -11,8 +11,9 @@ from trimcap.graph.network import Network
 from trimcap.prune.electrodes import Cap, ElectrodeCurve
 from trimcap.study.report.figures.electrode_maps import caps_figure
 from trimcap.study.report.figures.electrodes import electrodes_figure
-from trimcap.study.results.store import slug, to_plain
+from trimcap.study.results.plain import to_plain
 from trimcap.study.results.words import Drawing
+from trimcap.study.steps.kind import slug
 
 
 def write_electrodes(

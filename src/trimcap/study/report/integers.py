@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 
 from trimcap.study.report.tables import leak_label
 from trimcap.study.results.gathered import Gathered
 from trimcap.study.results.words import Section, Table, number
-
-#: columns of the results, for stages in integers
-FIDELITY = ("agreement_calibration", "agreement_held_out", "sqnr_calibration", "sqnr_held_out", "weakest_layer",
-            "weakest_db")  # fmt: skip
-
-
-def fidelity_row(measured: Mapping[str, Any]) -> dict[str, Any]:
-    """What `Program.measured` says, as columns of the results: agreements, logits in dB, and the weakest layer."""
-    held_out = measured["held_out"] or {}
-    worst = {layer["source"]: min(_ratios(layer)) for layer in reversed(measured["layers"])}
-    weakest = min(worst, key=lambda name: worst[name])
-    values = (measured["calibration"]["agreement"], held_out.get("agreement"), measured["calibration"]["sqnr"],
-              held_out.get("sqnr"), weakest, worst[weakest])  # fmt: skip
-    return dict(zip(FIDELITY, values, strict=True))
-
-
-def _ratios(layer: Mapping[str, Any]) -> list[float]:
-    return [layer[kind] for kind in ("calibration", "held_out") if layer[kind] is not None]
+from trimcap.study.steps.quantize import FIDELITY
 
 
 def integer_sections(run: Gathered) -> tuple[Section, ...]:

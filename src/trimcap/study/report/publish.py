@@ -18,8 +18,9 @@ from trimcap.study.report.pages import markdown_text, render
 from trimcap.study.report.report import report_of
 from trimcap.study.results.gathered import Gathered, gather
 from trimcap.study.results.method_results import outcomes, trunk_of
+from trimcap.study.results.plain import read_table, write_csv
 from trimcap.study.results.recount import recount, trials_of
-from trimcap.study.results.store import RunFolder, read_table, write_csv
+from trimcap.study.results.store import RunFolder
 from trimcap.study.results.words import Section, Table
 from trimcap.study.run.twin import FOLDER, inflation_table, inflations
 

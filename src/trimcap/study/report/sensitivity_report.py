@@ -15,8 +15,9 @@ from trimcap.prune.saliency.scores import Scores
 from trimcap.study.report.figures.filter_scalp import eeg_figure
 from trimcap.study.report.figures.filters import filters_figure, maps_figure
 from trimcap.study.report.figures.sensitivity import sensitivity_figure, sign_figure
-from trimcap.study.results.store import slug, to_plain
+from trimcap.study.results.plain import to_plain
 from trimcap.study.results.words import Drawing
+from trimcap.study.steps.kind import slug
 
 
 def write_sensitivity(

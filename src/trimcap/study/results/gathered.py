@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from trimcap.data.splits.findings import UNKNOWN
 from trimcap.study.recipe.recipe import Recipe
-from trimcap.study.results.store import BASELINES, RunFolder, read_header, slug
+from trimcap.study.results.store import BASELINES, RunFolder, read_header
+from trimcap.study.steps.kind import slug
 
 COSTS = ("parameters", "macs", "flash", "sram")
 

@@ -9,25 +9,41 @@ from typing import Any
 import numpy as np
 
 from trimcap._errors import unknown
+from trimcap._named import named
 from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network
 from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.graph.trace.trace import trace
+from trimcap.models.build import MODELS
 from trimcap.prune.choose.axes_of import KINDS, axes_of
 from trimcap.prune.choose.keep import keep_electrodes
 from trimcap.prune.saliency.by_weights import random
 from trimcap.prune.saliency.scores import chosen
 from trimcap.prune.saliency.table import BY_WEIGHTS, score
-from trimcap.study.recipe.plan import Stage, ancestors, plan_of
+from trimcap.study.recipe.plan import plan_of
 from trimcap.study.recipe.recipe import Recipe
-from trimcap.study.recipe.steps import Prune, Soft
-from trimcap.study.run.task import untrained
+from trimcap.study.run.folding import check_protocol
+from trimcap.study.steps.kind import Stage, ancestors
+from trimcap.study.steps.prune import Prune
+from trimcap.study.steps.rewrite import Rewrite
+from trimcap.study.steps.section import Fitting, Slices
+from trimcap.study.steps.slices import check_saliency
+from trimcap.study.steps.task import untrained
+from trimcap.train.optimizers import OPTIMIZERS, SCHEDULES
 
-#: kinds of steps after which a network may have other axes
-_CHANGING = ("rewrite", "prune", "soft", "published")
-#: arms of recovery that put another network in the place of the one before
-_OTHERS = ("random_twin", "small")
+
+def check_names(recipe: Recipe) -> None:
+    """Refuse names that nothing stands for, before anything is trained."""
+    named("model", recipe.model.name, MODELS)
+    check_protocol(recipe.protocol)
+    for step in (recipe.train, *(stage.step for stage in plan_of(recipe))):
+        if isinstance(step, Slices):
+            check_saliency(step)
+        if isinstance(step, Fitting):
+            named("optimizer", step.optimizer, OPTIMIZERS)
+            if step.schedule is not None:
+                named("schedule", step.schedule, SCHEDULES)
 
 
 def check_axes(recipe: Recipe, train: Windows) -> None:
@@ -45,7 +61,7 @@ def check_axes(recipe: Recipe, train: Windows) -> None:
     ------
     ValueError : a line for every stage. TraceError : the model can't be traced, which its training would not change.
     """
-    stages = [stage for stage in plan_of(recipe) if isinstance(stage.step, Prune | Soft)]
+    stages = [stage for stage in plan_of(recipe) if isinstance(stage.step, Slices)]
     if not stages or any(key.startswith("model.") for key in recipe.choose):
         return
     before = _Untrained(recipe, train)
@@ -73,7 +89,7 @@ class _Untrained:
         model = untrained(recipe, windows, seed=recipe.seeds[0], ledger=Ledger())
         self.network: Network = trace(model.eval(), windows)
 
-        self._rewrites = any(stage.step is not None and stage.step.kind == "rewrite" for stage in plan_of(recipe))
+        self._rewrites = any(isinstance(stage.step, Rewrite) for stage in plan_of(recipe))
 
     def may_become(self, name: str) -> bool:
         """Whether an axis can have that name after some step: it has now or rewritten, or its layer has.
@@ -93,11 +109,11 @@ def _may_be(name: str, network: Network) -> bool:
 
 
 def _is_first(recipe: Recipe, stage: Stage) -> bool:
-    steps = [before.step for before in ancestors(recipe, stage.name) if before.step is not None]
-    return not any(step.kind in _CHANGING or getattr(step, "arm", "") in _OTHERS for step in steps)
+    before = ancestors(plan_of(recipe), stage.name)
+    return not any("shapes" in one.changes or getattr(one.step, "replaces", False) for one in before)
 
 
-def _check(step: Prune | Soft, before: _Untrained, *, first: bool) -> None:
+def _check(step: Slices, before: _Untrained, *, first: bool) -> None:
     if not first:
         _check_names((*_named(step), *_capped(step)), before)
         return
@@ -112,7 +128,7 @@ def _check(step: Prune | Soft, before: _Untrained, *, first: bool) -> None:
         score(network, step.saliency, **(dict(step.options) | {"axes": axes}))
 
 
-def _axes(step: Prune | Soft, network: Network) -> list[str] | None:
+def _axes(step: Slices, network: Network) -> list[str] | None:
     """As the step will take them."""
     if isinstance(step, Prune) and step.electrodes is not None:
         return ["electrodes"]
@@ -133,7 +149,7 @@ def _unknown(name: str, network: Network) -> str:
     return unknown("axis or kind of layer", name, (*KINDS, *(axis.name for axis in network.axes.prunable)))
 
 
-def _named(step: Prune | Soft) -> list[str]:
+def _named(step: Slices) -> list[str]:
     """Axes by name, or one kind of layer."""
     if step.axes is not None:
         return [step.axes] if isinstance(step.axes, str) else list(step.axes)
@@ -143,5 +159,5 @@ def _named(step: Prune | Soft) -> list[str]:
     return list(axes)
 
 
-def _capped(step: Prune | Soft) -> tuple[str, ...]:
+def _capped(step: Slices) -> tuple[str, ...]:
     return tuple(step.at_most) if isinstance(step.at_most, Mapping) else ()

@@ -13,7 +13,7 @@ from trimcap.data.splits.folds import Fold
 from trimcap.data.splits.nesting import nested, training_windows
 from trimcap.study.recipe.choose import combinations, with_choice
 from trimcap.study.recipe.recipe import Recipe
-from trimcap.study.run.kinds.stages import Task, untrained
+from trimcap.study.steps.task import Task, untrained
 
 _PIECE = "chosen"
 

@@ -22,7 +22,8 @@ from trimcap.data.splits.random_labels import Balance, random_labels
 from trimcap.data.units import keys
 from trimcap.data.windows import Windows
 from trimcap.study.recipe.derived import LEAKY, derive, with_fingerprint, with_random_labels
-from trimcap.study.recipe.recipe import ProtocolSection, Recipe
+from trimcap.study.recipe.recipe import Recipe
+from trimcap.study.recipe.sections import ProtocolSection
 from trimcap.study.results.control_verdicts import ABOVE, Row, Scored, judged, without_power
 from trimcap.study.run.folding import make_folds
 from trimcap.study.run.leaks import look

@@ -11,7 +11,9 @@ from trimcap.data.splits.folds import Fold
 from trimcap.data.splits.protocols.named import protocol_function, split
 from trimcap.data.windows import Windows
 from trimcap.study.recipe.plan import plan_of
-from trimcap.study.recipe.recipe import ProtocolSection, Recipe
+from trimcap.study.recipe.recipe import Recipe
+from trimcap.study.recipe.sections import ProtocolSection
+from trimcap.study.steps.table import needing
 
 
 def check_protocol(protocol: ProtocolSection) -> None:
@@ -50,10 +52,10 @@ def protocol_facts(folds: Sequence[Fold], recipe: Recipe) -> dict[str, Any]:
     ValueError : the recipe calibrates, but a fold has no calibration windows.
     """
     bare = [fold.name for fold in folds if fold.calibration_set is None]
-    if bare and any(stage.step is not None and stage.step.kind == "calibrate" for stage in plan_of(recipe)):
+    if bare and (asking := needing([stage.step.kind for stage in plan_of(recipe)[1:]], "calibration")):
         raise ValueError(
-            f"steps: 'calibrate' needs calibration trials, but {len(bare)} of {len(folds)} folds have none (the first "
-            f"is {bare[0]!r}); use the protocol few_shot, or a split file made by it"
+            f"steps: {asking[0]!r} needs calibration trials, but {len(bare)} of {len(folds)} folds have none (the "
+            f"first is {bare[0]!r}); use the protocol few_shot, or a split file made by it"
         )
     facts = {
         "text": folds[0].protocol,

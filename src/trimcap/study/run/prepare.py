@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from trimcap.data.electrodes.montage import Grid
+from trimcap.data.preprocess.chain import Chain
 from trimcap.data.rows.lazy import AT_ONCE, lazy, pieces
 from trimcap.data.splits.folds import Fold
 from trimcap.data.splits.random_labels import random_labels
 from trimcap.data.windows import Windows
-from trimcap.study.recipe.recipe import DataSection, ProtocolSection, Recipe
+from trimcap.study.recipe.recipe import Recipe
+from trimcap.study.recipe.sections import DataSection, ProtocolSection
 from trimcap.study.run.folding import make_folds
-from trimcap.study.run.windows import windows_of
+from trimcap.study.run.windows import declared_chain, windows_of
 
 #: bytes of windows in memory beyond which folds share them instead of copying their rows
 _LARGE = 16 * AT_ONCE
@@ -23,10 +25,11 @@ _LARGE = 16 * AT_ONCE
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Windows for networks and baselines, and the electrode grid."""
+    """Windows for networks and baselines, the electrode grid, and the chain that makes the windows, if declared."""
 
     windows: Windows
     grid: Grid | None
+    chain: Chain | None = None
 
     def facts(self) -> dict[str, Any]:
         """What `run.json` says about the data."""
@@ -58,7 +61,7 @@ def prepare(recipe: Recipe, *, progress: bool = False) -> Prepared:
     ValueError, OSError : unknown source, bad recordings, impossible windows; see the readers.
     """
     windows, layout = windows_of(recipe.data, progress=progress)
-    return Prepared(_labelled(windows, recipe.data), layout)
+    return Prepared(_labelled(windows, recipe.data), layout, declared_chain(recipe.data))
 
 
 def folds_of(prepared: Prepared, protocol: ProtocolSection) -> list[Fold]:

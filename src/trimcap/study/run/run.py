@@ -129,7 +129,7 @@ def _forget(recipe: Recipe, folder: RunFolder, finished: Sequence[tuple[int, int
 
 
 def _check_names(recipe: Recipe) -> None:
-    from trimcap.study.run.kinds.stages import check_names
+    from trimcap.study.run.before_training import check_names
 
     check_names(recipe)
 

@@ -20,17 +20,19 @@ from trimcap.data.ledger import Ledger
 from trimcap.data.libraries.door import aligned
 from trimcap.data.splits.findings import Finding
 from trimcap.data.windows import Windows
-from trimcap.study.recipe.plan import ancestors, plan_of
+from trimcap.study.recipe.plan import plan_of
 from trimcap.study.recipe.recipe import Recipe
-from trimcap.study.report.integers import FIDELITY
-from trimcap.study.results.store import BASELINES, TrialFolder, slug
+from trimcap.study.results.store import BASELINES
+from trimcap.study.results.trial_folder import TrialFolder
 from trimcap.study.run.baselines import classified, names_of
 from trimcap.study.run.choosing import choose
 from trimcap.study.run.evidence import electrode_evidence
-from trimcap.study.run.kinds.stages import State, Task, fitted_to, make, restore
 from trimcap.study.run.machine import machine
 from trimcap.study.run.prepare import Prepared, folds_of
-from trimcap.study.run.task import masks_in, place_in
+from trimcap.study.steps.fitting import dense
+from trimcap.study.steps.kind import Stage, slug
+from trimcap.study.steps.table import KINDS
+from trimcap.study.steps.task import Made, State, Task, fitted_to, restored
 from trimcap.train.metrics import Metrics, evaluate, per_subject, per_trial
 from trimcap.train.predict import predict, softmax
 
@@ -40,7 +42,8 @@ Logits = NDArray[np.float32]
 _WINDOWS = 1024
 _COPIED = (
     "parameters", "macs", "flash", "sram", "sparsity_requested", "sparsity_achieved", "nonzero", "compressed",
-    "budget_epochs", "budget_macs", "plain_macs", "plain_flash", "plain_sram", *FIDELITY,
+    "budget_epochs", "budget_macs", "plain_macs", "plain_flash", "plain_sram",
+    *(column for kind in KINDS.values() for column in kind.columns),
 )  # fmt: skip
 
 
@@ -72,13 +75,13 @@ def run_trial(
     if folder.has("trial"):
         return folder.read("trial")
     own = replace(folds_of(prepared, recipe.protocol)[fold], known=shared)
-    task, choice = choose(Task(recipe, prepared, own, seed, folder))
+    stages = plan_of(recipe)
+    task, choice = choose(Task(recipe, prepared, own, seed, folder, stages))
     built: dict[str, dict[str, Any]] = {}
     states: dict[str, State] = {}
     made: dict[str | None, State] = {}
-    stages = plan_of(recipe)
     for stage in stages:
-        made[stage.name], built[stage.name] = _built(task, stage.name, stage.step, made.get(stage.parent))
+        made[stage.name], built[stage.name] = _built(task, stage, made.get(stage.parent))
         if stage.is_network:
             states[stage.name] = made[stage.name]
     _evidence(task, {s.name: states[s.name] for s in stages if s.name in states and not s.method})
@@ -89,7 +92,8 @@ def run_trial(
     return facts
 
 
-def _built(task: Task, name: str, step: Any, state: State | None) -> tuple[State, dict[str, Any]]:
+def _built(task: Task, stage: Stage, state: State | None) -> Made:
+    name = stage.name
     piece = f"built/{slug(name)}"
     if task.folder.has(piece):
         facts = task.folder.read(piece)
@@ -100,10 +104,10 @@ def _built(task: Task, name: str, step: Any, state: State | None) -> tuple[State
                 f"{task.folder.path / different} is not what stage {name!r} of {task.folder.name} saved (removed, "
                 "edited or copied from elsewhere). Delete the folder of this trial, and run again"
             )
-        return restore(task, name, step, state), facts
+        return restore(task, stage, state), facts
     start, before = time.perf_counter(), len(task.fold.ledger)
     try:
-        state, facts = make(task, name, step, state)
+        state, facts = make(task, stage, state)
     except Exception as error:
         error.add_note(f"in {task.folder.name} ({task.fold.name}), stage {name!r}")
         raise
@@ -112,13 +116,26 @@ def _built(task: Task, name: str, step: Any, state: State | None) -> tuple[State
     return state, task.folder.write(piece, facts)
 
 
+def make(task: Task, stage: Stage, state: State | None) -> Made:
+    """Carry out one step and save its result in the trial's folder."""
+    if stage.kind is None or state is None:
+        return dense(task, stage.name)
+    return stage.kind.make(task, stage.name, stage.step, state)
+
+
+def restore(task: Task, stage: Stage, state: State | None) -> State:
+    """The state that `make` saved."""
+    if stage.kind is None or state is None or stage.kind.restore is None:
+        return restored(task, stage.name)
+    return stage.kind.restore(task, stage.name, state)
+
+
 def _saved(task: Task, name: str) -> dict[str, str]:
     """Hashes of the files of a stage; a sealed one has those of the files beside it."""
-    place, folder = place_in(task.folder, name), task.folder.path
-    beside = (folder / "history" / f"{slug(name)}.csv", folder / "plans" / f"{slug(name)}.json")
-    heads = (place / head for head in ("network.json", "program.json", "manifest.json"))
-    files = (*heads, masks_in(task.folder, name), *beside)
-    return {file.relative_to(task.folder.path).as_posix(): sha256(file) for file in files if file.is_file()}
+    folder = task.folder
+    heads = (folder.network(name) / head for head in ("network.json", "program.json", "manifest.json"))
+    files = (*heads, folder.masks(name), folder.history(name), folder.plan(name))
+    return {file.relative_to(folder.path).as_posix(): sha256(file) for file in files if file.is_file()}
 
 
 def forget(recipe: Recipe, folder: TrialFolder) -> None:
@@ -135,7 +152,7 @@ def _forgotten(recipe: Recipe, folder: TrialFolder) -> list[Path]:
     if recipe.compare is None or recipe.compare.keep_networks:
         return []
     methods = [stage.name for stage in plan_of(recipe) if stage.method]
-    return [path for name in methods for path in (place_in(folder, name), masks_in(folder, name))]
+    return [path for name in methods for path in (folder.network(name), folder.masks(name))]
 
 
 def _evidence(task: Task, states: dict[str, State]) -> None:
@@ -233,8 +250,8 @@ def _facts(
     networks: dict[str, Any],
 ) -> dict[str, Any]:
     common = {"fold": task.folder.fold, "seed": task.seed}
-    verifications = _verifications(task.recipe, built)
-    stages = {stage.name: stage for stage in plan_of(task.recipe)} if task.recipe.compare else {}
+    verifications = _verifications(task, built)
+    stages = {stage.name: stage for stage in task.stages} if task.recipe.compare else {}
     rows, subjects = [], []
     for name, scores in evaluated.items():
         made = built.get(name, {})
@@ -269,14 +286,13 @@ def _facts(
     }
 
 
-def _verifications(recipe: Recipe, built: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _verifications(task: Task, built: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Exported stage → the facts of the step that verified it; methods may export and verify each for itself."""
     found: dict[str, dict[str, Any]] = {}
-    for stage in plan_of(recipe):
-        if stage.step is not None and stage.step.kind == "verify":
-            before = reversed(ancestors(recipe, stage.name))
-            exported = next(one.name for one in before if one.step is not None and one.step.kind == "export")
-            found.setdefault(exported, built[stage.name])
+    for name, facts in built.items():
+        if "verified" in facts:
+            exported = next(one.name for one in reversed(task.before(name)) if "artifact" in one.changes)
+            found.setdefault(exported, facts)
     return found
 
 

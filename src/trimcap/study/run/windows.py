@@ -20,7 +20,7 @@ from trimcap.data.sets.table import SETS, data_set
 from trimcap.data.source import Source
 from trimcap.data.sources import WINDOW_SOURCES, open_source, open_windows
 from trimcap.data.windows import Windows
-from trimcap.study.recipe.recipe import DataSection
+from trimcap.study.recipe.sections import DataSection
 
 #: sources that resample by themselves, before what they cut off
 _OWN_RATE = ("bids", "eegmat", "files", "fingerprint", "seed-v", "synthetic")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trimcap.data.ledger import Ledger
 from trimcap.data.rows.lazy import pick
@@ -22,21 +22,25 @@ from trimcap.models.build import MODELS, build
 from trimcap.models.scaled import Scaled
 from trimcap.program.program import Program
 from trimcap.prune.weights.compressed import storage
-from trimcap.study.recipe.recipe import Recipe
-from trimcap.study.results.store import TrialFolder, slug
-from trimcap.study.run.prepare import Prepared
+from trimcap.study.steps.kind import Stage, ancestors
 from trimcap.train.masks import Masks
+
+if TYPE_CHECKING:
+    from trimcap.study.recipe.recipe import Recipe
+    from trimcap.study.results.trial_folder import TrialFolder
+    from trimcap.study.run.prepare import Prepared
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One fold and seed of a recipe."""
+    """One fold and seed of a recipe, with the recipe's stages."""
 
     recipe: Recipe
     prepared: Prepared
     fold: Fold
     seed: int
     folder: TrialFolder
+    stages: tuple[Stage, ...]
 
     @cached_property
     def train(self) -> Windows:
@@ -47,6 +51,14 @@ class Task:
     def valid(self) -> Windows:
         """Validation windows."""
         return self.fold.valid
+
+    def before(self, name: str) -> tuple[Stage, ...]:
+        """The stages that a stage goes on from."""
+        return ancestors(self.stages, name)
+
+    def network_of(self, name: str) -> Network:
+        """The network that an earlier stage left."""
+        return load(self.folder.network(name))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +97,19 @@ def untrained(recipe: Recipe, train: Windows, *, seed: int, ledger: Ledger) -> A
 
 def kept(task: Task, name: str, network: Network, facts: Mapping[str, Any], *, masks: Masks | None = None) -> Made:
     """The state with a float network, saved in the trial's folder, and its cost among the facts."""
-    save(network, place_of(task, name))
+    save(network, task.folder.network(name))
     found = {**facts, **network_cost(network)}
     if masks is not None:
-        masks.save(masks_of(task, name))
+        masks.save(task.folder.masks(name))
         stored = storage(network)
         found |= {"nonzero": stored.nonzero, "compressed": stored.compressed, "storage": str(stored)}
     return State(network, masks=masks), found
+
+
+def restored(task: Task, name: str) -> State:
+    """The state that `kept` saved."""
+    masks = task.folder.masks(name)
+    return State(task.network_of(name), masks=Masks.load(masks) if masks.exists() else None)
 
 
 def network_cost(network: Network) -> dict[str, Any]:
@@ -120,28 +138,3 @@ def _float_cost(network: Network) -> dict[str, Any]:
     except ValueError:
         found = cost(network)
         return {"macs": found.macs, "flash": found.flash_bytes, "sram": None}
-
-
-def place_of(task: Task, name: str) -> Path:
-    """Where a stage's network is."""
-    return place_in(task.folder, name)
-
-
-def place_in(folder: TrialFolder, name: str) -> Path:
-    """Where a stage's network is in a trial's folder."""
-    return folder.path / "networks" / slug(name)
-
-
-def masks_of(task: Task, name: str) -> Path:
-    """Where a stage's masks are, if it has some."""
-    return masks_in(task.folder, name)
-
-
-def masks_in(folder: TrialFolder, name: str) -> Path:
-    """Where a stage's masks are in a trial's folder, if it has some."""
-    return folder.path / "masks" / f"{slug(name)}.safetensors"
-
-
-def network_of(task: Task, name: str) -> Network:
-    """The network that an earlier stage left."""
-    return load(place_of(task, name))
