@@ -16,7 +16,7 @@ from trimcap.graph.save import save
 from trimcap.program.program import Op, Program, Value
 from trimcap.program.save import save_program
 from trimcap.study.recipe.recipe import parse_recipe
-from trimcap.study.results import store
+from trimcap.study.results import store, trial_folder
 from trimcap.train.checkpoint import State, save_checkpoint
 from trimcap.train.masks import Masks
 
@@ -33,7 +33,7 @@ class Optimizer:
 def without_versions():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "versions", lambda: {"trimcap": "0.1.0"})
-        patch.setattr(store, "provenance", lambda: {"trimcap": "0.1.0", "time": "2026-01-01T00:00:00+00:00"})
+        patch.setattr(trial_folder, "provenance", lambda: {"trimcap": "0.1.0", "time": "2026-01-01T00:00:00+00:00"})
         yield
 
 

@@ -8,8 +8,9 @@ import pytest
 from trimcap.study.recipe.recipe import parse_recipe
 from trimcap.study.report.report import report
 from trimcap.study.results.gathered import gather
+from trimcap.study.results.inflation import inflations
 from trimcap.study.run.run import run
-from trimcap.study.run.twin import inflations, leaky_twin, run_twin
+from trimcap.study.run.twin import leaky_twin, run_twin
 
 # every trial can be recognised, no class can: whatever a leaky split claims here is memory
 TEXT = """
@@ -194,8 +195,8 @@ def test_what_inner_folds_choose_no_leaky_fold_can(both, tmp_path):
 def test_no_difference_is_not_called_memory(both):
     from dataclasses import replace
 
+    from trimcap.study.report.twin import _said
     from trimcap.study.results.statistics import compare
-    from trimcap.study.run.twin import _said
 
     one = inflations(gather(both[0]), gather(both[0] / "leaky"))[2]
     assert "what it is worth to have seen other windows" in _said(one)

@@ -171,7 +171,7 @@ def _summary(folder: Path, failed: str, *, twin: bool = False) -> Answer:
     shown = table(heads, rows, title="LEAKY protocol, for comparison only" if leaky else "")
     lines: list[object] = [shown]
     if twin:
-        from trimcap.study.run.twin import twin_facts
+        from trimcap.study.results.inflation import twin_facts
 
         facts["leaky_twin"] = found = twin_facts(folder)
         rows = [(one["classifier"], one["honest"], one["LEAKY"], f"{100 * one['inflation']:+.1f}") for one in found]

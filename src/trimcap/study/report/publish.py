@@ -16,13 +16,14 @@ from trimcap.study.report import method_tables as methods
 from trimcap.study.report.method_report import method_headline
 from trimcap.study.report.pages import markdown_text, render
 from trimcap.study.report.report import report_of
+from trimcap.study.report.twin import inflation_table
 from trimcap.study.results.gathered import Gathered, gather
+from trimcap.study.results.inflation import FOLDER, inflations
 from trimcap.study.results.method_results import outcomes, trunk_of
 from trimcap.study.results.plain import read_table, write_csv
 from trimcap.study.results.recount import recount, trials_of
 from trimcap.study.results.store import RunFolder
 from trimcap.study.results.words import Section, Table
-from trimcap.study.run.twin import FOLDER, inflation_table, inflations
 
 #: what was run; with it a folder is a published one
 FACTS = "study.json"

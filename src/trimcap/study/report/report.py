@@ -14,11 +14,11 @@ from trimcap.study.report.integers import integer_sections
 from trimcap.study.report.latex import latex
 from trimcap.study.report.method_report import method_headline, method_sections, method_tiles
 from trimcap.study.report.pages import render
+from trimcap.study.report.twin import twin_section
 from trimcap.study.results.gathered import Gathered, gather
 from trimcap.study.results.method_results import outcomes, trunk_of
 from trimcap.study.results.statistics import Paired
 from trimcap.study.results.words import Drawing, Section
-from trimcap.study.run.twin import twin_section
 
 #: sections whose first table is written as LaTeX
 _FOR_PAPERS = ("accuracy", "cost", "comparison", "leaky", "methods", "networks", "against", "budgets")

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from trimcap.study.report.figures.draw import BLUE, GREY, ORANGE, drawing, new_figure
+from trimcap.study.results.inflation import Inflation
 from trimcap.study.results.words import Drawing, attempted, points
-
-if TYPE_CHECKING:
-    from trimcap.study.run.twin import Inflation
 
 
 @attempted
