@@ -1,8 +1,8 @@
 """Make EEG networks small enough for the headset, and prove they still work.
 
 Names are imported when they are first used, so that `import trimcap` is quick and loads neither torch nor MNE. What a
-script goes through is here by its own name; every part of the package is here too, with all that it has:
-`trimcap.prune.fpgm`, `trimcap.train.equal_flops`, `trimcap.data.read_labels`.
+script goes through is here by its own name; the parts of the package are here too, and hold more:
+`trimcap.prune.fpgm`, `trimcap.train.equal_flops`, `trimcap.data.electrodes.names.hemispheres`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,12 @@ __version__ = "0.1.0"
 _HOME = {
     **dict.fromkeys(
         (
-            "Fold", "Ledger", "Recording", "Region", "Windows", "audit", "audit_split",
-            "band_power", "cached", "crop", "cut", "differential_entropy", "few_shot",
-            "from_arrays", "from_braindecode", "from_epochs", "from_moabb", "from_raw",
-            "from_torcheeg", "from_triple", "grid", "join", "k_fold_subjects",
-            "leave_one_subject_out", "leave_sessions_out", "leave_trials_out", "linear_baseline",
-            "make_chain", "make_fingerprint", "make_synthetic", "make_windows", "nested",
-            "open_arrays", "open_source", "random_labels", "read_bids", "read_files",
-            "read_npz", "read_set", "read_splits", "region", "split", "to_grid", "within_subject",
-            "write_arrays", "write_npz", "write_splits", "subject_z_score",
+            "Chain", "Effect", "Fold", "Ledger", "Recording", "Windows", "audit", "band_power", "bandpass",
+            "crop", "cut", "differential_entropy", "from_arrays", "from_braindecode", "from_epochs",
+            "from_moabb", "from_raw", "from_torcheeg", "from_triple", "grid", "join", "k_fold_subjects",
+            "make_chain", "make_fold", "make_step", "make_synthetic", "make_windows", "nested", "notch",
+            "open_arrays", "open_source", "read_files", "read_npz", "read_set", "read_splits", "region",
+            "resample", "split", "subject_z_score", "to_grid", "write_arrays", "write_npz", "write_splits",
         ),
         "trimcap.data",
     ),

@@ -11,7 +11,8 @@ import torch
 from export_builds import needs_compiler
 from torch import nn
 
-from trimcap.data import Effect, from_arrays, make_chain, running_z_score
+from trimcap.data import Effect, from_arrays, make_chain
+from trimcap.data.preprocess.recordings.running import running_z_score
 from trimcap.data.recording import Recording
 from trimcap.export.artifact import export
 from trimcap.export.build import STRICT, compile_c, host_compiler
@@ -118,6 +119,7 @@ def test_a_step_that_says_nothing_is_asked(tmp_path, monkeypatch):
     import silent_step
 
     monkeypatch.setattr(silent_step.louder, "effect", Effect(scale=True), raising=False)
+    chain = make_chain(["silent_step:louder", CUT])
     declared = chain.apply([recording()])
     assert exported(tmp_path / "fw", declared, chain=chain)[0]["from_counts"] is False
 

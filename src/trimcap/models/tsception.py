@@ -15,7 +15,7 @@ class TSCeption(nn.Module):
     (8 samples, 2, and 4).
 
     The first half of the electrodes must be the left hemisphere and the second half the right one, in the same order:
-    `windows.pick(trimcap.data.hemispheres(windows.channels))`, or the step
+    `windows.pick(trimcap.data.electrodes.names.hemispheres(windows.channels))`, or the step
     `{name = "pick", names = "hemispheres"}` of a chain.
 
     Trainable parameters, with T, S, F = n_temporal, n_spatial, n_fusion, E = n_channels and lengths L₁, L₂, L₃:
@@ -87,7 +87,7 @@ def _check(n_channels: int, n_times: int, lengths: tuple[int, ...]) -> None:
     if n_channels % 2 or n_channels < 2:
         raise ValueError(
             f"TSCeption: {n_channels} electrodes can't be halved into hemispheres; pick pairs of electrodes with "
-            "trimcap.data.hemispheres(windows.channels), which leaves out the midline"
+            "trimcap.data.electrodes.names.hemispheres(windows.channels), which leaves out the midline"
         )
     joined = sum((n_times - length + 1) // 8 for length in lengths)
     if min(n_times - length + 1 for length in lengths) < 8 or joined // 2 // 4 < 1:

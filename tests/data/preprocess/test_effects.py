@@ -9,8 +9,9 @@ import own_steps
 import pytest
 from brown import brown
 
-from trimcap.data import Effect, cut, make_chain, running_z_score
+from trimcap.data import Effect, cut, make_chain
 from trimcap.data.preprocess.effects import UNDECLARED, computing
+from trimcap.data.preprocess.recordings.running import running_z_score
 from trimcap.data.preprocess.steps import STEPS
 
 CUT = {"name": "windows", "seconds": 1, "step": 1}
