@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.graph.trace.trace import trace
+from trimcap.program.kinds.table import SHARING
 from trimcap.program.lower.lower import lower
 from trimcap.quantize.fidelity import LAYER_DECIBEL
-from trimcap.quantize.grids import SHARING
 from trimcap.quantize.network import quantize_network
 from trimcap.quantize.quantize import quantize
 from trimcap.quantize.report import agreement

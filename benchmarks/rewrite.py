@@ -11,11 +11,11 @@ import time
 import torch
 from torch import Tensor, nn
 
-from trimcap.graph.cost import cost
 from trimcap.graph.network import Network
 from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.graph.trace.trace import trace
 from trimcap.models.eegnet import EEGNet
+from trimcap.program.cost import cost
 
 
 class Shallow(nn.Module):
@@ -72,13 +72,13 @@ def main() -> None:
     for name, (build, shape) in NETWORKS.items():
         network = trace(settled(build(), shape), torch.randn(2, *shape))
         result = rewrite(network)
-        small = [cost(n, bits=8) for n in (network, result.network)]
+        real, small = ([cost(n, bits=bits) for n in (network, result.network)] for bits in (32, 8))
         rows = {
-            "MACs": (result.before.macs, result.after.macs),
-            "SRAM float B": (result.before.sram_bytes, result.after.sram_bytes),
-            "SRAM int8 B": (small[0].sram_bytes, small[1].sram_bytes),
-            "flash float B": (result.before.flash_bytes, result.after.flash_bytes),
-            "flash int8 B": (small[0].flash_bytes, small[1].flash_bytes),
+            "MACs": tuple(found.macs for found in real),
+            "SRAM float B": tuple(found.sram_bytes for found in real),
+            "SRAM int8 B": tuple(found.sram_bytes for found in small),
+            "flash float B": tuple(found.flash_bytes for found in real),
+            "flash int8 B": tuple(found.flash_bytes for found in small),
         }
         for title, (before, after) in rows.items():
             print(f"{name:28}{title:14}{before:>12,}{after:>12,}{before / after:>7.1f}×")

@@ -10,10 +10,9 @@ from torch import nn
 from sealing import resealed
 from trimcap._errors import ArtifactError
 from trimcap.graph.trace.trace import trace
+from trimcap.program.kinds.table import KINDS
 from trimcap.program.lower.lower import lower
-from trimcap.program.program import KINDS
 from trimcap.program.save import load_program, save_program
-from trimcap.program.shapes import ATTRIBUTES, RULES
 
 
 class Everything(nn.Module):
@@ -60,10 +59,6 @@ def op(of, /, **values):
 
 def value(place, **values):
     return lambda content: content["values"][place].update(values)
-
-
-def test_every_kind_has_a_rule():
-    assert set(KINDS) == set(RULES) == set(ATTRIBUTES)
 
 
 def test_whole_program_is_taken(saved, tmp_path):

@@ -12,8 +12,8 @@ import torch
 from coverage_networks import build
 
 from trimcap._errors import PlanError, TraceError
-from trimcap.graph.cost import cost
 from trimcap.graph.network import Network
+from trimcap.graph.price import price
 from trimcap.graph.trace.trace import trace
 from trimcap.prune.plan import Plan, make_plan
 from trimcap.prune.resize import resize
@@ -62,7 +62,7 @@ def row(name: str) -> Row:
     frozen = _reasons(network)
     known = {"parameters": before, "axes": len(network.axes), "frozen": frozen, "trace_seconds": traced - start}
     if not network.axes.hidden:
-        return Row(name, "nothing to prune", macs=cost(network).macs, **known)
+        return Row(name, "nothing to prune", macs=price(network).macs, **known)
     plan = half(network)
     try:
         small = shrink(network, plan)
@@ -72,8 +72,8 @@ def row(name: str) -> Row:
         name,
         "exact",
         parameters_after=small.n_parameters,
-        macs=cost(network).macs,
-        macs_after=cost(small).macs,
+        macs=price(network).macs,
+        macs_after=price(small).macs,
         pruned=len(plan.keep),
         error=twin_error(network, small, plan, seed=1),
         wrong=twin_error(network, resize(network, plan), other_slices(plan)),

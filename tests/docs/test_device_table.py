@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import trimcap as tc
+from trimcap.program.cost import deployed_cost
 from trimcap.prune.resize import resize
 
 PAGE = Path(__file__).parents[2] / "docs" / "pruning.md"
@@ -21,7 +22,7 @@ def shown() -> dict[str, list[int | None]]:
 
 
 def counted(network: tc.Network) -> list[int]:
-    cost = tc.cost(network, bits=8)
+    cost = deployed_cost(network, bits=8)
     return [network.n_parameters, cost.macs, cost.flash_bytes, cost.sram_bytes]
 
 

@@ -6,7 +6,7 @@ from format_examples import PAGE, written
 
 from trimcap.export.artifact import ARTIFACT
 from trimcap.graph.save import NETWORK
-from trimcap.program.program import KINDS
+from trimcap.program.kinds.table import KINDS
 from trimcap.program.save import PROGRAM
 from trimcap.study.results.store import RUN
 from trimcap.study.results.trial_folder import PIECE

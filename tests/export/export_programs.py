@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trimcap.program.norms import exponent_table, fraction_of
+from trimcap.program.kinds.norms import exponent_table, fraction_of
 from trimcap.program.program import Op, Program, Value
 
 

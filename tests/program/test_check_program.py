@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from one_op import int8, one_op
 
-from trimcap.program.check import accumulator_bound, check, distance
+from trimcap.program.check import check
+from trimcap.program.kinds.kind import distance
+from trimcap.program.kinds.table import KINDS
 
 
 def constants(n_in: int, w: int = 1, **other):
@@ -26,7 +28,7 @@ def linear(n_in: int, **options):
 def test_bound_is_reached_by_the_worst_input() -> None:
     p = linear(10, w=-100)
     # q = −128, z = 0: every product is +12,800
-    assert accumulator_bound(p, p.ops[0]) == 10 * 100 * 128 + 5
+    assert KINDS[p.ops[0].kind].bound(p, p.ops[0]) == 10 * 100 * 128 + 5
     assert distance(int8("x", (1,), zero=-128)) == 255
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from naive import clamp, conv, requant
 from one_op import int8, one_op, run_int8
 
-from trimcap.program.integer_ops import exact_parts
 from trimcap.program.interpret import interpret
+from trimcap.program.kinds.weighted import exact_parts
 from trimcap.program.program import Value
 
 

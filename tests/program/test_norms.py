@@ -14,16 +14,16 @@ from one_op import int8, one_op, run_int8
 from torch import nn
 
 from trimcap.graph.trace.trace import trace
-from trimcap.program.check import accumulator_bound
 from trimcap.program.interpret import dequantize, interpret, quantize_input
-from trimcap.program.lower.lower import lower
-from trimcap.program.norms import (
+from trimcap.program.kinds.norms import (
     exponent_table,
     fraction_of,
     inverse_root,
     normalised_integers,
     probability_integers,
 )
+from trimcap.program.kinds.table import KINDS as OPERATIONS
+from trimcap.program.lower.lower import lower
 from trimcap.quantize.quantize import quantize
 from trimcap.quantize.report import sqnr
 
@@ -89,7 +89,7 @@ def test_matmul_equals_plain_integers() -> None:
     for g, r, k in product(range(2), range(3), range(5)):
         total = sum((int(a[g, r, d]) + 9) * (int(c[g, k, d]) - 20) for d in range(4))
         assert got[g, r, k] == clamp(4 + requant(total, 2**30 + 12345, 40), -128, 127)
-    assert accumulator_bound(p, op) == 4 * 136 * 148
+    assert OPERATIONS[p.ops[0].kind].bound(p, op) == 4 * 136 * 148
 
 
 def test_the_inverse_root_is_within_its_bound() -> None:
@@ -112,7 +112,7 @@ def test_the_longest_and_shortest_rows_stay_within_their_integers(n: int) -> Non
         u = probability_integers(row, exponent_table(1e-9), 0)
         assert 0 <= u.min() <= u.max() <= 2**30
     p = norm_program(1, n, [32767], [2**30], epsilon=1)
-    assert accumulator_bound(p, p.ops[0]) == (32767 << 15) + 2**30 < 2**31
+    assert OPERATIONS[p.ops[0].kind].bound(p, p.ops[0]) == (32767 << 15) + 2**30 < 2**31
 
 
 def test_longer_rows_are_refused() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trimcap.program.fixed_point import fixed_point, shared_shift
 from trimcap.program.program import requantize
-from trimcap.quantize.fixed_point import fixed_point, shared_shift
 
 below = st.floats(2.0**-32, 2.0**29)
 normal = st.floats(2.0**-32, 2.0**30, exclude_max=True)

@@ -16,13 +16,13 @@ from trimcap.export.build import host_compiler
 from trimcap.export.cortexm import missing_tools
 from trimcap.export.verify import verify
 from trimcap.graph.trace.trace import trace
+from trimcap.program.kinds.maps import lookup
 from trimcap.program.program import WIDE_TABLE, Op, Value, table_index
 from trimcap.program.save import load_program, save_program
 from trimcap.quantize.network import Quantized, quantize_network
 from trimcap.quantize.observe import observe
 from trimcap.quantize.quantize import quantize
 from trimcap.quantize.ranges import Ranges
-from trimcap.quantize.tables import lookup
 
 
 class Net(nn.Module):

@@ -12,11 +12,12 @@ from torch import nn
 
 from trimcap.graph.trace.trace import trace
 from trimcap.program.interpret import dequantize, interpret, quantize_input
+from trimcap.program.kinds.weighted import weight_scales
 from trimcap.program.lower.lower import lower
 from trimcap.program.program import Program
 from trimcap.program.save import load_program, save_program
 from trimcap.quantize.observe import observe
-from trimcap.quantize.quantize import quantize, weight_scales
+from trimcap.quantize.quantize import quantize
 from trimcap.quantize.report import agreement
 from zoo import ZOO, build
 

@@ -11,12 +11,12 @@ from test_quantize_network import task, trained_eegnet
 from torch import nn
 
 from trimcap.graph.trace.trace import trace
+from trimcap.program.grids import sharing_groups, wide_values
 from trimcap.program.interpret import interpret
 from trimcap.program.program import Program
 from trimcap.quantize.choose import choose
 from trimcap.quantize.extremes import dominating
 from trimcap.quantize.fidelity import fidelity
-from trimcap.quantize.grids import sharing_groups, wide_values
 from trimcap.quantize.network import quantize_network
 from trimcap.quantize.observe import observe
 from trimcap.quantize.quantize import quantize

@@ -7,10 +7,11 @@ import pytest
 import torch
 from small_nets import program, windows
 
+from trimcap.program.integers import merge_maps
 from trimcap.program.interpret import interpret
+from trimcap.program.kinds.maps import lookup
 from trimcap.program.program import Op, Value
 from trimcap.quantize.quantize import quantize
-from trimcap.quantize.tables import lookup, merge_maps
 
 X, Y = Value("x", (1,), "int8", 0.05, -20), Value("y", (1,), "int8", 0.03, 40)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from trimcap.graph.cost import cost
 from trimcap.graph.network import Network
+from trimcap.graph.price import price
 from trimcap.graph.trace.trace import trace
 from trimcap.models import VGG16, ResNet
 from trimcap.prune.choose.axes_of import axes_of
@@ -60,7 +60,7 @@ def as_printed(network: Network) -> int:
 
 
 def conv_macs(network: Network) -> int:
-    return cost(network).macs - sum(
+    return price(network).macs - sum(
         network.tensors[node.args[1].name].numel() for node in network.nodes if node.kind == "linear"
     )
 
@@ -71,7 +71,7 @@ def reduction(small: float, large: float) -> float:
 
 def test_whole_network():
     assert as_printed(whole()) == GOLDEN["params"]
-    assert cost(whole()).macs == GOLDEN["macs"]
+    assert price(whole()).macs == GOLDEN["macs"]
     assert conv_macs(whole()) == GOLDEN["macs_conv_only"]
 
 
@@ -95,11 +95,11 @@ def test_resnet_50_of_the_published_figure():
     network = trace(ResNet(3, 224, 224, 1000, depth=50).eval(), torch.randn(2, 3, 224, 224))
     axes = ["stem.0", *(f"blocks.{block}.layers.{layer}" for block in range(16) for layer in (0, 3))]
     curves = dict(zip(axes, CURVES["resnet50_imagenet"].values(), strict=True))
-    scores, whole = l1(network, axes=axes), cost(network).macs
+    scores, whole = l1(network, axes=axes), price(network).macs
 
     def gone(target: float) -> float:
         plan = plan_from(network, scores, ratios_for(digitised(curves, whole=0.737), target=target))
-        return reduction(cost(resize(network, plan)).macs, whole)
+        return reduction(price(resize(network, plan)).macs, whole)
 
     assert abs(gone(0.7225) - 53.64) <= 0.5
     assert gone(0.735) < 14.78 < gone(0.733)
@@ -119,7 +119,7 @@ def test_flops_reduction_is_the_printed_one_within_half_a_point(row):
     """Of the convolutions, as the paper counts layers; the dense layers whole."""
     small = resize(whole(), plan_at(row["method"], 0))
     assert [small.axes[a].size for a in axes_of(small, "conv")] == row["conv_widths"]
-    assert (as_printed(small), cost(small).macs) == (row["params"], row["macs"])
+    assert (as_printed(small), price(small).macs) == (row["params"], row["macs"])
     printed = PRINTED[row["method"]]["flops_reduction_percent"]
     assert abs(reduction(conv_macs(small), GOLDEN["macs_conv_only"]) - printed) <= 0.5
     assert off(small, row["method"], 0)
@@ -141,7 +141,7 @@ def test_parameters_reduction_is_the_printed_one_if_dense_layers_go_too(row):
 
 def off(small: Network, method: str, dense: int) -> bool:
     """Whether the whole network's MACs are as far from the printed reduction as is known."""
-    difference = abs(reduction(cost(small).macs, GOLDEN["macs"]) - PRINTED[method]["flops_reduction_percent"])
+    difference = abs(reduction(price(small).macs, GOLDEN["macs"]) - PRINTED[method]["flops_reduction_percent"])
     known = BEYOND.get((method, dense))
     return difference <= 0.5 if known is None else difference == pytest.approx(known, abs=0.01)
 
@@ -165,5 +165,5 @@ def test_pruned_for_real_with_its_twin(row):
     plan = plan_at(row["method"], 0)
     small = shrink(whole(), plan)
     assert [small.axes[a].size for a in axes_of(small, "conv")] == row["conv_widths"]
-    assert cost(small).macs == row["macs"]
+    assert price(small).macs == row["macs"]
     assert small(torch.randn(2, 3, 32, 32)).shape == (2, 10)

@@ -21,6 +21,7 @@ from trimcap.export.c.source import CSource, digest, emit_c
 from trimcap.export.cortexm import cortexm_files
 from trimcap.export.makefile import makefile
 from trimcap.export.self_test import self_test
+from trimcap.program.cost import program_cost
 from trimcap.program.interpret import as_input, interpret, quantize_input
 from trimcap.program.program import Program
 from trimcap.program.save import CONSTANTS, GRAPH, load_program, save_program
@@ -105,7 +106,7 @@ def export(
     folder : is made; replaced only if it is an artifact already
     golden : `Windows`, or float array (n, *input shape) in the real unit, n ≥ 1: replayed by every check
     ids, labels : name and class of every golden window (taken from `Windows`)
-    cost : further numbers for the manifest, e.g. of `trimcap.graph.cost`
+    cost : further numbers for the manifest, e.g. of a measurement
     tolerance : accepted difference from the interpreter; default 0 for integers, 1e-5 of an operation's scale
         for floats
     unit, channels, rate : unit of the input, electrode names, sampling rate in Hz (taken from `Windows`)
@@ -288,7 +289,7 @@ def _manifest(program: Program, c: CSource, facts: Mapping[str, Any], cost: Mapp
             "flash_bytes": program.flash_bytes,
             "arena_bytes": c.arena_bytes,
             "scratch_bytes": c.scratch_bytes,
-            "macs": multiply_adds(program),
+            "macs": program_cost(program).macs,
             **(cost or {}),
         },
     }
@@ -304,16 +305,6 @@ def _of_program(program: Program) -> dict[str, Any]:
     sides["input"]["scales"] = list(x.scales)
     named = {"program_sha256": digest(program), "classes": list(program.classes), "operations": len(program.ops)}
     return {**named, **sides}
-
-
-def multiply_adds(program: Program) -> int:
-    """MACs of convolutions, linear layers and matrix products for one window."""
-    depths = {
-        op.output: op.attrs["depth"] if op.kind == "matmul" else int(program.constant(op, "weight")[0].size)
-        for op in program.ops
-        if op.kind in ("conv", "linear", "matmul")
-    }
-    return sum(program.values[name].size * depth for name, depth in depths.items())
 
 
 def _refuse_foreign(folder: Path) -> None:

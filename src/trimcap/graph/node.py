@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 Shape = tuple[int, ...]
@@ -49,7 +50,7 @@ class Node:
         """What to call this place in a message."""
         return f"{self.layer or 'top level'} ({self.kind})"
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         """Names of everything it reads, in order."""
         return tuple(ref.name for ref in refs((self.args, tuple(self.kwargs.values()))))

@@ -1,35 +1,26 @@
-"""Is a Program whole, and does every accumulator fit int32?"""
+"""Is a Program whole, and does every accumulator fit int32? A Program from a file is held to it too.
+
+Everything that runs a Program trusts its shapes, C most of all; so they are derived here once more, by the kinds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+import math
+from math import prod
 
 from trimcap._errors import unknown
-from trimcap.program.kernels import window_counts
-from trimcap.program.norms import LONGEST, fraction_of
-from trimcap.program.program import KINDS, Op, Program, Value
-from trimcap.program.shapes import check_op, check_value
+from trimcap.program.kinds.kind import MAX_ELEMENTS, whole
+from trimcap.program.kinds.table import KINDS
+from trimcap.program.program import DTYPE_BYTES, Op, Program, Value
 
-#: constants by kind: in float programs, and what integer programs add
-_FLOAT_ROLES = {"conv": ("weight", "bias"), "linear": ("weight", "bias"), "layer_norm": ("gain", "offset")}
-_PER_OUTPUT = ("conv", "linear")
-_INTEGER_ROLES = {
-    "conv": ("multiplier", "shift"),
-    "linear": ("multiplier", "shift"),
-    "avg_pool": ("multiplier", "shift"),
-    "mean": ("multiplier", "shift"),
-    "mul": ("multiplier", "shift"),
-    "matmul": ("multiplier", "shift"),
-    "layer_norm": ("multiplier", "shift"),
-    "softmax": ("exponents", "multiplier", "shift"),
-    "add": ("multipliers", "shift"),
-    "table": ("table",),
+MAX_DIMENSIONS = 8
+_BYTE_RANGE = {"float32": (0, 0), "int8": (-128, 127), "int16": (-(2**15), 2**15 - 1)}
+_LIMITS: dict[str, tuple[int, int]] = {
+    "weight": (-127, 127),
+    "multiplier": (0, 2**31 - 1),
+    "multipliers": (0, 2**31 - 1),
+    "shift": (1, 62),
 }
-_SHARED = ("max_pool", "concat", "pad", "permute", "slice", "reshape")
 
 
 def check(program: Program) -> Program:
@@ -44,27 +35,31 @@ def check(program: Program) -> Program:
     if program.input not in program.values:
         raise ValueError(f"program '{program.name}': its input '{program.input}' is no value")
     for value in program.values.values():
-        check_value(value, integer=program.integer)
+        _check_value(value, integer=program.integer)
     _check_scales(program)
     known = {program.input}
     for op in program.ops:
-        where = f"program '{program.name}', operation '{op.name}' ({op.source or op.kind})"
-        if op.kind not in KINDS:
-            raise ValueError(f"{where}: {unknown('kind', op.kind, KINDS)}")
-        missing = [n for n in (*op.inputs, op.output) if n not in program.values]
-        missing += [n for n in op.inputs if n not in known]
-        if missing:
-            raise ValueError(f"{where}: value '{missing[0]}' does not exist yet")
-        if op.output in known:
-            raise ValueError(f"{where}: its output '{op.output}' is made twice, or is the input")
-        _check_constants(program, op, where)
-        _check_fit(program, op, where)
-        if program.integer:
-            _check_integer(program, op, where)
+        try:
+            _check_op(program, op, known)
+        except ValueError as error:
+            where = f"program '{program.name}', operation '{op.name}' ({op.source or op.kind})"
+            raise ValueError(f"{where}: {error}") from None
         known.add(op.output)
     if program.output not in known:
         raise ValueError(f"program '{program.name}': no operation makes the output '{program.output}'")
     return program
+
+
+def _check_value(value: Value, *, integer: bool) -> None:
+    """Refuse a value that no memory holds."""
+    low, high = _BYTE_RANGE.get(value.dtype, (0, 0))
+    sizes = all(whole(n, least=1) for n in value.shape) and len(value.shape) <= MAX_DIMENSIONS
+    if not sizes or prod(value.shape) > MAX_ELEMENTS:
+        raise ValueError(f"value '{value.name[:80]}' has the shape {repr(value.shape)[:80]}")
+    if value.dtype not in DTYPE_BYTES or integer != (value.dtype != "float32"):
+        raise ValueError(f"value '{value.name[:80]}' is {value.dtype[:20]} in a program of other numbers")
+    if not (math.isfinite(value.scale) and value.scale > 0 and low <= value.zero_point <= high):
+        raise ValueError(f"value '{value.name[:80]}' has scale {value.scale} and zero point {value.zero_point}")
 
 
 def _check_scales(program: Program) -> None:
@@ -78,131 +73,76 @@ def _check_scales(program: Program) -> None:
             )
 
 
-def accumulator_bound(program: Program, op: Op) -> int:
-    """Largest |sum| that an integer conv, linear, pool or mean can reach, whatever its input.
-
-    For a conv or linear max_o(Σ|w[o]|·d + |b[o]|), for a pool or mean count·d, with d the largest |q − z| of
-    the input; for a product d_a·d_b, for a matrix product depth·d_a·d_b; for a layer norm 2^15·max|gain| + max|offset|.
-    """
-    distances = [distance(program.values[name]) for name in op.inputs]
-    if op.kind in ("conv", "linear"):
-        weight = program.constant(op, "weight").astype(np.int64)
-        sums = np.abs(weight).reshape(len(weight), -1).sum(1)
-        bias = np.abs(program.constant(op, "bias").astype(np.int64))
-        return int((sums * distances[0] + bias).max(initial=0))
-    if op.kind == "layer_norm":
-        gain, offset = (np.abs(program.constant(op, role).astype(np.int64)) for role in ("gain", "offset"))
-        return int((gain << 15).max() + offset.max())
-    if op.kind == "matmul":
-        return int(op.attrs["depth"]) * distances[0] * distances[1]
-    if op.kind == "avg_pool":
-        return int(np.prod(op.attrs["kernel"])) * distances[0]
-    if op.kind == "mean":
-        return int(op.attrs["reduce"]) * distances[0]
-    return distances[0] * distances[1] if op.kind == "mul" else 0
-
-
-def distance(value: Value) -> int:
-    """Largest |q − z| that the storage type allows."""
-    info = np.iinfo(value.dtype)
-    return int(max(info.max - value.zero_point, value.zero_point - info.min))
-
-
-def _check_constants(program: Program, op: Op, where: str) -> None:
-    roles: Iterable[str] = _FLOAT_ROLES.get(op.kind, ())
+def _check_op(program: Program, op: Op, known: set[str]) -> None:
+    if op.kind not in KINDS:
+        raise ValueError(unknown("kind", op.kind, KINDS))
+    missing = [n for n in (*op.inputs, op.output) if n not in program.values]
+    missing += [n for n in op.inputs if n not in known]
+    if missing:
+        raise ValueError(f"value '{missing[0]}' does not exist yet")
+    if op.output in known:
+        raise ValueError(f"its output '{op.output}' is made twice, or is the input")
+    _check_constants(program, op)
+    _check_shape(program, op)
     if program.integer:
-        roles = (*roles, *_INTEGER_ROLES.get(op.kind, ()))
+        if KINDS[op.kind].integer is None:
+            raise ValueError(f"a {op.kind} does not exist in integer programs; it must be a {KINDS[op.kind].becomes}")
+        _check_types(program, op)
+    KINDS[op.kind].check(program, op)
+    if program.integer:
+        _check_sum(program, op)
+
+
+def _check_constants(program: Program, op: Op) -> None:
+    kind = KINDS[op.kind]
+    roles = (*kind.roles, *(kind.integer_roles if program.integer else ()))
     for role in roles:
         if op.constants.get(role) not in program.constants:
-            raise ValueError(f"{where}: its constant '{role}' is missing")
+            raise ValueError(f"its constant '{role}' is missing")
     if flat := [r for r in roles if r != "weight" and program.constant(op, r).ndim != 1]:
-        raise ValueError(
-            f"{where}: its constant '{flat[0]}' has {program.constant(op, flat[0]).ndim} dimensions, not 1"
-        )
-    if op.kind in _PER_OUTPUT:
-        rows = {role: len(program.constant(op, role)) for role in roles}
-        if len(set(rows.values())) > 1:
-            raise ValueError(f"{where}: constants disagree on the number of outputs: {rows}")
+        raise ValueError(f"its constant '{flat[0]}' has {program.constant(op, flat[0]).ndim} dimensions, not 1")
+    rows = {role: len(program.constant(op, role)) for role in roles}
+    if kind.per_output and len(set(rows.values())) > 1:
+        raise ValueError(f"constants disagree on the number of outputs: {rows}")
 
 
-def _check_fit(program: Program, op: Op, where: str) -> None:
-    try:
-        check_op(program, op)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
-    if op.kind == "avg_pool" and not op.attrs["divisor"]:
-        _check_counts(program, op, where)
+def _check_shape(program: Program, op: Op) -> None:
+    """Refuse an operation whose attributes, constants, inputs or output do not fit together."""
+    kind = KINDS[op.kind]
+    if len(op.inputs) != (kind.n_inputs or max(1, len(op.inputs))):
+        raise ValueError(f"it has {len(op.inputs)} inputs, must have {kind.n_inputs or 1}")
+    found, stated = kind.shape(program, op), program.values[op.output].shape
+    if found != stated:
+        raise ValueError(f"it makes {found}, its output '{op.output[:80]}' has the shape {stated}")
+    foreign = sorted(set(op.attrs) - kind.attributes)
+    if foreign:
+        raise ValueError(f"its attribute '{foreign[0][:40]}' is unknown")
+    for name in ("low", "high"):
+        limit = op.attrs.get(name)
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float)):
+            raise ValueError(f"its limit '{name}' is {repr(limit)[:40]}")
 
 
-def _check_counts(program: Program, op: Op, where: str) -> None:
-    """An average over what is inside the image: every window holds something, every number has its factor."""
-    image = np.empty((1, *program.values[op.inputs[0]].shape), np.int8)
-    geometry = {key: op.attrs[key] for key in ("kernel", "stride", "padding")}
-    if window_counts(image, **geometry).min(initial=1) < 1:
-        raise ValueError(f"{where}: a window of the average lies outside the image altogether")
-    if program.integer:
-        lengths = {len(program.constant(op, role)) for role in ("multiplier", "shift")}
-        if lengths != {int(np.prod(op.attrs["kernel"]))}:
-            raise ValueError(f"{where}: multiplier and shift need one entry for each number of elements, got {lengths}")
+def _check_types(program: Program, op: Op) -> None:
+    types = {**KINDS[op.kind].roles, **KINDS[op.kind].integer_roles}
+    for role, name in op.constants.items():
+        array, dtype = program.constants[name], types.get(role, "int32") or program.values[op.output].dtype
+        if str(array.dtype) != dtype:
+            raise ValueError(f"constant '{role}' is {array.dtype}, must be {dtype}")
+        low, high = _LIMITS.get(role, (None, None))
+        if low is not None and not ((array >= low) & (array <= high)).all():
+            raise ValueError(f"constant '{role}' is outside {low}…{high}")
 
 
-def _check_integer(program: Program, op: Op, where: str) -> None:
-    if op.kind == "map":
-        raise ValueError(f"{where}: a map does not exist in integer programs; it must be a table")
-    _check_types(program, op, where)
-    if op.kind in ("layer_norm", "softmax"):
-        _check_norm(program, op, where)
-    bound = accumulator_bound(program, op)
+def _check_sum(program: Program, op: Op) -> None:
+    kind = KINDS[op.kind]
+    bound = kind.bound(program, op)
     if bound >= 2**31:
         raise ValueError(
-            f"{where}: its sum may reach {bound:,}, beyond int32 (2,147,483,647); split the layer into two or "
-            "give it fewer inputs"
+            f"its sum may reach {bound:,}, beyond int32 (2,147,483,647); split the layer into two or give it fewer "
+            "inputs"
         )
-    if op.kind in _SHARED:
-        meanings = {(v.scale, v.zero_point, v.dtype) for v in _values(program, op)}
-        if len(meanings) > 1:
-            raise ValueError(f"{where}: inputs and output must share scale and zero point, got {sorted(meanings)}")
-
-
-def _check_norm(program: Program, op: Op, where: str) -> None:
-    """What keeps the sums of a layer norm or a softmax within their integers."""
-    n = op.attrs["reduce"]
-    if any(value.dtype != "int8" for value in _values(program, op)):
-        raise ValueError(f"{where}: it reads and writes int8 only")
-    if not 1 <= n <= LONGEST:
-        raise ValueError(f"{where}: it runs over {n:,} numbers; 1 to {LONGEST:,} are possible in integers")
-    if op.kind == "softmax":
-        exponents = program.constant(op, "exponents")
-        if exponents.shape != (256,) or exponents[0] != 32767 or (exponents < 0).any():
-            raise ValueError(f"{where}: 'exponents' must be 256 numbers ≥ 0, 32767 first")
-        return
-    if not 1 <= op.attrs["epsilon"] <= 1 << 60 or op.attrs["fraction"] != fraction_of(n):
-        raise ValueError(f"{where}: epsilon must be in 1…2^60 and fraction {fraction_of(n)}, got {dict(op.attrs)}")
-
-
-def _values(program: Program, op: Op) -> list[Value]:
-    return [program.values[name] for name in (*op.inputs, op.output)]
-
-
-def _check_types(program: Program, op: Op, where: str) -> None:
-    wanted = {"weight": "int8", "table": program.values[op.output].dtype, "gain": "int16", "exponents": "int16"}
-    for role, name in op.constants.items():
-        array = program.constants[name]
-        dtype = wanted.get(role, "int32")
-        if str(array.dtype) != dtype:
-            raise ValueError(f"{where}: constant '{role}' is {array.dtype}, must be {dtype}")
-        if role in _LIMITS and not _within(array, *_LIMITS[role]):
-            low, high = _LIMITS[role]
-            raise ValueError(f"{where}: constant '{role}' is outside {low}…{high}")
-
-
-_LIMITS: dict[str, tuple[int, int]] = {
-    "weight": (-127, 127),
-    "multiplier": (0, 2**31 - 1),
-    "multipliers": (0, 2**31 - 1),
-    "shift": (1, 62),
-}
-
-
-def _within(array: NDArray[Any], low: int, high: int) -> bool:
-    return bool(((array >= low) & (array <= high)).all())
+    values = [program.values[name] for name in (*op.inputs, op.output)]
+    meanings = {(v.scale, v.zero_point, v.dtype) for v in values}
+    if kind.shares_grid and len(meanings) > 1:
+        raise ValueError(f"inputs and output must share scale and zero point, got {sorted(meanings)}")

@@ -17,7 +17,6 @@ A `map` has attrs `function` (a name below) and `parameters` (floats, in this or
 | mish | – | x·tanh(log(1 + exp(x))) |
 | hardswish | – | x·min(max(x + 3, 0), 6)/6 |
 | hardsigmoid | – | min(max(x + 3, 0), 6)/6 |
-| softsign | – | x/(1 + abs x) |
 | exp, log, sqrt, abs, sin, cos, erf | – | as named; log(0) = −inf, log and sqrt of x < 0 are NaN |
 | square | – | x·x |
 | pow | p | x^p |
@@ -78,7 +77,6 @@ FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     "mish": (0, lambda x: x * np.tanh(_softplus(x, 1, np.inf))),
     "hardswish": (0, lambda x: x * _hardsigmoid(x)),
     "hardsigmoid": (0, _hardsigmoid),
-    "softsign": (0, lambda x: x / (1 + np.abs(x))),
     "exp": (0, np.exp),
     "log": (0, np.log),
     "sqrt": (0, np.sqrt),

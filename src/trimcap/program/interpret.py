@@ -8,9 +8,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap.program.copies import COPIES
-from trimcap.program.float_ops import FLOAT_OPS
-from trimcap.program.integer_ops import INTEGER_OPS
+from trimcap.program.kinds.table import KINDS
 from trimcap.program.program import Op, Program
 
 Array = NDArray[Any]
@@ -106,11 +104,11 @@ def dequantize(program: Program, raw: Array, *, value: str | None = None) -> NDA
 
 def run_op(program: Program, op: Op, inputs: list[Array]) -> Array:
     """One operation on batches (n, …); the result has the storage type of its output."""
-    table = INTEGER_OPS if program.integer else FLOAT_OPS
-    function = COPIES.get(op.kind) or table.get(op.kind)
+    kind = KINDS[op.kind]
+    function = kind.integer if program.integer else kind.real
     if function is None:
-        kind = "an integer" if program.integer else "a float"
-        raise ValueError(f"operation '{op.name}': kind '{op.kind}' does not exist in {kind} program")
+        which = "an integer" if program.integer else "a float"
+        raise ValueError(f"operation '{op.name}': kind '{op.kind}' does not exist in {which} program")
     with np.errstate(over="ignore"):
         return function(program, op, inputs).astype(program.values[op.output].dtype, copy=False)
 

@@ -10,8 +10,6 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from numpy.typing import NDArray
 
-from trimcap.program.program import Op
-
 Array = NDArray[Any]
 
 #: elements of the unrolled input of one matrix product; keeps it near the cache
@@ -79,11 +77,13 @@ def broadcast(x: Array, shape: Sequence[int], strides: Sequence[int]) -> Array:
     return as_strided(x, (len(x), *shape), steps, writeable=False)
 
 
-def matrices(op: Op, a: Array, b: Array) -> tuple[Array, Array]:
-    """Views (n, batch, rows, depth) and (n, batch, depth, columns) of a matmul's inputs."""
-    batch, rows, depth, columns = (op.attrs[key] for key in ("batch", "rows", "depth", "columns"))
-    left = broadcast(a, (batch, rows, depth), op.attrs["steps_a"])
-    return left, broadcast(b, (batch, depth, columns), op.attrs["steps_b"])
+def row_major(shape: Sequence[int]) -> tuple[int, ...]:
+    """Strides in elements of a contiguous array.
+
+    >>> row_major((2, 3, 4))
+    (12, 4, 1)
+    """
+    return tuple(prod(shape[d + 1 :]) for d in range(len(shape)))
 
 
 def pad_image(x: Array, padding: Sequence[int], fill: Any) -> Array:

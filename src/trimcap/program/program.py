@@ -68,10 +68,6 @@ if TYPE_CHECKING:  # at run time it would bring pandas to whoever only runs an a
     from trimcap.data.seen import Seen
 
 DTYPE_BYTES = {"float32": 4, "int8": 1, "int16": 2}
-KINDS = (
-    "conv", "linear", "map", "table", "avg_pool", "max_pool", "mean", "add", "mul",
-    "matmul", "layer_norm", "softmax", "concat", "pad", "permute", "slice", "reshape",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

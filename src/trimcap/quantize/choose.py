@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trimcap.program.grids import sharing_groups
+from trimcap.program.integers import merge_maps
 from trimcap.program.interpret import run_op
 from trimcap.program.program import Program
 from trimcap.quantize.extremes import dominating
-from trimcap.quantize.grids import sharing_groups
 from trimcap.quantize.ranges import fake_quantize
-from trimcap.quantize.tables import merge_maps
 
 Array = NDArray[Any]
 Bounds = dict[str, tuple[float, float]]

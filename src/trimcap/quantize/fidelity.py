@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trimcap.program.interpret import as_input
+from trimcap.program.kinds.table import SHARING
 from trimcap.program.program import Program
-from trimcap.quantize.grids import SHARING
 from trimcap.quantize.report import Agreement, compared
 
 #: below these something is said; measured on 18 networks, see docs/quantization.md

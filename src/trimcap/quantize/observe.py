@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from trimcap.data import seen as history
 from trimcap.data.ledger import Ledger
 from trimcap.data.windows import Windows
+from trimcap.program.grids import wide_values, widened
+from trimcap.program.integers import merge_maps
 from trimcap.program.interpret import as_input, interpret
 from trimcap.program.program import Program
 from trimcap.quantize.choose import Bounds, choose
 from trimcap.quantize.extremes import Seen, dominating
 from trimcap.quantize.gains import Gains, absorb, gained
-from trimcap.quantize.grids import wide_values, widened
 from trimcap.quantize.ranges import MEASURED, METHODS, Estimator, Ranges, estimator
-from trimcap.quantize.tables import merge_maps
 
 _ARRAY = history.Seen(outside="calibrated on an array, which does not say whose windows it holds")
 

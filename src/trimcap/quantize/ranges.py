@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from trimcap._errors import unknown
 from trimcap.data.seen import NOTHING, Seen
+from trimcap.program.fixed_point import grid
 
 F64 = NDArray[np.float64]
 Estimator = Callable[[F64, float, float], tuple[float, float]]
@@ -71,19 +72,6 @@ class Ranges:
         notes, gains, int16 = (tuple(data[key]) for key in ("notes", "gains", "int16"))
         seen = Seen(outside="calibrated on windows that the file of ranges does not name")
         return cls(bounds, str(data["method"]), int(data["n_windows"]), notes, gains, int16, seen)
-
-
-def grid(low: float, high: float, *, bits: int = 8) -> tuple[float, int]:
-    """Scale s (a float32 number) and zero point z of the asymmetric grid −2^(b−1) … 2^(b−1) − 1.
-
-    A range of zero width gives s = 1: its only value, zero, stays exact.
-    """
-    low, high = min(low, 0.0), max(high, 0.0)
-    q_min, q_max = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    scale = float(np.float32((high - low) / (q_max - q_min)))
-    if scale < float(np.finfo(np.float32).tiny):
-        return 1.0, q_min if low == 0 else 0
-    return scale, int(np.clip(np.round(q_min - low / scale), q_min, q_max))
 
 
 def fake_quantize(x: NDArray[Any], low: float, high: float, *, bits: int = 8) -> F64:

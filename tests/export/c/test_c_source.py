@@ -9,10 +9,10 @@ from export_builds import disagreement, needs_arm, needs_compiler
 from export_programs import Maker, ccnn_like, eegnet_like, every_kind, windows
 
 from trimcap.export.build import CODE, STRICT, BuildError, compile_c, host_compiler, run
-from trimcap.export.c.conv import strategy
 from trimcap.export.c.source import digest, emit_c
 from trimcap.export.c.text import ExportError
 from trimcap.program.check import check
+from trimcap.program.kinds.conv import strategy
 
 BOTH = pytest.mark.parametrize("integer", [True, False], ids=["int8", "float"])
 MAKERS = pytest.mark.parametrize("make", [eegnet_like, ccnn_like, every_kind], ids=lambda f: f.__name__)

@@ -15,8 +15,8 @@ from export_programs import Maker
 from shape_builds import expected, outputs
 
 from trimcap.export.build import BuildError
-from trimcap.export.c.conv import strategy
 from trimcap.export.cortexm import CORES
+from trimcap.program.kinds.conv import strategy
 from trimcap.program.program import Program
 
 pytestmark = needs_compiler

@@ -3,7 +3,8 @@ import pytest
 from numpy.lib.stride_tricks import as_strided
 
 from trimcap.export.c.text import ExportError
-from trimcap.export.c.walks import contiguous, merged
+from trimcap.export.c.walks import merged
+from trimcap.program.kernels import row_major
 
 
 @pytest.mark.parametrize(
@@ -12,9 +13,9 @@ from trimcap.export.c.walks import contiguous, merged
 )
 def test_merged_loops_visit_the_same_elements(shape, order):
     data = np.arange(np.prod(shape))
-    steps = [contiguous(shape)[d] for d in order]
+    steps = [row_major(shape)[d] for d in order]
     out = [shape[d] for d in order]
-    sizes, (walk, _) = merged(out, (steps, contiguous(out)), what="test")
+    sizes, (walk, _) = merged(out, (steps, row_major(out)), what="test")
     assert len(sizes) == 4
     view = as_strided(data, sizes, [s * data.itemsize for s in walk])
     assert (view.ravel() == data.reshape(shape).transpose(order).ravel()).all()
@@ -28,4 +29,4 @@ def test_neighbours_merge():
 def test_five_loops_are_refused_by_name():
     shape = (2, 2, 2, 2, 2)
     with pytest.raises(ExportError, match=r"operation 'p' needs 5 nested loops"):
-        merged(shape, (contiguous(shape)[::-1], contiguous(shape)), what="operation 'p'")
+        merged(shape, (row_major(shape)[::-1], row_major(shape)), what="operation 'p'")

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 from traced_layers import C, T, assert_same, eegnet, kinds, network_of
 
-from trimcap.graph.cost import cost
 from trimcap.graph.rewrite import rewrite as module
 from trimcap.graph.rewrite import spatial as rewrite_spatial
 from trimcap.graph.rewrite.rewrite import RULES, largest_difference, remove_dropout, rewrite
 from trimcap.graph.trace.trace import trace
 from trimcap.models.eegnet import EEGNet
 from trimcap.models.scaled import Scaled
+from trimcap.program.cost import cost
 from zoo import ZOO, build
 
 # ---- what the whole must reach
@@ -25,7 +25,7 @@ def test_eegnet_has_8_times_fewer_macs_and_6_times_less_sram():
     before, after = result.before, result.after
     assert (before.macs, after.macs) == (4358528, 426368)
     assert before.macs >= 8 * after.macs
-    assert before.sram_bytes >= 6 * after.sram_bytes
+    assert before.live_bytes >= 6 * after.live_bytes
     assert cost(eegnet(), bits=8).sram_bytes >= 6 * cost(result.network, bits=8).sram_bytes
     assert result.error <= 1e-6
     assert_same(eegnet(), result.network)
@@ -71,7 +71,7 @@ def zoo_network_stays_itself(name):
     result = rewrite(network)
     assert_same(network, result.network)
     assert result.after.macs <= result.before.macs
-    assert result.after.sram_bytes <= result.before.sram_bytes
+    assert result.after.live_bytes <= result.before.live_bytes
     for node in result.network.nodes:  # shapes that were written down are the shapes that are computed
         got = result.network.module().run(example[:1].float(), keep=True)[node.name]
         if isinstance(got, torch.Tensor):

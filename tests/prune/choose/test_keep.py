@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from trimcap._errors import PlanError
-from trimcap.graph.cost import cost
 from trimcap.graph.trace.trace import trace
+from trimcap.program.cost import deployed_cost
 from trimcap.prune.choose.keep import keep_electrodes, keep_top, keep_within, size
 from trimcap.prune.plan import removed_count
 from trimcap.prune.saliency.by_weights import l1
@@ -89,18 +89,18 @@ def test_unknown_scope(network):
 
 
 def test_budget_is_met_with_the_least_sparsity(network):
-    before = cost(network, bits=8)
+    before = deployed_cost(network)
     limit = before.macs // 3
     plan = keep_within(network, l1(network), macs=limit)
-    assert cost(shrink(network, plan), bits=8).macs <= limit
+    assert deployed_cost(shrink(network, plan)).macs <= limit
     weaker = keep_top(network, l1(network), min(plan.achieved().values()) - 0.06)
-    assert cost(shrink(network, weaker), bits=8).macs > limit
+    assert deployed_cost(shrink(network, weaker)).macs > limit
 
 
 def test_budget_of_sram_and_flash(eegnet):
-    now = cost(eegnet, bits=8)
+    now = deployed_cost(eegnet)
     plan = keep_within(eegnet, l1(eegnet), sram=int(now.sram_bytes * 0.7), flash="1.5 KiB")
-    small = cost(shrink(eegnet, plan), bits=8)
+    small = deployed_cost(shrink(eegnet, plan))
     assert small.sram_bytes <= now.sram_bytes * 0.7
     assert small.flash_bytes <= 1536
 
@@ -168,7 +168,7 @@ def test_a_budget_is_searched_to_one_slice_an_axis():
 
 def test_what_may_grow_with_sparsity_is_not_halved(network):
     """A cost that falls, rises and falls again: the first plan that fits is found, and the nearest is told."""
-    whole = cost(network, bits=8)
+    whole = deployed_cost(network)
     sizes = {}
 
     def measure(small):

@@ -14,10 +14,10 @@ from torch import nn
 from trimcap._errors import AuditError, PlanError
 from trimcap.data.ledger import Ledger
 from trimcap.data.splits.sealed import Sealed
-from trimcap.graph.cost import cost
 from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.graph.trace.trace import trace
 from trimcap.models import EEGNet
+from trimcap.program.cost import cost
 from trimcap.prune.choose.keep import keep_top
 from trimcap.prune.saliency.by_weights import l1, l2, random
 from trimcap.prune.saliency.scores import Scores, from_units

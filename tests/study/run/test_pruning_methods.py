@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_run import TINY
 
-from trimcap.graph.cost import cost
+from trimcap.graph.price import price
 from trimcap.graph.save import load
 from trimcap.prune.after.compact import difference
 from trimcap.prune.after.soft import silent_plan
@@ -71,7 +71,7 @@ def test_masks_in_rounds_end_at_the_sparsity(tmp_path):
     trial = finished(tmp_path, steps)
     masks = Masks.load(trial.path / "masks" / "masked.safetensors")
     assert masks.removed == removed_count(0.8, masks.n)
-    dense = cost(network(trial, "dense")).macs
+    dense = price(network(trial, "dense")).macs
     assert facts(trial, "masked")["trainings"] == [[1, dense], [1, dense]]
     assert facts(trial, "masked")["budget_macs"] == (3 + 1 + 1) * dense
 
@@ -88,7 +88,7 @@ def test_pruning_in_rounds_trains_between_them_and_counts_from_the_first(tmp_pat
     found = facts(trial, "pruned")
     assert found["rounds"] == [0.5, 0.75]
     assert [epochs for epochs, _ in found["trainings"]] == [1]
-    assert found["trainings"][0][1] < cost(dense).macs  # the network of the first round was smaller already
+    assert found["trainings"][0][1] < price(dense).macs  # the network of the first round was smaller already
     assert (trial.path / "history" / "pruned-round-1.csv").exists()
 
 
@@ -102,7 +102,7 @@ def test_soft_pruning_ends_with_the_function_that_was_trained(tmp_path, borders)
     found, small, dense = facts(trial, "soft-pruned"), network(trial, "soft-pruned"), network(trial, "dense")
     assert found["sparsity_achieved"] == 0.5
     assert [epochs for epochs, _ in found["trainings"]] == [1, 1]
-    assert found["budget_macs"] == (3 + 2) * cost(dense).macs
+    assert found["budget_macs"] == (3 + 2) * price(dense).macs
     if borders == "keep":
         assert small.n_parameters == dense.n_parameters
         assert sum(len(k) for k in silent_plan(small).keep.values()) < sum(a.size for a in dense.axes.hidden)
@@ -169,8 +169,8 @@ def test_arms_start_where_they_say(arms):
 
 def test_budgets_are_equal_where_they_should_be(arms):
     found = {arm: facts(trial, "recovered") for arm, trial in arms.items()}
-    dense = cost(network(arms["fine_tune"], "dense")).macs
-    small = cost(network(arms["fine_tune"], "pruned")).macs
+    dense = price(network(arms["fine_tune"], "dense")).macs
+    small = price(network(arms["fine_tune"], "pruned")).macs
     for arm in ("fine_tune", "distil", "attention", "random_twin"):
         assert (found[arm]["epochs"], found[arm]["budget_epochs"]) == (2, 5)
         assert found[arm]["budget_macs"] == 3 * dense + 2 * small

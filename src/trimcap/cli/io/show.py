@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from trimcap.graph.cost import Cost
+    from trimcap.program.cost import Cost
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> Table:
@@ -46,18 +46,24 @@ COSTS: Mapping[str, str] = {
 }
 
 
-def cost_facts(cost: Cost) -> dict[str, int]:
-    """The totals of a cost by name."""
-    return {"bits": cost.bits} | {name: int(getattr(cost, name)) for name in COSTS}
+#: how costs are counted that budgets and artifacts are held to
+EXPORTED = "as exported: after exact rewrites, scratch included"
 
 
-def cost_change(before: Cost, after: Cost, *, how: str = "") -> Table:
-    """Totals before and after, and how many times smaller; `how` they were counted, if not on the graph."""
+def cost_facts(cost: Cost) -> dict[str, Any]:
+    """The totals of a cost by name; None and the reason for what is unknown."""
+    found = {"bits": cost.bits} | {name: getattr(cost, name) for name in COSTS}
+    return found | ({"unknown": cost.unknown} if cost.unknown else {})
+
+
+def cost_change(before: Cost, after: Cost, *, how: str = EXPORTED) -> Table:
+    """Totals before and after, and how many times smaller; `how` they were counted."""
     rows = []
     for name, title in COSTS.items():
         a, b = getattr(before, name), getattr(after, name)
-        rows.append((title, a, b, f"{a / b:.2f}×" if b else "–"))
-    return table((f"cost at {after.bits} bits", "before", "after", "smaller"), rows, title=how)
+        rows.append((title, a, b, f"{a / b:.2f}×" if a and b else "–"))
+    title = f"{how}; flash and SRAM unknown: {after.unknown}" if after.unknown else how
+    return table((f"cost at {after.bits} bits", "before", "after", "smaller"), rows, title=title)
 
 
 def _text(cell: object) -> str:

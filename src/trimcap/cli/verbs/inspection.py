@@ -10,14 +10,14 @@ import typer
 from trimcap._errors import counted
 from trimcap.cli.io import inputs, outputs
 from trimcap.cli.io.answer import Answer, Misuse
-from trimcap.cli.io.show import cost_change, table, times
+from trimcap.cli.io.show import cost_change, cost_facts, table, times
 
 if TYPE_CHECKING:
     from trimcap.graph.axes import Axis
     from trimcap.graph.network import Network
     from trimcap.graph.rewrite.rewrite import Rewritten
 
-Bits = Annotated[int, typer.Option("--bits", help="Bits of a weight: 32 (float), 8, 4, 2 or 1.")]
+Bits = Annotated[int, typer.Option("--bits", help="Bits of a weight: 32 (float), or 8 to 2.")]
 Rewrite = Annotated[bool, typer.Option("--rewrite", help="Apply exact rewrites first; show before and after.")]
 Save = Annotated[Path | None, typer.Option("--out", help="With --rewrite: folder to save the rewritten network in.")]
 
@@ -61,20 +61,21 @@ def cost(
     classes: inputs.Classes = 2,
     option: inputs.Options = None,
 ) -> Answer:
-    """Count parameters, MACs, flash and peak SRAM, per operation and in total."""
-    from trimcap.graph.cost import BITS
-    from trimcap.graph.cost import cost as count
+    """Count parameters, MACs, flash and peak SRAM of the C, per operation and in total, and after exact rewrites."""
+    from trimcap.program.cost import BITS
+    from trimcap.program.cost import cost as count
 
     if bits not in BITS:
-        raise Misuse(f"--bits {bits} is not a known width; use one of {', '.join(map(str, BITS))}")
+        raise Misuse(f"--bits {bits} is not a known width; use 32, or 8 to 2")
     if out is not None and not rewrite:
         raise Misuse("--out saves a rewritten network; it needs --rewrite")
     network = inputs.network_of(model, shape=shape, classes=classes, options=option)
     before = count(network, bits=bits)
-    if not rewrite:
-        return Answer(before.to_dict(), [str(before)])
     found = _rewritten(network)
     after = count(found.network, bits=bits)
+    if not rewrite:
+        facts = before.to_dict() | {"exported": cost_facts(after)}
+        return Answer(facts, [str(before), "", cost_change(before, after)])
     if out is not None:
         from trimcap.cli.verbs.masking import unmasked
         from trimcap.graph.save import save

@@ -11,13 +11,12 @@ import typer
 
 from trimcap.cli.io import datasets, inputs, outputs
 from trimcap.cli.io.answer import Answer, Misuse, typed
-from trimcap.cli.io.show import cost_change, cost_facts, share, table
+from trimcap.cli.io.show import EXPORTED, cost_change, cost_facts, share, table
 from trimcap.cli.io.values import names_of, pairs_of
 from trimcap.cli.verbs.masking import unmasked
 
 if TYPE_CHECKING:
     from trimcap.data.windows import Windows
-    from trimcap.graph.cost import Cost
     from trimcap.graph.network import Network
     from trimcap.prune.plan import Plan
     from trimcap.prune.saliency.scores import Scores
@@ -45,7 +44,7 @@ Scope = Annotated[
 Flash = Annotated[str | None, typer.Option("--flash", help="Budget, such as 64KiB.")]
 Sram = Annotated[str | None, typer.Option("--sram", help="Budget of working memory, such as 16KiB.")]
 Macs = Annotated[int | None, typer.Option("--macs", min=1, help="Budget of multiply-accumulates for one window.")]
-Bits = Annotated[int, typer.Option("--bits", help="Bits that budgets and costs are counted at: 32 or 8.")]
+Bits = Annotated[int, typer.Option("--bits", help="Bits that budgets and costs are counted at: 32, or 8 to 2.")]
 Electrodes = Annotated[
     str | None, typer.Option("--electrodes", help="Keep these (Fp1,Fp2,…), or the best N by saliency.")
 ]
@@ -87,6 +86,7 @@ def prune(
     """Remove filters, neurons or electrodes: by sparsity, to fit a budget, by name, or as a plan says."""
     from trimcap._files import sha256
     from trimcap.graph.save import save
+    from trimcap.program.cost import deployed_cost
     from trimcap.prune.plan import Plan
     from trimcap.prune.shrink import shrink
 
@@ -120,8 +120,7 @@ def prune(
     with outputs.writing(out, step, **saw):
         save(small, out)
         plan.save(out / "plan.json")
-    measure, how = _measure(original, bits, budgets)
-    before, after = measure(original), measure(small)
+    before, after = (deployed_cost(network, bits=bits) for network in (original, small))
     facts = {
         "out": out,
         "axes": plan.table(),
@@ -130,12 +129,12 @@ def prune(
         "saliency": {"name": by, "subjects": saw.get("saliency", [])},
         "before": cost_facts(before),
         "after": cost_facts(after),
-        "counted": how or "on the graph",
+        "counted": EXPORTED,
     }
     rows = [(r["axis"], r["before"], r["after"], share(r["requested"]), share(r["achieved"])) for r in plan.table()]
     axes = table(("axis", "before", "after", "requested", "achieved"), rows, title=f"sparsity ({plan.note})")
     saved = f"saved in {out}, plan in {out / 'plan.json'}; fine-tune it with `trimcap train {out} …`"
-    return Answer(facts, [axes, cost_change(before, after, how=how), saved])
+    return Answer(facts, [axes, cost_change(before, after), saved])
 
 
 def _budgets(flash: str | None, sram: str | None, macs: int | None) -> dict[str, Any]:
@@ -155,7 +154,7 @@ def _check_goals(
     bits: int,
 ) -> None:
     from trimcap._errors import unknown
-    from trimcap.graph.cost import BITS
+    from trimcap.program.cost import BITS
     from trimcap.prune.choose.keep import SCOPES
 
     if sparsity is not None and not 0 <= sparsity < 1:
@@ -170,7 +169,7 @@ def _check_goals(
     if scope not in SCOPES:
         raise Misuse(unknown("scope", scope, SCOPES))
     if bits not in BITS:
-        raise Misuse(f"--bits {bits} is not a known width; use one of {', '.join(map(str, BITS))}")
+        raise Misuse(f"--bits {bits} is not a known width; use 32, or 8 to 2")
 
 
 def _check_plan_file(path: Path, goals: bool) -> None:
@@ -303,18 +302,8 @@ def _plan(
     if sparsity is not None:
         plan = keep_top(rest, scores, sparsity, **counts)
     else:
-        measure, how = _measure(rest, bits, budgets)
-        plan = keep_within(rest, scores, bits=bits, measure=measure, **budgets, **counts)
-        plan = replace(plan, note=f"{plan.note}; {how}")
+        plan = keep_within(rest, scores, bits=bits, **budgets, **counts)
     return first.merged(plan) if first else plan
-
-
-def _measure(network: Network, bits: int, budgets: dict[str, Any]) -> tuple[Callable[[Network], Cost], str]:
-    """How costs are counted: as budgets are, if there are some, and what to say of it."""
-    from trimcap.export.deployed import measure_of
-    from trimcap.graph.cost import cost
-
-    return measure_of(network, bits=bits) if budgets else (lambda n: cost(n, bits=bits), "")
 
 
 def _electrodes(network: Network, text: str, score: Scorer) -> Plan:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.export.c.step import (
     Declared,
-    Scratch,
     Step,
     c_type,
     float_limits,
@@ -22,6 +21,7 @@ from trimcap.export.c.step import (
 )
 from trimcap.export.c.text import Array, ExportError, kernel, struct
 from trimcap.export.c.volume import conv_volume
+from trimcap.program.kinds.conv import strategy
 from trimcap.program.program import Op, Program
 
 _INT_END = ("limits_int", "round_shift", "requantize", "to_signed")
@@ -31,32 +31,17 @@ _FLOAT_COLUMN = {"X": "float", "COLUMN": "float", "CONVERT": "", "SUFFIX": "", "
                  "PARAMETERS": "const float *b, float low, float high"}  # fmt: skip
 
 
-def strategy(program: Program, op: Op) -> Literal["rows", "columns"]:
-    """How a convolution is computed.
-
-    *rows*: an output row is the sum of shifted input rows; needs width stride 1; right for time series, for
-    depthwise kernels and for few taps. *columns*: the inputs of an output pixel are gathered and multiplied with
-    every filter; right for small maps with many channels. The limits (16 pixels, 96 taps, 4 filters) were
-    measured on x86 with AVX-512.
-    """
-    weight = program.constant(op, "weight")
-    taps, filters = weight[0].size, len(weight) // op.attrs["groups"]
-    narrow = output_value(program, op).shape[2] < 16
-    if op.attrs["stride"][1] != 1:
-        return "columns"
-    return "columns" if filters >= 4 and (narrow or taps >= 96) else "rows"
-
-
 def conv(program: Program, index: int, op: Op) -> Step:
     """A convolution, float or integer."""
-    if program.integer and input_value(program, op).dtype == "int16" and len(op.attrs["stride"]) == 2:
+    how = strategy(program, op)
+    if how == "int16":
         return _from_int16(program, index, op, "conv", f"&shape{index}", _geometry(program, op))
     need_dtype(program, op, "int8" if program.integer else "float32")
-    if len(op.attrs["stride"]) == 3:
+    if how == "volume":
         weight, pad = program.constant(op, "weight"), input_value(program, op).zero_point
         constants = _int_constants(program, index, op, weight, pad) if program.integer else None
         return conv_volume(program, index, op, constants or _float_constants(program, index, op, weight))
-    by_rows = strategy(program, op) == "rows"
+    by_rows = how == "rows"
     shape = struct("conv_shape", f"shape{index}", _geometry(program, op))
     if program.integer:
         return _conv_rows_int(program, index, op, shape) if by_rows else _conv_columns(program, index, op, shape)
@@ -85,9 +70,8 @@ def linear(program: Program, index: int, op: Op) -> Step:
         kernel("linear", **ends),
     )
     call = f"linear{suffix(y)}({{x0}}, {{y}}, {{s0}}, {sizes}, w{index}, b{index}, m{index}, s{index}, &to{index});"
-    scratch = (Scratch(min(rows, 2) * depth, "uint8_t"),)
     zero = input_value(program, op).zero_point + 128
-    return Step(call, kernels, _int_constants(program, index, op, weight, zero), scratch)
+    return Step(call, kernels, _int_constants(program, index, op, weight, zero), ("uint8_t",))
 
 
 def _from_int16(program: Program, index: int, op: Op, kind: str, sizes: str, shape: Sequence[int] = ()) -> Step:
@@ -129,20 +113,15 @@ def _int_constants(program: Program, index: int, op: Op, weight: NDArray[Any], z
     )
 
 
-def _rows_bytes(program: Program, op: Op, item: int) -> int:
-    """Bytes of the padded rows under one output row; 0 when nothing is padded."""
-    if not any(op.attrs["padding"]):
-        return 0
-    _, channels, kh, kw = program.constant(op, "weight").shape
-    width = output_value(program, op).shape[2] + (kw - 1) * op.attrs["dilation"][1]
-    return int(item * channels * kh * width)
+def _padded(op: Op) -> bool:
+    """Whether rows are copied with their padding before they are summed."""
+    return any(op.attrs["padding"])
 
 
 def _conv_rows_int(program: Program, index: int, op: Op, shape: str) -> Step:
     y, weight = output_value(program, op), program.constant(op, "weight")
     pad = input_value(program, op).zero_point
-    rows = _rows_bytes(program, op, 1)
-    scratch = [Scratch(4 * y.shape[2], "uint32_t")] + ([Scratch(rows, "int8_t")] if rows else [])
+    scratch = ("uint32_t", "int8_t") if _padded(op) else ("uint32_t",)
     words = {"X": "int8_t", "SUM": "uint32_t", "TAP": "int32_t"}
     kernels = (
         *map(kernel, ("shape", *_INT_END, "simd", "add_taps_int")),
@@ -150,36 +129,31 @@ def _conv_rows_int(program: Program, index: int, op: Op, shape: str) -> Step:
         kernel("padded_rows", X="int8_t"),
         kernel("conv_rows_int", Y=c_type(y), SUFFIX=suffix(y)),
     )
+    rows = "{s1}" if _padded(op) else "0"
     call = (
-        f"conv_rows{suffix(y)}({{x0}}, {{y}}, {{s0}}, {'{s1}' if rows else '0'}, &shape{index}, {pad}, w{index}, "
+        f"conv_rows{suffix(y)}({{x0}}, {{y}}, {{s0}}, {rows}, &shape{index}, {pad}, w{index}, "
         f"b{index}, m{index}, s{index}, &to{index});"
     )
-    return Step(call, kernels, (shape, *_int_constants(program, index, op, weight, pad)), tuple(scratch))
+    return Step(call, kernels, (shape, *_int_constants(program, index, op, weight, pad)), scratch)
 
 
 def _conv_rows_float(program: Program, index: int, op: Op, shape: str) -> Step:
-    rows = _rows_bytes(program, op, 4)
     kernels = (
         *map(kernel, ("shape", "limits_float", "add_taps_float")),
         kernel("sum_taps", X="float", SUM="float", TAP="float"),
         kernel("padded_rows", X="float"),
         kernel("conv_rows_float"),
     )
-    call = (
-        f"conv_rows({{x0}}, {{y}}, {'{s0}' if rows else '0'}, &shape{index}, w{index}, b{index}, {float_limits(op)});"
-    )
+    rows = "{s0}" if _padded(op) else "0"
+    call = f"conv_rows({{x0}}, {{y}}, {rows}, &shape{index}, w{index}, b{index}, {float_limits(op)});"
     constants = (shape, *_float_constants(program, index, op, program.constant(op, "weight")))
-    return Step(call, kernels, constants, (Scratch(rows, "float"),) if rows else ())
+    return Step(call, kernels, constants, ("float",) if _padded(op) else ())
 
 
 def _conv_columns(program: Program, index: int, op: Op, shape: str) -> Step:
-    y, a = output_value(program, op), op.attrs
+    y = output_value(program, op)
     weight = program.constant(op, "weight").transpose(0, 2, 3, 1)  # the order of a gathered column
-    _, kh, kw, channels = weight.shape
-    width = (y.shape[2] - 1) * a["stride"][1] + (kw - 1) * a["dilation"][1] + 1
-    ring = ((kh - 1) * a["dilation"][0] + 1) * width * channels
-    item, ctype = (1, "uint8_t") if program.integer else (4, "float")
-    scratch = (Scratch(item * ring, ctype), Scratch(item * min(y.shape[2], 2) * kh * kw * channels, ctype))
+    scratch = ("uint8_t", "uint8_t") if program.integer else ("float", "float")
     head = f"conv_columns{suffix(y)}({{x0}}, {{y}}, {{s0}}, {{s1}}, &shape{index}"
     if program.integer:
         zero = input_value(program, op).zero_point + 128

@@ -17,7 +17,7 @@ from trimcap.export.c.step import (
     scalar,
 )
 from trimcap.export.c.text import Array, ExportError, float_literal, int_literal, kernel
-from trimcap.export.c.walks import contiguous, merged, walk_text
+from trimcap.export.c.walks import merged, walk_text
 from trimcap.program.functions import FUNCTIONS
 from trimcap.program.program import Op, Program
 
@@ -41,7 +41,6 @@ EXPRESSIONS = {
     "mish": f"v * tanhf({_SOFTPLUS})",
     "hardswish": f"v * {_HARD} / 6.0f",
     "hardsigmoid": f"{_HARD} / 6.0f",
-    "softsign": "v / (1.0f + fabsf(v))",
     "exp": "expf(v)",
     "log": "logf(v)",
     "sqrt": "sqrtf(v)",
@@ -76,7 +75,7 @@ def map_(program: Program, index: int, op: Op) -> Step:
         )
     expression = EXPRESSIONS[name].format(*map(float_literal, parameters))
     text = _MAP.format(index=index, size=input_value(program, op).size, expression=expression)
-    return Step(f"map{index}({{x0}}, {{y}});", (text,), in_place=(0,))
+    return Step(f"map{index}({{x0}}, {{y}});", (text,))
 
 
 def table(program: Program, index: int, op: Op) -> Step:
@@ -86,7 +85,7 @@ def table(program: Program, index: int, op: Op) -> Step:
     end = kernel_name(x, y)
     constant = Array(c_type(y), f"table{index}", program.constant(op, "table"))
     text = kernel("table" if x.dtype == "int8" else "table_int16", Y=c_type(y), SUFFIX=end)
-    return Step(f"look_up{end}({{x0}}, {{y}}, {x.size}, table{index});", (text,), (constant,), in_place=(0,))
+    return Step(f"look_up{end}({{x0}}, {{y}}, {x.size}, table{index});", (text,), (constant,))
 
 
 def add(program: Program, index: int, op: Op) -> Step:
@@ -112,25 +111,11 @@ def _walk(program: Program, index: int, op: Op) -> str:
     return walk_text(f"walk{index}", walk)
 
 
-def _in_place(program: Program, op: Op) -> tuple[int, ...]:
-    """Inputs that are read at the very place that is written, and not otherwise."""
-    shape = output_value(program, op).shape
-    straight = [_straight(shape, op.attrs[k]) for k in ("strides_a", "strides_b")]
-    if op.inputs[0] == op.inputs[1]:
-        return (0,) if all(straight) else ()
-    return tuple(i for i, ok in enumerate(straight) if ok)
-
-
-def _straight(shape: tuple[int, ...], steps: tuple[int, ...]) -> bool:
-    wanted = contiguous(shape)
-    return all(n == 1 or s == w for n, s, w in zip(shape, steps, wanted, strict=True))
-
-
 def _float_pair(program: Program, index: int, op: Op, name: str, sign: str) -> Step:
     need_dtype(program, op, "float32")
     kernels = (kernel("limits_float"), kernel("walk"), kernel("pair_float", NAME=name, SIGN=sign))
     call = f"{name}({{x0}}, {{x1}}, {{y}}, &walk{index}, {float_limits(op)});"
-    return Step(call, kernels, (_walk(program, index, op),), in_place=_in_place(program, op))
+    return Step(call, kernels, (_walk(program, index, op),))
 
 
 def _int_pair(program: Program, index: int, op: Op, name: str, end: str) -> Step:
@@ -143,7 +128,7 @@ def _int_pair(program: Program, index: int, op: Op, name: str, end: str) -> Step
         kernel(f"{name}_int", A=c_type(a), B=c_type(b), Y=c_type(y), SUFFIX=suffix),
     )
     constants = (_walk(program, index, op), limits(program, op, f"to{index}"))
-    return Step(call, kernels, constants, in_place=_in_place(program, op))
+    return Step(call, kernels, constants)
 
 
 ELEMENTWISE: dict[str, Callable[[Program, int, Op], Step]] = {

@@ -29,12 +29,12 @@ def layer_norm(program: Program, index: int, op: Op) -> Step:
     weights = f"gain{index}, {gain.size}, offset{index}, {offset.size}"
     if not program.integer:
         call = f"layer_norm({sizes}, {float_literal(a['epsilon'])}, {weights});"
-        return Step(call, (kernel("layer_norm_float"),), constants, in_place=(0,))
+        return Step(call, (kernel("layer_norm_float"),), constants)
     int8_out(program, op)
     kernels = (*map(kernel, _INT_END), kernel("layer_norm_int"))
     epsilon = f"UINT64_C({a['epsilon']})"
     call = f"layer_norm({sizes}, {epsilon}, {a['fraction']}, {weights}, {_int_end(program, index, op)});"
-    return Step(call, kernels, (*constants, limits(program, op, f"to{index}")), in_place=(0,))
+    return Step(call, kernels, (*constants, limits(program, op, f"to{index}")))
 
 
 def softmax(program: Program, index: int, op: Op) -> Step:
@@ -43,7 +43,7 @@ def softmax(program: Program, index: int, op: Op) -> Step:
     a = op.attrs
     sizes = f"{{x0}}, {{y}}, {a['outer']}, {a['reduce']}, {a['inner']}"
     if not program.integer:
-        return Step(f"softmax({sizes});", (kernel("softmax_float"),), in_place=(0,))
+        return Step(f"softmax({sizes});", (kernel("softmax_float"),))
     int8_out(program, op)
     constants = (
         Array("int16_t", f"exponents{index}", program.constant(op, "exponents")),
@@ -51,7 +51,7 @@ def softmax(program: Program, index: int, op: Op) -> Step:
     )
     kernels = (*map(kernel, _INT_END), kernel("softmax_int"))
     call = f"softmax({sizes}, exponents{index}, {_int_end(program, index, op)});"
-    return Step(call, kernels, constants, in_place=(0,))
+    return Step(call, kernels, constants)
 
 
 def matmul(program: Program, index: int, op: Op) -> Step:

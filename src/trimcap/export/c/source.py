@@ -11,7 +11,6 @@ from math import prod
 import numpy as np
 
 from trimcap import __version__
-from trimcap.export.arena import ITEM, Layout, Place, plan_arena
 from trimcap.export.c.about import About, about_macros
 from trimcap.export.c.conv import conv, linear
 from trimcap.export.c.copies import concat, pad, permute, slice_
@@ -22,6 +21,8 @@ from trimcap.export.c.pool import avg_pool, max_pool, mean
 from trimcap.export.c.step import Step, c_type
 from trimcap.export.c.text import ExportError, array, comment, fill_in, float_literal, identifier
 from trimcap.program.interpret import input_factors
+from trimcap.program.kinds.table import KINDS
+from trimcap.program.memory import MemoryPlan, Place, plan_memory, scratch_home
 from trimcap.program.program import Op, Program
 
 EMITTERS: dict[str, Callable[[Program, int, Op], Step]] = {
@@ -77,7 +78,7 @@ def emit_c(program: Program, *, unit: str = "µV", about: About | None = None) -
     steps = [_step(program, index, op) for index, op in enumerate(program.ops)]
     if program.output == program.input or _only_reshapes(program):
         raise ExportError(f"program '{program.name}' computes nothing: its output is its input")
-    layout = plan_arena(program, steps)
+    layout = plan_memory(program)
     words = _words(program, name, layout, unit if about is None else about.unit)
     words["ABOUT"] = about_macros(program, name.upper(), about or About(unit), words["DIGEST"])
     body = "".join(_statement(program, index, op, step, layout) for index, (op, step) in
@@ -118,7 +119,7 @@ def digest(program: Program) -> str:
 def _only_reshapes(program: Program) -> bool:
     made_by = {op.output: op for op in program.ops}
     name = program.output
-    while name in made_by and made_by[name].kind == "reshape":
+    while name in made_by and KINDS[made_by[name].kind].view:
         name = made_by[name].inputs[0]
     return name == program.input
 
@@ -133,45 +134,46 @@ def _pointer(place: Place, ctype: str, *, of: str = "") -> str:
     """C expression of a place; arrays of other element types are cast through character types only."""
     if place.where == "y":
         return place.where
-    if place.where == "uint32_t":
-        if ctype == "uint32_t":
-            return f"{of}arena + {place.offset // 4}"
-        return f"({ctype} *){of}arena + {place.offset}"
-    return f"{of}{_ARRAYS[place.where]} + {place.offset // ITEM[place.where]}"
+    element, name, item = _ARRAYS[place.where]
+    if place.where == "int8" and ctype != element:
+        return f"({ctype} *){of}{name} + {place.offset}"
+    return f"{of}{name} + {place.offset // item}"
 
 
-def _statement(program: Program, index: int, op: Op, step: Step, layout: Layout) -> str:
+def _statement(program: Program, index: int, op: Op, step: Step, layout: MemoryPlan) -> str:
     y = program.values[op.output]
     target = _pointer(layout.places[op.output], c_type(y))
     words = {f"x{i}": _pointer(layout.places[n], c_type(program.values[n])) for i, n in enumerate(op.inputs)}
-    home = "uint32_t" if program.integer else "float"
-    for i, (scratch, offset) in enumerate(zip(step.scratch, layout.scratch[index], strict=True)):
-        words[f"s{i}"] = _pointer(Place(home, offset), scratch.ctype)
+    for i, (ctype, offset) in enumerate(zip(step.scratch, layout.scratch[index], strict=True)):
+        words[f"s{i}"] = _pointer(Place(scratch_home(program), offset), ctype)
     shape = " x ".join(map(str, y.shape))
     title = f"  /* {index} {op.kind} {comment(op.name)} -> {shape} {y.dtype} */\n"
     call = f"  {step.call.format(y=target, **words)}\n" if step.call else ""
     return f"{title}{call}  TRACE({index}, {target}, {y.nbytes});\n"
 
 
-#: element types of the state, those of 4 bytes first, so that no padding lies between: name
-_ARRAYS = {"float": "arena", "uint32_t": "arena", "int16_t": "arena_wide"}
+#: arrays of the state, those of 4 bytes first, so that no padding lies between: storage type → (element, name, bytes of
+#: an element); int8 may lie in any array
+_ARRAYS = {"float32": ("float", "arena", 4), "int8": ("uint32_t", "arena", 4), "int16": ("int16_t", "arena_wide", 2)}
 
 
-def _fields(layout: Layout) -> str:
+def _fields(layout: MemoryPlan) -> str:
     return "".join(
-        f"  {ctype} {name}[{layout.sizes[ctype] // ITEM[ctype]}];\n"
-        for ctype, name in _ARRAYS.items()
-        if layout.sizes.get(ctype)
+        f"  {element} {name}[{layout.sizes[dtype] // item}];\n"
+        for dtype, (element, name, item) in _ARRAYS.items()
+        if layout.sizes.get(dtype)
     )
 
 
-def _pointers(layout: Layout) -> str:
+def _pointers(layout: MemoryPlan) -> str:
     return "".join(
-        f"  {ctype} *const {name} = state->{name};\n" for ctype, name in _ARRAYS.items() if layout.sizes.get(ctype)
+        f"  {element} *const {name} = state->{name};\n"
+        for dtype, (element, name, _) in _ARRAYS.items()
+        if layout.sizes.get(dtype)
     )
 
 
-def _words(program: Program, name: str, layout: Layout, unit: str) -> dict[str, str]:
+def _words(program: Program, name: str, layout: MemoryPlan, unit: str) -> dict[str, str]:
     x, y = program.values[program.input], program.values[program.output]
     factors = input_factors(program)
     by_channel = f"input_factors[i / {x.size // len(factors)}]"

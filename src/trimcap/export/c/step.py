@@ -15,29 +15,19 @@ Declared = str | Array
 
 
 @dataclass(frozen=True)
-class Scratch:
-    """Working memory of one operation: bytes, and the C type its pointer has."""
-
-    nbytes: int
-    ctype: str
-
-
-@dataclass(frozen=True)
 class Step:
     """C of one operation.
 
     call : statements with `{x0}`, `{x1}`, … for inputs, `{y}` for the output, `{s0}`, … for scratch
     kernels : texts of functions and types that the call needs, in order
     constants : declarations of constant data
-    scratch : working memory
-    in_place : positions of inputs whose memory the output may take
+    scratch : C types of the pointers to the working memory; its bytes are `Kind.scratch`
     """
 
     call: str
     kernels: tuple[str, ...] = ()
     constants: tuple[Declared, ...] = ()
-    scratch: tuple[Scratch, ...] = ()
-    in_place: tuple[int, ...] = ()
+    scratch: tuple[str, ...] = ()
 
 
 def input_value(program: Program, op: Op, position: int = 0) -> Value:

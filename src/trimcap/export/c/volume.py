@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trimcap.export.c.step import Declared, Scratch, Step, c_type, float_limits, input_value, output_value, suffix
+from trimcap.export.c.step import Declared, Step, c_type, float_limits, input_value, output_value, suffix
 from trimcap.export.c.text import kernel
 from trimcap.program.program import Op, Program
 
@@ -11,8 +11,7 @@ _INT_END = ("limits_int", "round_shift", "requantize", "to_signed")
 
 def conv_volume(program: Program, index: int, op: Op, constants: tuple[Declared, ...]) -> Step:
     """A convolution of volumes; `constants` declare weights, bias and, of integers, how the sums are scaled."""
-    x, y, weight = input_value(program, op), output_value(program, op), program.constant(op, "weight")
-    width, row = y.shape[3], weight[0].size * y.shape[3]
+    x, y = input_value(program, op), output_value(program, op)
     shape = _shape_text(program, op, f"shape{index}")
     if not program.integer:
         kernels = (
@@ -21,7 +20,7 @@ def conv_volume(program: Program, index: int, op: Op, constants: tuple[Declared,
             kernel("conv_volume_float"),
         )
         call = f"conv_volume({{x0}}, {{y}}, {{s0}}, &shape{index}, w{index}, b{index}, {float_limits(op)});"
-        return Step(call, kernels, (shape, *constants), (Scratch(4 * row, "float"),))
+        return Step(call, kernels, (shape, *constants), ("float",))
     kernels = (
         *map(kernel, (*_INT_END, "simd", "add_taps_int")),
         kernel("volume_rows", X="int8_t", SUM="uint32_t", TAP="int32_t"),
@@ -31,7 +30,7 @@ def conv_volume(program: Program, index: int, op: Op, constants: tuple[Declared,
         f"conv_volume{suffix(y)}({{x0}}, {{y}}, {{s0}}, {{s1}}, &shape{index}, {x.zero_point}, w{index}, b{index}, "
         f"m{index}, s{index}, &to{index});"
     )
-    return Step(call, kernels, (shape, *constants), (Scratch(4 * width, "uint32_t"), Scratch(row, "int8_t")))
+    return Step(call, kernels, (shape, *constants), ("uint32_t", "int8_t"))
 
 
 def _shape_text(program: Program, op: Op, name: str) -> str:

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 
 from trimcap.export.c.text import ExportError
 
 Walk = tuple[list[int], list[list[int]]]
-
-
-def contiguous(shape: Sequence[int]) -> list[int]:
-    """Steps of a row-major array, in elements.
-
-    >>> contiguous((2, 3, 4))
-    [12, 4, 1]
-    """
-    return [prod(shape[i + 1 :]) for i in range(len(shape))]
 
 
 def merged(shape: Sequence[int], steps: Sequence[Sequence[int]], *, what: str) -> Walk:

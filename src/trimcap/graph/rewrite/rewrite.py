@@ -1,4 +1,4 @@
-"""Exact, loss-free rewrites for deployment: the same function, cheaper, chosen by the cost model and proven."""
+"""Exact, loss-free rewrites for deployment: the same function, cheaper, chosen by MACs and memory and proven."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from trimcap._errors import unknown
-from trimcap.graph.cost import Cost, cost
-from trimcap.graph.liveness import activation_blocks
-from trimcap.graph.memory import plan_memory
 from trimcap.graph.network import Network, need_network
-from trimcap.graph.ops.costs import macs_of
+from trimcap.graph.price import Price, price
 from trimcap.graph.rewrite.change import Change, Rule
 from trimcap.graph.rewrite.fold import batch_norm_folds, constant_folds, fold_batch_norm, fold_constants
 from trimcap.graph.rewrite.proof import EXACT, ROUNDING, differs, largest_difference, narrowed, widened
@@ -50,7 +47,7 @@ class Rewritten:
     network : the rewritten network
     applied : what was done, in words, in order
     left : what was not done and why, in words
-    before, after : cost at 32 bits
+    before, after : MACs and the largest values that are in memory together, on the graph
     error : largest difference of the output to the original on random input in float64, relative to the
         largest output
     """
@@ -58,8 +55,8 @@ class Rewritten:
     network: Network
     applied: tuple[str, ...]
     left: tuple[str, ...]
-    before: Cost
-    after: Cost
+    before: Price
+    after: Price
     error: float
 
     def __str__(self) -> str:
@@ -68,8 +65,7 @@ class Rewritten:
             f"{title} {a:,} → {b:,} ({a / max(b, 1):.1f}×)"
             for title, a, b in (
                 ("MACs", self.before.macs, self.after.macs),
-                ("SRAM", self.before.sram_bytes, self.after.sram_bytes),
-                ("flash", self.before.flash_bytes, self.after.flash_bytes),
+                ("live bytes", self.before.live_bytes, self.after.live_bytes),
             )
         )
         lines.append(", ".join(ratios) + f", largest difference {self.error:.1e} of scale")
@@ -82,7 +78,7 @@ def rewrite(
     rules: Sequence[str | Callable[[Network], Network]] = tuple(RULES),
     objective: str = "both",
 ) -> Rewritten:
-    """Apply exact rewrites wherever the cost model says that they pay, and prove each of them.
+    """Apply exact rewrites wherever they pay, by MACs and by the largest values in memory together; prove each of them.
 
     A change is taken if it lowers the objective's cost, or leaves it and removes an operation, and raises
     nothing that the objective names: "macs" may trade SRAM for MACs, "sram" the reverse, "both" neither.
@@ -110,15 +106,7 @@ def rewrite(
     if objective not in OBJECTIVES:
         raise ValueError(unknown("objective", objective, OBJECTIVES))
     named = [_named(rule) for rule in rules]
-    current, applied, left = widened(network), list[Change](), dict[str, str]()
-    busy = True
-    while busy:
-        busy, left = False, {}
-        for name, rule in named:
-            current, done, stays = _applied(current, name, rule, objective)
-            applied.extend(done)
-            left.update(stays)
-            busy = busy or bool(done)
+    current, applied, left = _settled(widened(network), named, objective, proven=True)
     current = narrowed(current, network) if applied else network
     error = largest_difference(network, current, n=16) if applied else 0.0
     if not error <= ROUNDING:
@@ -133,10 +121,31 @@ def rewrite(
         network=current,
         applied=tuple(change.words for change in applied),
         left=tuple(words for place, words in left.items() if place not in changed),
-        before=cost(network),
-        after=cost(current),
+        before=price(network),
+        after=price(current),
         error=error,
     )
+
+
+def unproven(network: Network) -> Network:
+    """The shapes of what `rewrite` makes, its weights neither proven nor rounded: for counting only, and quick."""
+    return _settled(network, list(RULES.items()), "both", proven=False)[0]
+
+
+def _settled(
+    network: Network, named: Sequence[tuple[str, Rule]], objective: str, *, proven: bool
+) -> tuple[Network, list[Change], dict[str, str]]:
+    """The network where no rule finds anything any more, what was done, and what was left and why."""
+    applied, left = list[Change](), dict[str, str]()
+    busy = True
+    while busy:
+        busy, left = False, {}
+        for name, rule in named:
+            network, done, stays = _applied(network, name, rule, objective, proven=proven)
+            applied.extend(done)
+            left.update(stays)
+            busy = busy or bool(done)
+    return network, applied, left
 
 
 def _named(rule: str | Callable[[Network], Network]) -> tuple[str, Rule]:
@@ -154,7 +163,9 @@ def _named(rule: str | Callable[[Network], Network]) -> tuple[str, Rule]:
     return name, once
 
 
-def _applied(network: Network, name: str, rule: Rule, objective: str) -> tuple[Network, list[Change], dict[str, str]]:
+def _applied(
+    network: Network, name: str, rule: Rule, objective: str, *, proven: bool
+) -> tuple[Network, list[Change], dict[str, str]]:
     """The network after every change of one rule that pays, what was done, and what was left and why."""
     done: list[Change] = []
     unproven: dict[str, Change] = {}
@@ -162,7 +173,7 @@ def _applied(network: Network, name: str, rule: Rule, objective: str) -> tuple[N
         best, left = _best(network, rule, objective, unproven)
         if best is None or best.network is None:
             return network, done, left | {change.place: change.words for change in unproven.values()}
-        error = largest_difference(network, best.network)
+        error = largest_difference(network, best.network) if proven else 0.0
         if not error <= EXACT:
             if name not in RULES:
                 what = f"rewrite rule {name} at '{best.place}' ({best.words})"
@@ -170,7 +181,7 @@ def _applied(network: Network, name: str, rule: Rule, objective: str) -> tuple[N
             words = f"not {best.words}: not proven, the output differs by {error:.2g} of its scale"
             unproven[best.words] = Change(best.place, words)
             continue
-        done.append(replace(best, words=best.words + _saving(network, best.network)))
+        done.append(replace(best, words=best.words + _saving(network, best.network)) if proven else best)
         network = best.network
 
 
@@ -199,26 +210,23 @@ def _best(
 
 def _price(network: Network, objective: str) -> tuple[float, ...]:
     """What is to fall, in order of importance, last the number of operations."""
-    macs, sram = _macs_and_sram(network)
-    order = {"macs": (macs, sram), "sram": (sram, macs), "both": (float(macs) * sram, macs, sram)}
+    found = price(network)
+    macs, live = found.macs, found.live_bytes
+    order = {"macs": (macs, live), "sram": (live, macs), "both": (float(macs) * live, macs, live)}
     return (*order[objective], len(network.nodes))
 
 
 def _pays(before: tuple[float, ...], after: tuple[float, ...]) -> bool:
-    """Cheaper; and, where both count (product, macs, sram, operations), neither of them dearer."""
+    """Cheaper; and, where both count (product, macs, live bytes, operations), neither of them dearer."""
     both = len(before) == 4
     return after < before and not (both and (after[1] > before[1] or after[2] > before[2]))
 
 
-def _macs_and_sram(network: Network) -> tuple[int, int]:
-    macs = sum(macs_of(network, node) for node in network.nodes)
-    return macs, plan_memory(activation_blocks(network)).size
-
-
 def _saving(before: Network, after: Network) -> str:
     """What changes, for a message: " (MACs 4,358,528 → 426,368)"."""
-    pairs = zip(("MACs", "SRAM"), _macs_and_sram(before), _macs_and_sram(after), strict=True)
-    changed = [f"{name} {a:,} → {b:,}" for name, a, b in pairs if a != b]
+    a, b = price(before), price(after)
+    pairs = (("MACs", a.macs, b.macs), ("live bytes", a.live_bytes, b.live_bytes))
+    changed = [f"{name} {x:,} → {y:,}" for name, x, y in pairs if x != y]
     return f" ({', '.join(changed)})" if changed else ""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from trimcap.graph.node import Node
+from trimcap.program.kernels import row_major
 from trimcap.program.lower.building import Builder, Shape, View
 from trimcap.program.lower.linear import affine_by
 
@@ -94,11 +95,6 @@ def _strides(b: Builder, view: View, shape: Shape) -> Shape:
         raise b.error(f"cannot broadcast {view.shape} to {shape}")
     sizes, own = (1,) * missing + view.shape, (0,) * missing + own
     return tuple(0 if n == 1 else s for n, s in zip(sizes, own, strict=True))
-
-
-def row_major(shape: Shape) -> Shape:
-    """Strides in elements of a contiguous array."""
-    return tuple(int(np.prod(shape[d + 1 :], dtype=np.int64)) for d in range(len(shape)))
 
 
 def _expand(b: Builder, node: Node) -> View:

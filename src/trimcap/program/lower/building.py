@@ -18,6 +18,14 @@ from trimcap.program.program import Op, Value
 Shape = tuple[int, ...]
 
 
+class CannotLower(ValueError):
+    """A network has no counterpart in a Program; `what` says shortly of what there is no C."""
+
+    def __init__(self, message: str, what: str) -> None:
+        super().__init__(message)
+        self.what = what
+
+
 @dataclass(frozen=True)
 class View:
     """A torch tensor of one window, as a value read in row-major order.
@@ -128,10 +136,11 @@ class Builder:
         attrs = {"function": function, "parameters": tuple(float(p) for p in parameters)}
         return self.op("map", (view.value,), self.values[view.value].shape, attrs=attrs, view=view.shape)
 
-    def error(self, why: str) -> ValueError:
+    def error(self, why: str) -> CannotLower:
         """An error that names the operation and its layer."""
         where = self.node.layer or "top level"
-        return ValueError(f"cannot lower {_op(self.node)} at {where} ('{self.node.name}'): {why}")
+        message = f"cannot lower {_op(self.node)} at {where} ('{self.node.name}'): {why}"
+        return CannotLower(message, f"{self.node.kind} has no C")
 
     def _fresh(self, name: str) -> str:
         if name not in self.values:

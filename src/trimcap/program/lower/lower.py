@@ -20,7 +20,7 @@ from trimcap.program.lower import norm as lower_norm
 from trimcap.program.lower import pool as lower_pool
 from trimcap.program.lower import product as lower_product
 from trimcap.program.lower import shape as lower_shape
-from trimcap.program.lower.building import Builder, View
+from trimcap.program.lower.building import Builder, CannotLower, View
 from trimcap.program.lower.tidy import tidy
 from trimcap.program.program import Program, Value
 
@@ -63,7 +63,8 @@ def lower(network: Network, *, name: str = "net", classes: Sequence[str] = ()) -
     ValueError : an operation has no counterpart; names it, its layer and what is supported.
     """
     if len(network.inputs) != 1:
-        raise ValueError(f"cannot lower a network with {len(network.inputs)} inputs ({', '.join(network.inputs)})")
+        what = f"a network with {len(network.inputs)} inputs"
+        raise CannotLower(f"cannot lower {what} ({', '.join(network.inputs)})", f"{what} has no C")
     b = Builder(network)
     (input_name, shape), *_ = network.inputs.items()
     b.values[input_name] = Value(input_name, tuple(shape))
@@ -81,7 +82,10 @@ def lower(network: Network, *, name: str = "net", classes: Sequence[str] = ()) -
     program = Program(
         name, tuple(b.ops), b.values, b.constants, input_name, output, tuple(classes), notes, expects=network.expects
     )
-    return check(tidy(replace(program, seen=network.seen)))
+    try:
+        return check(tidy(replace(program, seen=network.seen)))
+    except ValueError as error:
+        raise CannotLower(str(error), str(error)) from error
 
 
 def _evaluate(b: Builder, node: Node) -> Any:

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from trimcap.graph.node import Node
-from trimcap.program.lower.arith import row_major
+from trimcap.program.kernels import row_major
 from trimcap.program.lower.building import Builder, Shape, View, replace_view
 from trimcap.program.lower.shape import Result, concat, padded, permuted, sliced
 

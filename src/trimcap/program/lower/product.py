@@ -12,7 +12,7 @@ import numpy as np
 
 from trimcap.graph.node import Node
 from trimcap.graph.ops.products import indices
-from trimcap.program.lower.arith import row_major
+from trimcap.program.kernels import row_major
 from trimcap.program.lower.building import Builder, View, replace_view
 from trimcap.program.lower.linear import matmul as by_matrix
 from trimcap.program.lower.shape import permuted

@@ -10,9 +10,9 @@ import pandas as pd
 from trimcap._csv import csv_text
 from trimcap._files import write_atomic
 from trimcap.data.windows import Windows
-from trimcap.graph.cost import cost
 from trimcap.graph.module import NetworkModule
 from trimcap.graph.network import Network
+from trimcap.graph.price import price
 from trimcap.graph.trace.trace import trace
 from trimcap.study.steps.kind import slug
 from trimcap.study.steps.section import Fitting, Training
@@ -44,7 +44,7 @@ def history(task: Task, name: str) -> list[Spent]:
 
 def spent_on(network: Network, facts: Mapping[str, Any]) -> Spent:
     """What one training cost, from its facts."""
-    return Spent(int(facts["epochs"]), cost(network).macs)
+    return Spent(int(facts["epochs"]), price(network).macs)
 
 
 def spending(task: Task, name: str, own: Sequence[Spent], *, scratch: bool = False) -> dict[str, Any]:

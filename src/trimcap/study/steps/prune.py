@@ -124,7 +124,6 @@ def _limits(step: Prune, scores: Scores | None = None) -> dict[str, Any]:
 
 
 def _plan(task: Task, name: str, step: Prune, network: Network) -> Plan:
-    from trimcap.export.deployed import measure_of
     from trimcap.prune.choose.keep import keep_electrodes, keep_top, keep_within
     from trimcap.study.steps.slices import shared_scores
 
@@ -136,7 +135,7 @@ def _plan(task: Task, name: str, step: Prune, network: Network) -> Plan:
     if step.sparsity is not None:
         return keep_top(network, scores, step.sparsity, **_limits(step))
     budgets: dict[str, Any] = {key: getattr(step, key) for key in _BUDGETS}
-    return keep_within(network, scores, **budgets, **_limits(step), measure=measure_of(network)[0])
+    return keep_within(network, scores, **budgets, **_limits(step))
 
 
 def _plan_by_sensitivity(task: Task, name: str, step: Prune, network: Network, scores: Scores) -> Plan:

@@ -77,7 +77,7 @@ class Recover(Training):
 
 def _make(task: Task, name: str, step: Recover, state: State) -> Made:
     """One of the arms; what they cost is among the facts."""
-    from trimcap.graph.cost import cost
+    from trimcap.graph.price import price
     from trimcap.study.steps import fitting
     from trimcap.study.steps.task import kept
     from trimcap.train.budget import equal_epochs, equal_flops
@@ -90,7 +90,7 @@ def _make(task: Task, name: str, step: Recover, state: State) -> Made:
     if scratch:
         wanted = equal_epochs(before, step.epochs)
         if step.arm == "scratch_flops":
-            wanted = equal_flops(before, step.epochs, macs=cost(network).macs)
+            wanted = equal_flops(before, step.epochs, macs=price(network).macs)
         epochs = min(wanted, step.at_most_epochs or wanted)
         own = step.model_copy(update={"epochs": epochs})
         more = {"epochs_for_equal_budget": wanted}

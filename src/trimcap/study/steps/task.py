@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,12 @@ from trimcap.data.rows.lazy import pick
 from trimcap.data.seen import NOTHING
 from trimcap.data.splits.folds import Fold
 from trimcap.data.windows import Windows
-from trimcap.graph.cost import cost
 from trimcap.graph.module import mark
 from trimcap.graph.network import Network
-from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.graph.save import load, save
 from trimcap.models.build import MODELS, build
 from trimcap.models.scaled import Scaled
+from trimcap.program.cost import Cost, cost, deployed_cost, program_cost
 from trimcap.program.program import Program
 from trimcap.prune.weights.compressed import storage
 from trimcap.study.steps.kind import Stage, ancestors
@@ -115,26 +114,17 @@ def restored(task: Task, name: str) -> State:
 def network_cost(network: Network) -> dict[str, Any]:
     """The costs that the report shows of a float network: of the C that would be written of it, rewritten first.
 
-    `plain_macs`, `plain_flash` and `plain_sram` are those without rewriting. Where an operation has no C, MACs and
-    flash are counted on the graph, and `sram` is None.
+    `plain_macs`, `plain_flash` and `plain_sram` are those without rewriting. Flash and SRAM are None where an operation
+    has no C.
     """
-    found = {"parameters": network.n_parameters, **_float_cost(rewrite(network).network)}
-    return found | {f"plain_{key}": value for key, value in _float_cost(network).items()}
+    found = {"parameters": network.n_parameters, **_columns(deployed_cost(network, bits=32))}
+    return found | {f"plain_{key}": value for key, value in _columns(cost(network)).items()}
 
 
-def program_facts(network: Network, program: Program) -> dict[str, int]:
+def program_facts(network: Network, program: Program) -> dict[str, Any]:
     """The costs that the report shows of a program."""
-    from trimcap.export.deployed import program_cost
-
-    return {"parameters": network.n_parameters, **asdict(program_cost(program))}
+    return {"parameters": network.n_parameters, **_columns(program_cost(program))}
 
 
-def _float_cost(network: Network) -> dict[str, Any]:
-    from trimcap.export.deployed import program_cost
-    from trimcap.program.lower.lower import lower
-
-    try:
-        return asdict(program_cost(lower(network)))
-    except ValueError:
-        found = cost(network)
-        return {"macs": found.macs, "flash": found.flash_bytes, "sram": None}
+def _columns(found: Cost) -> dict[str, Any]:
+    return {"macs": found.macs, "flash": found.flash_bytes, "sram": found.sram_bytes}

@@ -1,8 +1,10 @@
-"""Real factors as integer multiplier and shift."""
+"""Real numbers as integers: factors as multiplier and shift, ranges as scale and zero point."""
 
 from __future__ import annotations
 
 from math import frexp
+
+import numpy as np
 
 _LARGEST = 2**31 - 1
 
@@ -37,3 +39,16 @@ def shared_shift(ratio_a: float, ratio_b: float) -> tuple[int, int, int]:
     multiplier, shift = fixed_point(max(ratio_a, ratio_b))
     other = min(round(min(ratio_a, ratio_b) * 2.0**shift), _LARGEST)
     return (multiplier, other, shift) if ratio_a >= ratio_b else (other, multiplier, shift)
+
+
+def grid(low: float, high: float, *, bits: int = 8) -> tuple[float, int]:
+    """Scale s (a float32 number) and zero point z of the asymmetric grid −2^(b−1) … 2^(b−1) − 1.
+
+    A range of zero width gives s = 1: its only value, zero, stays exact.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    q_min, q_max = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    scale = float(np.float32((high - low) / (q_max - q_min)))
+    if scale < float(np.finfo(np.float32).tiny):
+        return 1.0, q_min if low == 0 else 0
+    return scale, int(np.clip(np.round(q_min - low / scale), q_min, q_max))

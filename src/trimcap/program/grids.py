@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from trimcap._errors import unknown
+from trimcap.program.fixed_point import grid
+from trimcap.program.kinds.table import KINDS, SHARING
 from trimcap.program.program import Program, Value
-from trimcap.quantize.ranges import Ranges, grid
-
-#: kinds that read and write int16
-HAS_INT16 = ("conv", "linear", "map", "avg_pool", "mean", "add", "mul", "max_pool", "concat", "pad", "permute",
-               "slice", "reshape")  # fmt: skip
-#: kinds whose output has the scale and zero point of the inputs
-SHARING = ("max_pool", "concat", "pad", "permute", "slice", "reshape")
 
 
-def quantized_values(program: Program, ranges: Ranges) -> dict[str, Value]:
+def quantized_values(
+    program: Program, bounds: Mapping[str, tuple[float, float]], int16: Sequence[str]
+) -> dict[str, Value]:
     """Values of the integer program.
 
     Values that a copying operation connects share one range, the union of theirs. The output of a last conv or
-    linear, and values of `ranges.int16`, are int16 with scale max|x| / 16383: up to twice the calibrated range fits.
+    linear, and those of `int16`, are int16 with scale max|x| / 16383: up to twice the calibrated range fits.
 
     Raises
     ------
-    ValueError : ranges lack a value of the program.
+    ValueError : `bounds` lack a value of the program.
     """
-    missing = [name for name in program.values if name not in ranges.bounds]
+    missing = [name for name in program.values if name not in bounds]
     if missing:
         raise ValueError(
             f"ranges lack {len(missing)} values of program '{program.name}', first '{missing[0]}'; observe this program"
         )
-    wide = wide_values(program) | widened(program, ranges.int16)
+    wide = wide_values(program) | widened(program, int16)
     values = {}
     for group in sharing_groups(program):
-        low = min(ranges.bounds[name][0] for name in group)
-        high = max(ranges.bounds[name][1] for name in group)
+        low = min(bounds[name][0] for name in group)
+        high = max(bounds[name][1] for name in group)
         if group <= wide:
             dtype, scale, zero = "int16", float(np.float32(max(-low, high) / 16383)) or 1.0, 0
         else:
@@ -51,11 +48,11 @@ def wide_values(program: Program) -> frozenset[str]:
     """The output of a last conv or linear, and its reshapes up to the program's output; empty if there is none."""
     made = {op.output: op for op in program.ops}
     chain = [program.output]
-    while chain[-1] in made and made[chain[-1]].kind == "reshape":
+    while chain[-1] in made and KINDS[made[chain[-1]].kind].view:
         chain.append(made[chain[-1]].inputs[0])
     last = made.get(chain[-1])
     read = {name for op in program.ops for name in op.inputs if op.output not in chain}
-    if last is None or last.kind not in ("conv", "linear") or read & set(chain):
+    if last is None or not KINDS[last.kind].per_output or read & set(chain):
         return frozenset()
     return frozenset(chain)
 
@@ -88,10 +85,11 @@ def _refuse(program: Program, group: frozenset[str], name: str) -> None:
     for op in program.ops:
         reads, writes = bool(group & set(op.inputs)), op.output in group
         volume = op.kind == "conv" and len(op.attrs["stride"]) != 2
-        if ((reads or writes) and op.kind not in HAS_INT16) or (reads and volume):
+        if ((reads or writes) and not KINDS[op.kind].int16) or (reads and volume):
+            able = ", ".join(name for name, kind in KINDS.items() if kind.int16 and kind.real)
             raise ValueError(
                 f"int16: layer '{name}' is {'read' if reads else 'made'} by '{op.source}' ({op.kind}"
-                f"{' of volumes' if volume else ''}), which has int8 only; these have int16: {', '.join(HAS_INT16)} "
+                f"{' of volumes' if volume else ''}), which has int8 only; these have int16: {able} "
                 "(conv reads it of images)"
             )
 

@@ -1,0 +1,1 @@
+"""What every kind of operation is: one module a family of kinds."""
