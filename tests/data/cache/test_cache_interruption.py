@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from brown import several
 from cached_chains import CHAIN, cut, entry, same
+from harmed_caches import an_hour_later
 
 import trimcap.data.cache.cache as cache_module
 import trimcap.data.cache.entry as entry_module
@@ -131,6 +132,7 @@ def test_kill_9_leaves_nothing_that_is_read(tmp_path, builds):
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
+    an_hour_later(tmp_path)
     (left,) = cache_info(tmp_path)
     assert left.state == "left over"
     assert any((tmp_path / left.key).iterdir())

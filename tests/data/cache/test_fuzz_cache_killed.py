@@ -10,7 +10,7 @@ import time
 import pytest
 from cache_reader import read_npy, write_recordings
 from cached_chains import entry
-from harmed_caches import RAW, child, good, several
+from harmed_caches import RAW, an_hour_later, child, good, several
 
 from trimcap.data.cache.cache import cache_info, cached
 from trimcap.data.preprocess.chain import Chain
@@ -47,6 +47,7 @@ def killed(tmp_path, times, seed):
         time.sleep(rng.random() * 0.12)
         process.send_signal(signal.SIGKILL)
         late += "done" in process.communicate()[0]
+        an_hour_later(tmp_path / "cache")
         for told in cache_info(tmp_path / "cache", check="full"):
             assert told.state in ("good", "left over"), told
     assert late < times
@@ -97,6 +98,7 @@ def killed_before_each_step(tmp_path, moments):
         out = process.communicate()[0]
         if "done" in out:
             return at
+        an_hour_later(folder)
         states = [told.state for told in cache_info(folder, check="full")]
         assert states in ([], ["left over"], ["good"]), (at, states)
         good(cached(RAW, several(2), folder=folder, check="full"), RAW, several(2))

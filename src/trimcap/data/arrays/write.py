@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -20,14 +16,10 @@ import pandas as pd
 from trimcap._csv import csv_text
 from trimcap._files import make_folder
 from trimcap.data.arrays.layout import plain_column
-from trimcap.data.cache.entry import flush_folder
 from trimcap.data.hearsay import metadata_of
-from trimcap.data.preprocess.run import Part, summary
-from trimcap.data.rows.lazy import pieces
-from trimcap.data.rows.stored import npy_header
+from trimcap.data.preprocess.run import Part, contents, facts_of, summary
+from trimcap.data.rows.stored import flush, flush_folder, write_npy
 from trimcap.data.windows import Windows
-
-_HEADER = 192
 
 
 def write_arrays(windows: Windows | Iterable[Windows] | Iterable[Part], path: Path | str) -> Path:
@@ -52,7 +44,7 @@ def write_arrays(windows: Windows | Iterable[Windows] | Iterable[Part], path: Pa
     parent = make_folder(path.absolute().parent)
     draft = Path(tempfile.mkdtemp(dir=parent, prefix=f".{path.name}."))
     try:
-        _write(_parts(windows), draft, path)
+        _write(_parts(windows, path), draft)
         draft.chmod(parent.stat().st_mode & 0o777)
         flush_folder(draft)
         draft.rename(path)
@@ -66,48 +58,32 @@ def write_arrays(windows: Windows | Iterable[Windows] | Iterable[Part], path: Pa
     return path
 
 
-def _parts(windows: Windows | Iterable[Windows] | Iterable[Part]) -> Iterator[Part]:
-    if isinstance(windows, Windows):
-        windows = [windows]
-    for item in windows:
-        yield item if isinstance(item, Part) else Part(item, len(item), Counter())
-
-
-def _write(parts: Iterable[Part], folder: Path, path: Path) -> None:
+def _parts(windows: Windows | Iterable[Windows] | Iterable[Part], path: Path) -> Iterator[Part]:
     first: Windows | None = None
-    counted: list[Part] = []
-    digest = hashlib.sha256()
-    with (folder / "X.npy").open("wb") as file:
-        file.write(bytes(_HEADER))
-        for part in parts:
-            if part.windows is None:
-                counted.append(part)
-                continue
+    for item in [windows] if isinstance(windows, Windows) else windows:
+        part = item if isinstance(item, Part) else Part(item, len(item), Counter())
+        if part.windows is not None:
             _check_alike(part.windows, first, path)
-            for X in pieces(part.windows.X):
-                data = np.ascontiguousarray(X, dtype="<f4").reshape(-1).view(np.uint8).data
-                file.write(data)
-                digest.update(data)
             first = part.windows.take([]) if first is None else first
-            counted.append(replace(part, windows=replace(part.windows, X=np.empty((len(part.windows), 0), np.float32))))
-        tail = summary(counted)
-        rows = [part.windows for part in counted if part.windows is not None]
-        assert first is not None  # or there would be no summary
-        file.seek(0)
-        file.write(npy_header((sum(map(len, rows)), *first.shape), size=_HEADER))
-        _flush(file)
+        yield part
+
+
+def _write(parts: Iterable[Part], folder: Path) -> None:
+    counted: list[Part] = []
+    X = write_npy(folder / "X.npy", contents(parts, counted))
+    tail = summary(counted)
+    rows = [part.windows for part in counted if part.windows is not None]
     with (folder / "y.npy").open("wb") as file:
         np.save(file, np.concatenate([part.y for part in rows]))
-        _flush(file)
+        flush(file)
     table = metadata_of(rows)
     with (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as text:
         text.write(csv_text(pd.DataFrame({name: plain_column(table[name]) for name in table})))
-        _flush(text)
+        flush(text)
     with (folder / "info.json").open("w", encoding="utf-8") as text:
-        json.dump(
-            {**_info(first, tail), "sha256": digest.hexdigest()}, text, indent=1, ensure_ascii=False, allow_nan=False
-        )
-        _flush(text)
+        info = {**facts_of(rows[0], tail), "sha256": X.digest}
+        json.dump(info, text, indent=1, ensure_ascii=False, allow_nan=False)
+        flush(text)
 
 
 def _check_alike(windows: Windows, first: Windows | None, path: Path) -> None:
@@ -117,19 +93,3 @@ def _check_alike(windows: Windows, first: Windows | None, path: Path) -> None:
                 f"{path}: windows of {windows.metadata.subject.iloc[0]} have {what} {getattr(windows, what)}, those "
                 f"before have {getattr(first, what)}; make all by the same steps"
             )
-
-
-def _info(windows: Windows, tail: tuple[str, ...]) -> dict[str, object]:
-    return {
-        "channels": list(windows.channels),
-        "rate": windows.rate,
-        "classes": list(windows.classes),
-        "unit": windows.unit,
-        "duration": windows.duration,
-        "steps": [*windows.steps, *tail],
-    }
-
-
-def _flush(file: IO[Any]) -> None:
-    file.flush()
-    os.fsync(file.fileno())

@@ -14,13 +14,14 @@ from typing import Any, Literal
 from trimcap import __version__
 from trimcap._errors import unknown
 from trimcap._files import make_folder
-from trimcap.data.cache.entry import DamagedError, check_files, flush_folder, load_entry, read_manifest, write_entry
+from trimcap.data.cache.entry import DamagedError, check_files, load_entry, read_manifest, write_entry
 from trimcap.data.cache.folder import alive, aside_name, building_name, bytes_of, is_entry, own_folders, remove, sweep
 from trimcap.data.cache.key import PARTS, Read, Source, changed, describe_reader, entry_key, hash_paths, hash_recording
 from trimcap.data.cache.reading import read_items
 from trimcap.data.cache.stamps import Hashed, forget, recall, remember
 from trimcap.data.preprocess.chain import Chain
 from trimcap.data.recording import Recording
+from trimcap.data.rows.stored import flush_folder
 from trimcap.data.windows import Windows
 
 Check = Literal["quick", "full"]
@@ -34,7 +35,7 @@ class Entry:
     ----------
     key : name of the folder
     bytes : of all its files
-    state : "good", "damaged: …", "being built" or "left over" (of a process that was killed)
+    state : "good", "damaged: …", "being built" (within the last hour) or "left over" (of a process that was killed)
     created : UTC, ISO 8601; "" unless good
     shape : of X
     steps : what was done to the windows
@@ -128,7 +129,7 @@ def cache_info(folder: Path | str, *, check: Check = "quick") -> list[Entry]:
 
 
 def clear_cache(folder: Path | str, *, keys: Iterable[str] | None = None) -> int:
-    """Delete entries, and what killed processes left; gives the number of freed bytes.
+    """Delete entries, and what killed processes left an hour ago or more; gives the number of freed bytes.
 
     Parameters
     ----------

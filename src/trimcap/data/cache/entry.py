@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,11 +15,9 @@ from numpy.typing import NDArray
 
 from trimcap._files import sha256
 from trimcap.data.hearsay import metadata_of
-from trimcap.data.preprocess.run import Part, summary
+from trimcap.data.preprocess.run import Part, contents, facts_of, summary
+from trimcap.data.rows.stored import HEADER, flush, flush_folder, write_npy
 from trimcap.data.windows import Windows
-
-#: bytes before the numbers of X.npy, whatever their shape, so that the shape can be written last
-_HEADER = 192
 
 
 class DamagedError(ValueError):
@@ -37,55 +33,31 @@ def write_entry(folder: Path, parts: Iterable[Part], facts: Mapping[str, Any]) -
     parts : of `Chain.parts`
     facts : goes into the manifest: key, chain, inputs, …
     """
-    rows: list[Windows] = []
     counted: list[Part] = []
-    digest = hashlib.sha256()
-    with (folder / "X.npy").open("wb") as file:
-        file.write(bytes(_HEADER))
-        for part in parts:
-            if part.windows is not None:
-                data = np.ascontiguousarray(part.windows.X, dtype="<f4").reshape(-1).view(np.uint8).data
-                file.write(data)
-                digest.update(data)
-                rows.append(replace(part.windows, X=np.empty((len(part.windows), 0), dtype=np.float32)))
-                shape = part.windows.shape
-            counted.append(replace(part, windows=rows[-1] if part.windows is not None else None))
-        tail = summary(counted)
-        header = _npy_header((sum(map(len, rows)), *shape))
-        file.seek(0)
-        file.write(header)
-        _flush(file)
+    X = write_npy(folder / "X.npy", contents(parts, counted))
+    tail = summary(counted)
+    rows = [part.windows for part in counted if part.windows is not None]
     table, columns = _pack(metadata_of(rows))
     with (folder / "rows.npz").open("wb") as file:
         buffer = io.BytesIO()
         np.savez(buffer, y=np.concatenate([part.y for part in rows]), **table)  # type: ignore[arg-type]
         file.write(buffer.getvalue())
-        _flush(file)
-    first = rows[0]
+        flush(file)
     manifest = {
         **facts,
-        "windows": {
-            "shape": [sum(map(len, rows)), *shape],
-            "channels": list(first.channels),
-            "rate": first.rate,
-            "classes": list(first.classes),
-            "duration": first.duration,
-            "unit": first.unit,
-            "steps": [*first.steps, *tail],
-            "columns": columns,
-        },
+        "windows": {"shape": list(X.shape), "columns": columns, **facts_of(rows[0], tail)},
         "files": {
             "X.npy": {
                 "bytes": (folder / "X.npy").stat().st_size,
-                "header_sha256": hashlib.sha256(header).hexdigest(),
-                "data_sha256": digest.hexdigest(),
+                "header_sha256": hashlib.sha256(X.header).hexdigest(),
+                "data_sha256": X.digest,
             },
             "rows.npz": {"bytes": (folder / "rows.npz").stat().st_size, "sha256": sha256(folder / "rows.npz")},
         },
     }
     with (folder / "manifest.json").open("w", encoding="utf-8") as text:
         json.dump({**manifest, "sha256": _seal(manifest)}, text, indent=1, allow_nan=False)
-        _flush(text)
+        flush(text)
     flush_folder(folder)
 
 
@@ -125,7 +97,7 @@ def check_files(folder: Path, manifest: Mapping[str, Any], *, full: bool) -> Non
             raise DamagedError(f"{name} is missing" if size < 0 else f"{name} has {size} of {facts['bytes']} bytes")
     facts = manifest["files"]["X.npy"]
     with (folder / "X.npy").open("rb") as file:
-        if hashlib.sha256(file.read(_HEADER)).hexdigest() != facts["header_sha256"]:
+        if hashlib.sha256(file.read(HEADER)).hexdigest() != facts["header_sha256"]:
             raise DamagedError("the header of X.npy was changed")
         if full and hashlib.file_digest(file, "sha256").hexdigest() != facts["data_sha256"]:
             raise DamagedError("the numbers in X.npy were changed")
@@ -146,7 +118,7 @@ def load_entry(folder: Path, key: str, *, full: bool = False) -> Windows:
     facts = manifest["windows"]
     with np.load(folder / "rows.npz", allow_pickle=False) as rows:
         y, metadata = rows["y"], _unpack(rows, facts["columns"])
-    mapped = np.memmap(folder / "X.npy", dtype="<f4", mode="c", offset=_HEADER, shape=tuple(facts["shape"]))
+    mapped = np.memmap(folder / "X.npy", dtype="<f4", mode="c", offset=HEADER, shape=tuple(facts["shape"]))
     return Windows(
         X=np.asarray(mapped),
         y=y,
@@ -158,29 +130,6 @@ def load_entry(folder: Path, key: str, *, full: bool = False) -> Windows:
         unit=facts["unit"],
         steps=tuple(facts["steps"]),
     )
-
-
-def flush_folder(folder: Path) -> None:
-    """Make names in a folder survive a power cut, where the system can."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _flush(file: IO[Any]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _npy_header(shape: tuple[int, ...]) -> bytes:
-    """Header of NumPy's format 1.0, padded to a fixed length."""
-    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode("latin1")
-    if len(text) > _HEADER - 11:
-        raise ValueError(f"windows of shape {shape[1:]} have too many dimensions for a cache entry")
-    return b"\x93NUMPY\x01\x00" + (_HEADER - 10).to_bytes(2, "little") + text.ljust(_HEADER - 11) + b"\n"
 
 
 def _pack(table: pd.DataFrame) -> tuple[dict[str, NDArray[Any]], list[list[str]]]:

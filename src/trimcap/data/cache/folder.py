@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import socket
 import time
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
 
 _ENTRY = re.compile(r"[0-9a-f]{64}")
-_BUILDING = re.compile(r"\.building-(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)-[0-9a-f]+")
-_ASIDE = re.compile(r"\.damaged-[0-9a-f]+")
+_BUILDING, _ASIDE = ".building-", ".damaged-"
+_OWN = re.compile(r"\.(building|damaged)-[0-9a-f]+")
 
-#: s; a build writes after every recording
-_PATIENCE = 24 * 3600
+#: s; a build writes after every recording, and no recording takes so long
+_PATIENCE = 3600
 
 
 def is_entry(name: str) -> bool:
@@ -26,20 +23,19 @@ def is_entry(name: str) -> bool:
 
 
 def building_name() -> str:
-    """A new name for a build of this process."""
-    return f".building-{_machine()}-{os.getpid()}-{token_hex(8)}"
+    """A new name for a build."""
+    return f"{_BUILDING}{token_hex(8)}"
 
 
 def aside_name() -> str:
     """A new name for a damaged entry that is about to be deleted."""
-    return f".damaged-{token_hex(8)}"
+    return f"{_ASIDE}{token_hex(8)}"
 
 
 def own_folders(folder: Path) -> list[Path]:
     """Folders that belong to a cache."""
-    names = (_ENTRY, _BUILDING, _ASIDE)
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [path for path in paths if path.is_dir() and any(name.fullmatch(path.name) for name in names)]
+    return [path for path in paths if path.is_dir() and (is_entry(path.name) or _OWN.fullmatch(path.name))]
 
 
 def bytes_of(folder: Path) -> int:
@@ -72,19 +68,8 @@ def sweep(folder: Path) -> None:
 
 
 def alive(path: Path) -> bool:
-    """Whether a process may still be writing this folder; on another machine or container, if it did within a day."""
-    match = _BUILDING.fullmatch(path.name)
-    if match is None:
-        return False
-    if match["machine"] != _machine():
-        return time.time() - _last_change(path) < _PATIENCE
-    try:
-        os.kill(int(match["process"]), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it belongs to somebody else
-        return True
-    return True
+    """Whether a process may still be writing this folder: it did within the last hour."""
+    return path.name.startswith(_BUILDING) and time.time() - _last_change(path) < _PATIENCE
 
 
 def _last_change(folder: Path) -> float:
@@ -92,15 +77,3 @@ def _last_change(folder: Path) -> float:
         return max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
     except FileNotFoundError:  # removed meanwhile
         return 0.0
-
-
-def _machine() -> str:
-    """Tells apart the process numbers of different machines, boots and containers that share a folder."""
-    parts = [socket.gethostname()]
-    for file in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
-        try:
-            path = Path(file)
-            parts.append(str(path.readlink()) if path.is_symlink() else path.read_text())
-        except OSError:
-            parts.append("")
-    return sha256("|".join(parts).encode()).hexdigest()[:8]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from trimcap.data.preprocess.step import Step
 from trimcap.data.preprocess.windows.artefacts import Reject, count_words, find_unusable, refuse_unusable
 from trimcap.data.preprocess.windows.windowwise import SubtractBaseline
 from trimcap.data.recording import Recording
+from trimcap.data.rows.lazy import Block, pieces
 from trimcap.data.windows import Windows
 
 
@@ -120,6 +122,27 @@ def summary(parts: Sequence[Part]) -> tuple[str, ...]:
         raise ValueError(f"no window is left: {count_words(dropped, total)}; check the thresholds and the recordings")
     said = Hearsay.joined(part.hearsay for part in parts).words()
     return (*said, count_words(dropped, total)) if dropped else said
+
+
+def contents(parts: Iterable[Part], counted: list[Part]) -> Iterator[Block]:
+    """X of all parts, to be written; the parts go into `counted` without it."""
+    for part in parts:
+        if part.windows is not None:
+            yield from pieces(part.windows.X)
+            part = replace(part, windows=replace(part.windows, X=np.empty((len(part.windows), 0), np.float32)))
+        counted.append(part)
+
+
+def facts_of(windows: Windows, tail: tuple[str, ...]) -> dict[str, Any]:
+    """What a file says of windows beside their rows, as JSON; `tail` is their `summary`."""
+    return {
+        "channels": list(windows.channels),
+        "rate": windows.rate,
+        "classes": list(windows.classes),
+        "duration": windows.duration,
+        "unit": windows.unit,
+        "steps": [*windows.steps, *tail],
+    }
 
 
 def through(steps: Sequence[Step], windows: Windows, reference: Windows | None = None) -> Windows:

@@ -1,9 +1,11 @@
-"""Rows of a `.npy` file, read one by one."""
+"""Rows of a `.npy` file, read one by one, and written some at a time."""
 
 from __future__ import annotations
 
 import hashlib
 import math
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +18,8 @@ from trimcap.data.rows.lazy import Index
 
 #: no array of windows has more
 _MOST_DIMENSIONS = 8
+#: bytes before the numbers of a file of `write_npy`, whatever their shape
+HEADER = 192
 
 
 @dataclass(frozen=True)
@@ -122,12 +126,54 @@ def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     return tuple(int(n) for n in shape), fortran, dtype
 
 
-def npy_header(shape: tuple[int, ...], *, size: int) -> bytes:
-    """Header of a float32 array in NumPy's format 1.0, padded to `size` bytes so that the shape can be written last."""
+@dataclass(frozen=True)
+class Written:
+    """What `write_npy` wrote: shape of the array, the header's bytes, and the sha256 of its numbers."""
+
+    shape: tuple[int, ...]
+    header: bytes
+    digest: str
+
+
+def write_npy(path: Path, blocks: Iterable[NDArray[np.float32]]) -> Written:
+    """Rows, some at a time, as one float32 array; none of them is kept, and how many there are is written last."""
+    digest, n, shape = hashlib.sha256(), 0, tuple[int, ...]()
+    with path.open("wb") as file:
+        file.write(bytes(HEADER))
+        for block in blocks:
+            data = np.ascontiguousarray(block, dtype="<f4").reshape(-1).view(np.uint8).data
+            file.write(data)
+            digest.update(data)
+            n, shape = n + len(block), block.shape[1:]
+        header = _npy_header((n, *shape))
+        file.seek(0)
+        file.write(header)
+        flush(file)
+    return Written((n, *shape), header, digest.hexdigest())
+
+
+def flush(file: IO[Any]) -> None:
+    """Make what was written survive a power cut."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Make names in a folder survive a power cut, where the system can."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    """Header of NumPy's format 1.0, padded to `HEADER` bytes."""
     text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode("latin1")
-    if len(text) > size - 11:
+    if len(text) > HEADER - 11:
         raise ValueError(f"windows of shape {shape[1:]} have too many dimensions for a file")
-    return b"\x93NUMPY\x01\x00" + (size - 10).to_bytes(2, "little") + text.ljust(size - 11) + b"\n"
+    return b"\x93NUMPY\x01\x00" + (HEADER - 10).to_bytes(2, "little") + text.ljust(HEADER - 11) + b"\n"
 
 
 def runs(index: Index) -> list[tuple[int, int]]:
