@@ -33,7 +33,7 @@ epochs = 1
 """
 SECRET = """
 from dataclasses import replace
-from trimcap.data.splits.protocols.named import leaky_windows
+from trimcap.data.splits.protocols.leaky import leaky_windows
 
 def split(windows, *, n_folds=5, valid=0.2, seed=0):
     return [replace(fold, leaky=False) for fold in leaky_windows(windows, n_folds=n_folds, valid=valid, seed=seed)]

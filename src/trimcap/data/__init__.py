@@ -35,7 +35,8 @@ from trimcap.data.split_files.file import read_splits, write_splits
 from trimcap.data.splits.audit import audit
 from trimcap.data.splits.folds import Fold, make_fold
 from trimcap.data.splits.nesting import nested
-from trimcap.data.splits.protocols.named import k_fold_subjects, split
+from trimcap.data.splits.protocols.named import split
+from trimcap.data.splits.protocols.subjects import k_fold_subjects
 from trimcap.data.windows import Windows
 
 __all__ = [

@@ -20,7 +20,8 @@ from trimcap.data.files.raws import companions, events_file, open_raw
 from trimcap.data.files.survey.look import survey
 from trimcap.data.join import join
 from trimcap.data.preprocess.chain import make_chain
-from trimcap.data.splits.protocols.named import k_fold_subjects, leave_one_subject_out, leave_trials_out
+from trimcap.data.splits.protocols.subjects import k_fold_subjects, leave_one_subject_out
+from trimcap.data.splits.protocols.trials import leave_trials_out
 
 
 def fif(path: Path, his_id: str = "", *, seed: int = 0) -> Path:

@@ -62,7 +62,7 @@ def test_window_longer_than_a_recording_names_it_and_both_durations():
 
 @pytest.mark.parametrize(("option", "value"), [("seconds", 0), ("seconds", np.nan), ("step", -1), ("step", 1e-9)])
 def test_length_and_step_must_be_positive(option, value):
-    with pytest.raises(ValueError, match=f"{option}=.*must be positive"):
+    with pytest.raises(ValueError, match=f"{option}.*must be (positive|longer|a finite number)"):
         cut([recording()], **({"seconds": 2.0} | {option: value}))
 
 
@@ -81,7 +81,7 @@ def test_disagreeing_recording_is_the_one_named(change, text):
 
 
 def test_same_name_twice():
-    with pytest.raises(ValueError, match="2 recordings are named s1/0/t0"):
+    with pytest.raises(ValueError, match="two recordings are named s1/0/t0"):
         cut([recording("s1"), recording("s1")], seconds=2)
 
 
@@ -101,7 +101,7 @@ def test_no_recordings():
 def test_bad_channel_names_recording_channel_and_time(value, text):
     bad = recording("s2")
     bad.signal[1, 400:600] = value
-    pattern = rf"recording s2/0/t0: channel Cz {text}.*4–6 s \(1 of 5 windows"
+    pattern = rf"window s2/0/t0@4.0000: channel Cz {text}.*\(1 of 5 windows"
     with pytest.raises(ValueError, match=pattern):
         cut([recording("s1"), bad], seconds=2)
 
@@ -123,14 +123,14 @@ def test_dropping_is_counted_in_steps():
     windows = cut([recording("s1"), bad], seconds=2, on_bad="drop")
     assert len(windows) == 9
     assert "s2/0/t0@4.0000" not in windows.ids
-    assert "1 windows with a constant or non-finite channel dropped" in windows.steps[0]
-    assert "dropped" not in cut([recording("s1")], seconds=2, on_bad="drop").steps[0]
+    assert windows.steps[-1] == "1 of 10 windows dropped (constant 1)"
+    assert "dropped" not in cut([recording("s1")], seconds=2, on_bad="drop").steps[-1]
 
 
 def test_dropping_everything_is_an_error():
     bad = recording()
     bad.signal[0] = 0
-    with pytest.raises(ValueError, match="all 5 windows"):
+    with pytest.raises(ValueError, match=r"no window is left: 5 of 5 windows dropped \(constant 5\)"):
         cut([bad], seconds=2, on_bad="drop")
 
 

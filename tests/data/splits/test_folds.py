@@ -9,7 +9,7 @@ from toy_windows import toy
 
 from trimcap.data.preprocess.windows.scaling import fit_scaler, subject_z_score
 from trimcap.data.splits.folds import make_fold
-from trimcap.data.splits.protocols.named import leave_one_subject_out
+from trimcap.data.splits.protocols.subjects import leave_one_subject_out
 
 
 def parts(windows=None):

@@ -263,6 +263,6 @@ def test_a_protocol_of_ones_own():
         return split(windows, "leave_one_subject_out", **rest)[:keep]
 
     assert len(split(toy(), mine, keep=2, valid=0.4)) == 2
-    assert len(split(toy(), "trimcap.data.splits.protocols.named:leave_one_subject_out")) == 6
+    assert len(split(toy(), "trimcap.data.splits.protocols.subjects:leave_one_subject_out")) == 6
     with pytest.raises(ValueError, match=r"protocol 'trimcap\.data:nothing': module 'trimcap\.data' has no 'nothing'"):
         split(toy(), "trimcap.data:nothing")

@@ -7,7 +7,7 @@ import re
 import pytest
 from compared_methods import COMPARE, HEAD, recipe, rows_of
 
-from trimcap.data.splits.protocols.named import k_fold_subjects
+from trimcap.data.splits.protocols.subjects import k_fold_subjects
 from trimcap.study.recipe.plan import plan_of
 from trimcap.study.recipe.recipe import load_recipe, parse_recipe
 from trimcap.study.recipe.shipped import shipped

@@ -7,7 +7,8 @@ import pytest
 
 from trimcap.data.preprocess.windows.features import band_power
 from trimcap.data.split_files.file import write_splits
-from trimcap.data.splits.protocols.named import leaky_windows, split
+from trimcap.data.splits.protocols.leaky import leaky_windows
+from trimcap.data.splits.protocols.named import split
 from trimcap.data.splits.random_labels import random_labels
 from trimcap.data.units import keys
 from trimcap.study.recipe.derived import derive

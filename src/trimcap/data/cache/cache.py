@@ -16,7 +16,7 @@ from trimcap._errors import unknown
 from trimcap._files import make_folder
 from trimcap.data.cache.entry import DamagedError, check_files, load_entry, read_manifest, write_entry
 from trimcap.data.cache.folder import alive, aside_name, building_name, bytes_of, is_entry, own_folders, remove, sweep
-from trimcap.data.cache.key import PARTS, Read, Source, changed, describe_reader, entry_key, hash_paths, hash_recording
+from trimcap.data.cache.key import PARTS, Input, Read, changed, describe_reader, entry_key, hash_paths, hash_recording
 from trimcap.data.cache.reading import read_items
 from trimcap.data.cache.stamps import Hashed, forget, recall, remember
 from trimcap.data.preprocess.chain import Chain
@@ -165,7 +165,7 @@ def _sources(
     parts: int,
     *,
     progress: bool,
-) -> list[Source]:
+) -> list[Input]:
     if isinstance(inputs, str | Path) or not isinstance(inputs, Sequence):
         raise ValueError(
             f"cached needs a list of recordings or of paths, got a {type(inputs).__name__}: the inputs are gone "
@@ -181,7 +181,7 @@ def _sources(
     return [*(hash_recording(recording, with_info=with_info) for recording in inputs), *extra]
 
 
-def _remember(folder: Path, sources: Sequence[Source]) -> None:
+def _remember(folder: Path, sources: Sequence[Input]) -> None:
     hashes = [(source.file, source.hashed) for source in sources]
     files = [(file, hashed) for file, hashed in hashes if file is not None and hashed is not None]
     if files:
@@ -194,7 +194,7 @@ def _recordings(
     return inputs if read is None else read_items(inputs, read, progress=progress, subjects=subjects)
 
 
-def _facts(chain: Chain, key: str, sources: Sequence[Source], read: Read | None) -> dict[str, Any]:
+def _facts(chain: Chain, key: str, sources: Sequence[Input], read: Read | None) -> dict[str, Any]:
     return {
         "key": key,
         "trimcap": __version__,
@@ -211,7 +211,7 @@ def _build(
     recordings: Iterable[Recording],
     place: Path,
     facts: dict[str, Any],
-    sources: Sequence[Source],
+    sources: Sequence[Input],
     *,
     progress: bool,
     full: bool,

@@ -30,8 +30,8 @@ Read = Callable[[Path], Iterable[Recording]]
 
 
 @dataclass(frozen=True)
-class Source:
-    """One hashed input.
+class Input:
+    """One hashed recording or file.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Source:
     hashed: Hashed | None = None
 
 
-def entry_key(chain: Chain, sources: Sequence[Source], read: Read | None) -> str:
+def entry_key(chain: Chain, sources: Sequence[Input], read: Read | None) -> str:
     """sha256 over layout, chain, reader, and name and content of all inputs in order."""
     value = {
         "layout": LAYOUT,
@@ -57,7 +57,7 @@ def entry_key(chain: Chain, sources: Sequence[Source], read: Read | None) -> str
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def hash_recording(recording: Recording, *, with_info: bool) -> Source:
+def hash_recording(recording: Recording, *, with_info: bool) -> Input:
     """Signal bytes, shape, rate, names and labels; `info` only where a function from outside may read it."""
     signal = np.ascontiguousarray(recording.signal)
     facts: dict[str, Any] = {
@@ -81,12 +81,12 @@ def hash_recording(recording: Recording, *, with_info: bool) -> Source:
         facts["info"] = json.loads(json.dumps(dict(recording.info), default=_text, sort_keys=True))
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     digest.update(signal.reshape(-1).view(np.uint8).data)
-    return Source(recording.name, digest.hexdigest())
+    return Input(recording.name, digest.hexdigest())
 
 
 def hash_paths(
     paths: Iterable[Path], known: Mapping[str, Hashed], parts: int = PARTS, *, progress: bool = False
-) -> list[Source]:
+) -> list[Input]:
     """Every file of `paths`; of a folder all files in it, sorted by name. `known` saves hashing untouched ones.
 
     A file is called by the last `parts` of its path.
@@ -105,7 +105,7 @@ def hash_paths(
     return hashed
 
 
-def changed(sources: Iterable[Source]) -> list[Path]:
+def changed(sources: Iterable[Input]) -> list[Path]:
     """Files that are no longer what was hashed."""
     pairs = [(source.file, source.hashed) for source in sources]
     # not the last part of the stamp: new permissions are no new content
@@ -173,6 +173,6 @@ def _walk(folder: Path, above: set[Path]) -> Iterator[Path]:
             yield from _walk(path, above | {here})
 
 
-def _hash_file(file: Path, known: Mapping[str, Hashed], parts: int) -> Source:
+def _hash_file(file: Path, known: Mapping[str, Hashed], parts: int) -> Input:
     hashed = hash_file(file, known)
-    return Source("/".join(file.absolute().parts[-parts:]), hashed.sha256, file, hashed)
+    return Input("/".join(file.absolute().parts[-parts:]), hashed.sha256, file, hashed)

@@ -112,8 +112,10 @@ class CutWindows(Step):
 
     def cutting(self, rate: float, *, averaged: bool = True) -> Cutting:
         """The options as whole samples at `rate`; `averaged` as of `Cutting`."""
-        n_times = max(1, round(self.seconds * rate))
-        stride = n_times if self.step is None else max(1, round(self.step * rate))
+        n_times, stride = round(self.seconds * rate), round(self.every * rate)
+        for name, value, samples in (("seconds", self.seconds, n_times), ("step", self.every, stride)):
+            if samples < 1:
+                raise ValueError(f"windows: {name}={value} is less than one sample at {rate:g} Hz; it must be longer")
         chunks, rest = divmod(round(self.baseline * rate), n_times)
         if self.baseline and (rest or not chunks):
             raise ValueError(

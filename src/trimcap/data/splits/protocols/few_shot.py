@@ -26,14 +26,12 @@ from trimcap.data.splits.protocols.stimuli import with_stimulus
 from trimcap.data.units import Groups, column, keys
 from trimcap.data.windows import Windows
 
-Order = Literal["first", "random"]
-
 
 def few_shot(
     windows: Windows,
     *,
     shots: int = 2,
-    order: Order = "first",
+    order: Literal["first", "random"] = "first",
     n_folds: int | None = None,
     calibrate_on: Literal["trial", "stimulus"] = "trial",
     stimulus: str = "stimulus",

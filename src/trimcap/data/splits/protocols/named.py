@@ -19,40 +19,16 @@ from trimcap.data.splits.protocols.trials import (
 )
 from trimcap.data.windows import Windows
 
-__all__ = [
-    "PROTOCOLS",
-    "Protocol",
-    "few_shot",
-    "k_fold_subjects",
-    "leaky_windows",
-    "leaky_within_trial",
-    "leave_one_subject_out",
-    "leave_sessions_out",
-    "leave_stimuli_out",
-    "leave_trials_out",
-    "protocol_function",
-    "split",
-    "subject_and_stimulus",
-    "within_subject",
-    "within_subject_sessions",
-]
-
 Protocol = Callable[..., list[Fold]]
 
 #: split protocols by name
 PROTOCOLS: Mapping[str, Protocol] = {
-    "leave_one_subject_out": leave_one_subject_out,
-    "k_fold_subjects": k_fold_subjects,
-    "few_shot": few_shot,
-    "leave_trials_out": leave_trials_out,
-    "leave_sessions_out": leave_sessions_out,
-    "within_subject": within_subject,
-    "within_subject_sessions": within_subject_sessions,
-    "leave_stimuli_out": leave_stimuli_out,
-    "subject_and_stimulus": subject_and_stimulus,
-    "leaky_windows": leaky_windows,
-    "leaky_within_trial": leaky_within_trial,
-}
+    function.__name__: function
+    for function in (
+        leave_one_subject_out, k_fold_subjects, few_shot, leave_trials_out, leave_sessions_out, within_subject,
+        within_subject_sessions, leave_stimuli_out, subject_and_stimulus, leaky_windows, leaky_within_trial,
+    )
+}  # fmt: skip
 
 
 def split(windows: Windows, protocol: str | Protocol, **options: Any) -> list[Fold]:
