@@ -6,9 +6,12 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from trimcap._errors import unknown
+
+F = TypeVar("F", bound=Callable[..., Any])
+_TAKES = "__takes__"
 
 
 def named(kind: str, name: str, known: Mapping[str, Any]) -> Any:
@@ -54,6 +57,16 @@ def first_parameter(function: Callable[..., Any]) -> str:
     return next(iter(inspect.signature(function).parameters), "")
 
 
+def takes(options: type) -> Callable[[F], F]:
+    """A decorator: the function's `**options` are the fields of a dataclass, which says and checks them once."""
+
+    def mark(function: F) -> F:
+        setattr(function, _TAKES, options)
+        return function
+
+    return mark
+
+
 def check_options(
     title: str,
     function: Callable[..., Any],
@@ -63,6 +76,9 @@ def check_options(
     partial: bool = False,
 ) -> dict[str, Any]:
     """Refuse options that a function does not have, and the lack of those that it needs.
+
+    Where it takes `**options` for a dataclass that holds them, they are its fields: of a function that `takes` it, or
+    of a method whose object has it as its attribute `options`.
 
     Parameters
     ----------
@@ -79,7 +95,13 @@ def check_options(
     ------
     ValueError : names the option and the nearest one, or what is missing.
     """
-    parameters = inspect.signature(function).parameters.values()
+    parameters = list(inspect.signature(function).parameters.values())
+    more = (
+        getattr(function.__self__, "options", None) if inspect.ismethod(function) else getattr(function, _TAKES, None)
+    )
+    if isinstance(more, type):
+        parameters = [p for p in parameters if p.kind is not p.VAR_KEYWORD]
+        parameters += inspect.signature(more).parameters.values()
     kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     legal = {p.name: p.default for p in parameters if p.kind in kinds and p.name not in given}
     options = list(options)

@@ -15,7 +15,6 @@ from trimcap._named import check_options, first_parameter, named
 from trimcap.data.arrays.npz import read_npz
 from trimcap.data.recording import Recording
 from trimcap.data.sets.folders import Subjects
-from trimcap.data.sets.record import PublishedFeatures, PublishedSet
 from trimcap.data.sets.table import FEATURES, SETS
 from trimcap.data.source import Source, Wanted, choose_subjects
 from trimcap.data.windows import Windows
@@ -128,9 +127,7 @@ def check_source(name: str, options: Mapping[str, Any]) -> None:
 def _function(name: str, known: Mapping[str, str], options: Iterable[str], kind: str = "source") -> Callable[..., Any]:
     """The function of a source, if it takes these options."""
     function: Callable[..., Any] = named(kind, name, known)
-    record = getattr(function, "__self__", None)
-    taker = record.options if isinstance(record, PublishedSet | PublishedFeatures) else function
-    check_options(f"source {name}", taker, options, given=("path", "subjects", first_parameter(function)))
+    check_options(f"source {name}", function, options, given=("path", "subjects", first_parameter(function)))
     return function
 
 

@@ -8,11 +8,11 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from trimcap.data.sets.layouts import DEAP
 
 import stubs
 from trimcap.data.electrodes.names import TEN_TWENTY
 from trimcap.data.libraries.torcheeg import from_torcheeg
+from trimcap.data.sets.deap import CHANNELS as DEAP
 
 CHANNELS = ("C3", "Cz", "C4")
 RATINGS = np.array([[7.5, 2, 5, 5], [5.0, 3, 5, 5], [1.0, 4, 5, 5]])

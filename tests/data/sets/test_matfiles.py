@@ -172,6 +172,18 @@ def test_deep_cells_are_refused(tmp_path: Path) -> None:
         read_mat(tmp_path / "a.mat", "x")
 
 
+def test_cells_too_deep_for_the_stack_are_refused(tmp_path: Path) -> None:
+    """SciPy's reader ends the process on them."""
+    depth, ends = 30_000, struct.pack("<II", 14, 0)
+    head = matrix((1, 1), b"", kind=1)[8:-8].replace(b"x", b"\0")
+    sizes = [8 + i * (8 + len(head)) + len(head) for i in range(depth)][::-1]
+    body = b"".join(struct.pack("<II", 14, size) + head for size in sizes) + ends
+    (tmp_path / "a.mat").write_bytes(mat(squeezed(body)))
+    (name,) = mat_shapes(tmp_path / "a.mat")
+    with pytest.raises(ValueError, match="more than 12 deep"):
+        read_mat(tmp_path / "a.mat", name)
+
+
 def test_wrong_variables_and_kinds_are_named(tmp_path: Path) -> None:
     savemat(tmp_path / "a.mat", {"y": "text", "z": 1.0})
     with pytest.raises(ValueError, match=r"a\.mat: it has no variable x, only y, z"):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trimcap._files import replacing
 from trimcap.data.arrays import npz_fields
 from trimcap.data.arrays.layout import INFO, Layout, merged, plain_column
-from trimcap.data.foreign.npz_arrays import npz_arrays
+from trimcap.data.foreign.npz import npz_arrays
 from trimcap.data.libraries.objects import from_arrays
 from trimcap.data.rows.finite import not_finite
 from trimcap.data.rows.lazy import pieces

@@ -1,14 +1,16 @@
-"""What all files must agree in: channels and rate, from the first header."""
+"""What all recordings of a source must agree in, electrodes and rate: from the first header."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trimcap.data.files.channels import eeg_names, name_channels, picks, site
 from trimcap.data.files.raws import open_raw
+from trimcap.data.files.spans import Reading
 
 if TYPE_CHECKING:
     import mne
@@ -58,3 +60,12 @@ def first_header(
             raise ValueError(f"every channel is bad in one of {len(files)} files; pass bad_channels='interpolate'")
         names = left
     return {"channels": names, "like": like, "like_rate": float(first.info["sfreq"])}
+
+
+def like_first(reading: Reading, raw: mne.io.BaseRaw, where: Path) -> Reading:
+    """`reading` with what the first recording has, so that others that differ are refused; itself from then on."""
+    if reading.like_rate is not None:
+        return reading
+    names = tuple(eeg_names(raw, where))
+    like = () if reading.channels else names
+    return replace(reading, channels=reading.channels or names, like=like, like_rate=float(raw.info["sfreq"]))

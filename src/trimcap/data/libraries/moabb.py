@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 
 from trimcap._errors import unknown
 from trimcap.data.classes import Classes
-from trimcap.data.files.alike import like_first
 from trimcap.data.files.events import annotations_of, event_spans
+from trimcap.data.files.header import like_first
 from trimcap.data.files.spans import UNITS, Reading, read_spans
 from trimcap.data.libraries.objects import eeg_picks
 from trimcap.data.libraries.timebase import event_rate

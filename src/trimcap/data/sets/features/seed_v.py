@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap.data.foreign.npz_bytes import npz_bytes
+from trimcap.data.foreign.npz import npz_bytes
 from trimcap.data.foreign.pickles import loads
 from trimcap.data.sets.features.windows import Part, finite, stack
 from trimcap.data.sets.folders import Found, find
@@ -21,6 +21,8 @@ from trimcap.data.sets.seed_v import CLASSES, SEED_V
 from trimcap.data.windows import Windows
 
 _TRIALS = 45
+#: bytes that are unpacked at the most; SEED-V's files have about 10 MB
+_LARGEST = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ def _read(found: Found, _: Options) -> Windows:
 
 
 def _parts(path: Path, name: str) -> Iterator[Part]:
-    data, labels = (loads(npz_bytes(path, key), f"{path}: {key}") for key in ("data", "label"))
+    payloads = npz_bytes(path, "data", "label", largest=_LARGEST)
+    data, labels = (loads(p, f"{path}: {key}") for p, key in zip(payloads, ("data", "label"), strict=True))
     for key, table in (("data", data), ("label", labels)):
         if not isinstance(table, dict) or set(table) != set(range(_TRIALS)):
             raise ValueError(f"{path}: {key} should be a dict of the trials 0 to {_TRIALS - 1}. Get the file again")

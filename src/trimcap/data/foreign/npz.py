@@ -22,17 +22,17 @@ _END = 22
 _LONGEST_MESSAGE = 200
 
 
-def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def npz_arrays(path: Path, *, largest: int | None = None) -> dict[str, NDArray[Any]]:
     """All arrays of numbers and text in an `.npz` file.
 
     Parameters
     ----------
     path : as `numpy.savez` and `numpy.savez_compressed` write it
+    largest : what they may have together, bytes; default: 256 MiB, or a hundred times the size of the file
 
     Raises
     ------
-    ValueError : no `.npz` file; truncated or damaged; Python objects; more than 256 MiB that are a hundred times the
-        size of the file. Names the file.
+    ValueError : no `.npz` file; truncated or damaged; Python objects; more than `largest`. Names the file.
     """
     try:
         with path.open("rb") as file:
@@ -40,10 +40,29 @@ def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
                 raise ValueError("it is a single .npy array")
             with zipfile.ZipFile(file) as archive:
                 _check_count(file, len(archive.infolist()))
-                return _members(archive, path.stat().st_size)
+                return _members(archive, largest or max(_ALWAYS, _LARGEST_RATIO * path.stat().st_size))
     except Exception as error:  # a damaged archive fails in any way zipfile and NumPy can
         why = str(error)[:_LONGEST_MESSAGE] or type(error).__name__
-        raise ValueError(f"{path} can't be read as .npz ({why}); write it again with write_npz or np.savez") from error
+        raise ValueError(
+            f"{path} can't be read as .npz ({why}); get it again, or write it again with write_npz or np.savez"
+        ) from error
+
+
+def npz_bytes(path: Path, *names: str, largest: int) -> list[bytes]:
+    """What lies in an `.npz` file as one string of bytes each, such as the pickles of SEED-V.
+
+    Raises
+    ------
+    ValueError : as `npz_arrays`; no such array, or not one string. Names the file.
+    """
+    arrays = npz_arrays(path, largest=largest)
+    for name in names:
+        if name not in arrays:
+            raise ValueError(f"{path} holds no array {name}; it has {', '.join(arrays) or 'none'}")
+        if arrays[name].dtype.kind != "S" or arrays[name].size != 1:
+            found = f"{arrays[name].dtype} of shape {arrays[name].shape}"
+            raise ValueError(f"{path}: {name} should be one string of bytes and is {found}")
+    return [arrays[name].tobytes() for name in names]  # not item(), which drops zeros at the end
 
 
 def _check_count(file: IO[bytes], found: int) -> None:
@@ -55,15 +74,15 @@ def _check_count(file: IO[bytes], found: int) -> None:
         raise ValueError(f"its list of arrays is damaged: {found} of {count} are found")
 
 
-def _members(archive: zipfile.ZipFile, size: int) -> dict[str, NDArray[Any]]:
+def _members(archive: zipfile.ZipFile, largest: int) -> dict[str, NDArray[Any]]:
     entries = archive.infolist()
     # a name with a flipped bit would be a column that is silently gone: names have no checksum of their own
     other = [entry.filename for entry in entries if not entry.filename.endswith(".npy")]
     if other:
         raise ValueError(f"it holds {other[0][:80]!r}, which is no array")
     total = sum(entry.file_size for entry in entries)
-    if total > max(_ALWAYS, _LARGEST_RATIO * size):
-        raise ValueError(f"its {size} bytes unpack to {total}, as no recording does")
+    if total > largest:
+        raise ValueError(f"it unpacks to {total} bytes, more than the {largest} that it may have")
     arrays: dict[str, NDArray[Any]] = {}
     for entry in entries:
         name = entry.filename.removesuffix(".npy")
