@@ -7,7 +7,7 @@ from functools import cache
 import torch
 from torch import nn
 
-from trimcap.graph.rewrite.rewrite import largest_difference
+from trimcap.graph.rewrite.proof import largest_difference
 from trimcap.graph.trace.trace import trace
 from trimcap.models.eegnet import EEGNet
 

@@ -16,15 +16,7 @@ class CCNN(nn.Module):
     Trainable parameters, with w₀ = n_bands and widths w₁ … w_m:
     Σᵢ (16·wᵢ₋₁ + 1)·wᵢ + (w_m·rows·columns + 1)·hidden + (hidden + 1)·n_classes.
 
-    Parameters
-    ----------
-    n_bands : feature maps of the input
-    rows, columns : size of the electrode grid
-    n_classes : number of classes
-    widths : channels of the convolutions
-    hidden : units of the first dense layer
-    dropout : probability, per element
-
+    Shared parameters: `trimcap.models`.
     Source: Yang et al. (2018), Continuous convolutional neural network with 3D input for EEG-based emotion
     recognition, ICONIP; SELU and dropout as in Rao and Zhong (2023), IJCNN.
     """

@@ -17,22 +17,18 @@ class EEGConformer(nn.Module):
 
     Parameters
     ----------
-    n_channels : number of electrodes
-    n_times : samples in a window
-    n_classes : number of classes
     embedding : values of a token, and filters of the convolutions; a multiple of `heads`
-    kernel : samples of a temporal filter
     pool, stride : samples that are averaged to a token, and their distance
     depth : encoder layers
     heads : of the attention
     expansion : of the feed-forward layers
-    hidden : units of the dense layers before the last
     dropout : probability everywhere
 
     Raises
     ------
     ValueError : the window is shorter than one token; `heads` does not divide `embedding`.
 
+    Shared parameters: `trimcap.models`.
     Source: Song et al. (2023), EEG Conformer: Convolutional transformer for EEG decoding and visualization, IEEE TNSRE
     31:710-719; 250 Hz.
     """

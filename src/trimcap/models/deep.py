@@ -19,18 +19,15 @@ class DeepConvNet(nn.Module):
 
     Parameters
     ----------
-    n_channels : number of electrodes
-    n_times : samples in a window
-    n_classes : number of classes
     widths : filters of the blocks
     kernel : samples of every temporal filter
     pool : samples of every pooling
-    dropout : probability
 
     Raises
     ------
     ValueError : the window is too short for the blocks.
 
+    Shared parameters: `trimcap.models`.
     Source: Schirrmeister et al. (2017), Human Brain Mapping 38:5391-5420; 250 Hz.
     """
 

@@ -24,9 +24,6 @@ class EEGNet(nn.Sequential):
 
     Parameters
     ----------
-    n_channels : number of electrodes
-    n_times : samples in a window
-    n_classes : number of classes
     F1 : temporal filters
     D : depth multiplier, spatial filters per temporal filter
     F2 : filters of the separable convolution
@@ -40,6 +37,7 @@ class EEGNet(nn.Sequential):
     ------
     ValueError : the window is shorter than one pooled sample.
 
+    Shared parameters: `trimcap.models`.
     Source: Lawhern et al. (2018), EEGNet, J. Neural Eng. 15 056013, table 2.
     """
 

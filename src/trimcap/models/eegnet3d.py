@@ -27,13 +27,12 @@ class EEGNet3D(nn.Module):
     Parameters
     ----------
     n_bands : frames of the film, as `frames` makes them; at least one for each halving of the time
-    rows, columns : size of the electrode grid
-    n_classes : number of classes
     size : "S", "M" or "L", the published budgets; or block widths of one's own
     stem, head : channels of the first and the last convolution
     expansion : of the inverted residuals
     time_strides : stride of the stem and of each block in time; default 2 everywhere
 
+    Shared parameters: `trimcap.models`.
     Source: Qiao, Alnemari and Bagherzadeh (2022), A two-stage efficient 3-D CNN framework for EEG based emotion
     recognition, arXiv:2208.00883 (budgets); Sandler et al. (2018), MobileNetV2, CVPR (blocks).
     """

@@ -16,14 +16,7 @@ class FBCCNN(nn.Module):
     Trainable parameters, with w₀ = n_bands, widths w₁ … w_m, h₀ = w_m·rows·columns and `hidden` h₁ … h_k:
     Σᵢ (9·wᵢ₋₁ + 3)·wᵢ + Σⱼ (hⱼ₋₁ + 1)·hⱼ + (h_k + 1)·n_classes.
 
-    Parameters
-    ----------
-    n_bands : feature maps of the input
-    rows, columns : size of the electrode grid
-    n_classes : number of classes
-    widths : channels of the convolutions
-    hidden : units of the dense layers before the last
-
+    Shared parameters: `trimcap.models`.
     Source: Pan and Zheng (2021), Emotion recognition based on EEG using generative adversarial nets and convolutional
     neural network, Comput. Math. Methods Med. 2520394; sizes as in Rao and Zhong (2023), IJCNN.
     """

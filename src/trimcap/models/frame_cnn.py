@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from trimcap.models.squeeze_excite import SqueezeExcite
-
 _STRIDES = (1, 2, 1, 2)
 
 
@@ -24,13 +22,10 @@ class FrameCNN(nn.Module):
     Parameters
     ----------
     n_bands : frames (times or bands) of the input
-    rows, columns : size of the electrode grid
-    n_classes : number of classes
     widths : channels of the four convolutions
-    hidden : units of the dense layers before the last
     reduction : of the squeeze-and-excitation block; None for no block, 16 as published
-    dropout : probability
 
+    Shared parameters: `trimcap.models`.
     Source: Rao and Zhong (2023), Knowledge-guided EEG model pruning, BIBM.
     """
 
@@ -78,3 +73,32 @@ class FrameCNN(nn.Module):
 def _quarter(size: int) -> int:
     """What two convolutions of stride 2 with padding 1 leave of a side."""
     return (size + 3) // 4
+
+
+class SqueezeExcite(nn.Module):
+    """y = x · σ(W₂ · relu(W₁ · mean(x))), one weight per channel; x (n, n_channels, rows, columns).
+
+    Parameters
+    ----------
+    n_channels : of x
+    reduction : the bottleneck has max(1, ⌊n_channels / reduction⌋) units; W₁ and W₂ have no bias
+
+    Source: Hu, Shen and Sun (2018), Squeeze-and-excitation networks, CVPR.
+    """
+
+    def __init__(self, n_channels: int, *, reduction: int = 16) -> None:
+        super().__init__()
+        if reduction < 1:
+            raise ValueError(f"SqueezeExcite: reduction is {reduction}; it must be at least 1")
+        units = max(1, n_channels // reduction)
+        self.squeeze = nn.AdaptiveAvgPool2d(1)
+        self.excite = nn.Sequential(
+            nn.Conv2d(n_channels, units, 1, bias=False),
+            nn.ReLU(),
+            nn.Conv2d(units, n_channels, 1, bias=False),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape as x."""
+        return x * self.excite(self.squeeze(x))  # type: ignore[no-any-return]

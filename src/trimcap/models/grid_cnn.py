@@ -16,14 +16,7 @@ class GridCNN(nn.Module):
     Trainable parameters, with w₀ = n_bands and widths w₁ … w_m:
     Σᵢ (9·wᵢ₋₁ + 1)·wᵢ + Σ_{i<m} 2·wᵢ + (w_m·rows·columns + 1)·hidden + (hidden + 1)·n_classes.
 
-    Parameters
-    ----------
-    n_bands : feature maps of the input
-    rows, columns : size of the electrode grid
-    n_classes : number of classes
-    widths : channels of the convolutions
-    hidden : units of the first dense layer
-    dropout : probability, per element
+    Shared parameters: `trimcap.models`.
     """
 
     def __init__(

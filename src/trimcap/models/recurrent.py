@@ -19,9 +19,6 @@ class RecurrentNet(nn.Module):
 
     Parameters
     ----------
-    n_channels : number of electrodes
-    n_times : samples in a window
-    n_classes : number of classes
     cell : "gru" or "lstm"
     hidden : units of a layer
     layers : how many
@@ -32,6 +29,7 @@ class RecurrentNet(nn.Module):
     ------
     ValueError : unknown cell; a window shorter than one step.
 
+    Shared parameters: `trimcap.models`.
     Source: Hochreiter and Schmidhuber (1997), Long short-term memory, Neural Computation 9:1735-1780; Cho et al.
     (2014), Learning phrase representations using RNN encoder-decoder, EMNLP.
     """

@@ -23,11 +23,11 @@ class ResNet(nn.Module):
     ----------
     n_bands : 3 for colour images
     rows, columns : of the image
-    n_classes : number of classes
     depth : 18, 34 or 50
     widths : of the four stages
     small : for images of 32×32: conv 3×3 (stride 1) and no pooling at the start
 
+    Shared parameters: `trimcap.models`.
     Source: He et al. (2016), Deep residual learning for image recognition, CVPR.
     """
 

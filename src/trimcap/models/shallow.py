@@ -17,18 +17,14 @@ class ShallowConvNet(nn.Module):
 
     Parameters
     ----------
-    n_channels : number of electrodes
-    n_times : samples in a window
-    n_classes : number of classes
     filters : F, temporal and spatial filters
-    kernel : samples of a temporal filter
     pool, stride : samples that are averaged, and their distance
-    dropout : probability
 
     Raises
     ------
     ValueError : the window is shorter than one pooled sample.
 
+    Shared parameters: `trimcap.models`.
     Source: Schirrmeister et al. (2017), Deep learning with convolutional neural networks for EEG decoding and
     visualization, Human Brain Mapping 38:5391-5420; 250 Hz.
     """

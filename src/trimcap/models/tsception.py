@@ -24,17 +24,14 @@ class TSCeption(nn.Module):
     Parameters
     ----------
     n_channels : number of electrodes, even
-    n_times : samples in a window
-    n_classes : number of classes
     sfreq : sampling rate that sets the kernels, Hz; the published sizes take 128 also for data of 200 Hz
     n_temporal, n_spatial, n_fusion : filters of the three stages
-    hidden : units of the first dense layer
-    dropout : probability
 
     Raises
     ------
     ValueError : an odd number of electrodes; a window shorter than the poolings.
 
+    Shared parameters: `trimcap.models`.
     Source: Ding et al. (2022), TSception, IEEE Trans. Affective Computing; sizes as in Rao and Zhong (2023), IJCNN.
     """
 

@@ -24,11 +24,10 @@ class VGG16(nn.Module):
     ----------
     n_bands : 3 for colour images
     rows, columns : at least 32
-    n_classes : number of classes
     widths : filters of the thirteen convolutions
-    hidden : units of the dense layers before the last
     dropout : scales the published probabilities (0.3, 0.4 and 0.5); 0 for none
 
+    Shared parameters: `trimcap.models`.
     Source: Simonyan and Zisserman (2015), ICLR, configuration D; the CIFAR form of Park et al. (2023),
     arXiv:2308.04470.
     """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,7 +18,9 @@ from trimcap.data.libraries.door import aligned, to_input
 from trimcap.data.splits.folds import Fold
 from trimcap.data.splits.sealed import Sealed
 from trimcap.data.windows import Windows
+from trimcap.graph.axes import Axis
 from trimcap.graph.network import Network
+from trimcap.prune.saliency.scores import Scores, chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +83,57 @@ def sample(
     if ledger is not None:
         ledger.record(stage, given, name)
     return Sample(given.X, given.y, batch_size)
+
+
+class OnWindows(Protocol):
+    """A saliency that looks at windows and has no options but which, how many, and how."""
+
+    def __call__(
+        self,
+        network: Network,
+        *,
+        windows: Windows | None = None,
+        axes: Iterable[str] | None = None,
+        n_windows: int | None = None,
+        batch_size: int = 64,
+        seed: int = 0,
+        ledger: Ledger | None = None,
+    ) -> Scores:
+        """Scores of the axes that are asked for."""
+
+
+#: the network, the axes that are asked for, the windows → axis → one score per slice
+Formula = Callable[[Network, list[Axis], Sample], Mapping[str, NDArray[np.float64]]]
+
+
+def on_windows(*, most: int | None = None) -> Callable[[Formula], OnWindows]:
+    """Make a saliency of its formula, which is given a `Sample` of the windows; by default of at most so many."""
+
+    def made(formula: Formula) -> OnWindows:
+        name = formula.__name__
+
+        def saliency(
+            network: Network,
+            *,
+            windows: Windows | None = None,
+            axes: Iterable[str] | None = None,
+            n_windows: int | None = most,
+            batch_size: int = 64,
+            seed: int = 0,
+            ledger: Ledger | None = None,
+        ) -> Scores:
+            found = chosen(network, axes)
+            data = sample(
+                network, windows, name=name, ledger=ledger, n_windows=n_windows, batch_size=batch_size, seed=seed
+            )
+            return Scores(formula(network, found, data), name)
+
+        # not functools.wraps: a signature is what a caller may give
+        saliency.__name__, saliency.__qualname__ = name, formula.__qualname__
+        saliency.__doc__, saliency.__module__ = formula.__doc__, formula.__module__
+        return saliency
+
+    return made
 
 
 def _checked(network: Network, windows: Windows | None, name: str, ledger: Ledger | None, stage: str) -> Windows:

@@ -111,3 +111,18 @@ def test_repeats_that_are_told_their_size_follow_the_plan():
 
     network = trace(Repeated(), torch.randn(2, 6))
     assert shrink(network, make_plan(network, {"first": [0, 2, 3]})).shape_of("repeat_interleave") == (1, 6)
+
+
+def test_a_view_like_another_tensor_is_a_reshape():
+    class Viewed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(6, 4), nn.Linear(4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            hidden = self.first(x)
+            return self.second(hidden.view_as(hidden.reshape(-1, 4)))
+
+    network = trace(Viewed(), torch.randn(2, 6))
+    assert [node.kind for node in network.nodes] == ["linear", "reshape", "linear"]
+    assert not network.axes["first"].frozen

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from everywhere import remove_dropout
 from torch import nn
 from traced_layers import C, T, assert_same, eegnet, kinds, network_of
 
 from trimcap.graph.rewrite import rewrite as module
 from trimcap.graph.rewrite import spatial as rewrite_spatial
-from trimcap.graph.rewrite.rewrite import RULES, largest_difference, remove_dropout, rewrite
+from trimcap.graph.rewrite.proof import largest_difference
+from trimcap.graph.rewrite.rewrite import RULES, rewrite
 from trimcap.graph.trace.trace import trace
 from trimcap.models.eegnet import EEGNet
 from trimcap.models.scaled import Scaled

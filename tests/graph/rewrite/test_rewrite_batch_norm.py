@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from everywhere import fold_batch_norm
 from torch import nn
 from traced_layers import C, Maps, T, assert_same, kinds, network_of
 
 from trimcap.graph.node import Ref
 from trimcap.graph.rewrite.affine import affine_of
-from trimcap.graph.rewrite.rewrite import fold_batch_norm, largest_difference, rewrite
+from trimcap.graph.rewrite.proof import largest_difference
+from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.graph.trace.trace import trace
 
 FOLDS = {

@@ -5,19 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from everywhere import evaluate_constants, fold_constants, fold_padding, merge_linear, merge_reshapes, remove_dropout
 from torch import nn
 from torch.nn import functional
 from traced_layers import C, T, assert_same, kinds, network_of
 
-from trimcap.graph.rewrite.rewrite import (
-    evaluate_constants,
-    fold_constants,
-    fold_padding,
-    merge_linear,
-    merge_reshapes,
-    remove_dropout,
-    rewrite,
-)
+from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.models.scaled import Scaled
 
 # ---- constants

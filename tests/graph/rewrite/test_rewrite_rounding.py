@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from everywhere import fold_batch_norm
 from torch import nn
 
 from trimcap.graph.rewrite.proof import ROUNDING
-from trimcap.graph.rewrite.rewrite import fold_batch_norm, rewrite
+from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.graph.trace.trace import trace
 
 

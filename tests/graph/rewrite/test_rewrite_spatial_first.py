@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from everywhere import fold_batch_norm, merge_filters, spatial_first
 from torch import nn
 from traced_layers import C, Maps, assert_same, kinds, network_of
 
 from trimcap.graph.rewrite import spatial as rewrite_spatial
-from trimcap.graph.rewrite.rewrite import fold_batch_norm, merge_filters, rewrite, spatial_first
+from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.program.cost import cost
 
 
@@ -77,7 +78,7 @@ def test_full_spatial_filters_merge():
 
 def test_full_spatial_filters_swap_where_that_is_cheaper():
     network = network_of(Maps(), nn.Conv2d(1, 2, (1, 16)), nn.Conv2d(2, 3, (C, 1)))
-    swapped, merged = (change.network for change in rewrite_spatial.filter_orders(network))
+    swapped, merged = (change.network for change in rewrite_spatial.spatial_first(network))
     assert_same(network, swapped)
     assert_same(network, merged)
     assert cost(swapped).macs < cost(network).macs

@@ -12,8 +12,7 @@ from planted_caps import NAMES, replica
 
 from trimcap.data.electrodes.headsets import Headset
 from trimcap.prune.electrodes import electrode_curve
-from trimcap.prune.electrodes.elimination import eliminate
-from trimcap.prune.electrodes.hearing import hearing
+from trimcap.prune.electrodes.hearing import eliminate, hearing
 from trimcap.prune.electrodes.sets import counts_of, drawn
 from trimcap.prune.plan import make_plan
 from trimcap.prune.saliency.by_weights import l1
@@ -61,7 +60,7 @@ def test_the_elimination_does_not_depend_on_what_is_remembered(raw, monkeypatch)
     net, windows = raw
     data = sample(net, windows, name="x", batch_size=16)
     kept = eliminate(hearing(net, None), data, 8)
-    monkeypatch.setattr("trimcap.prune.electrodes.elimination._KEPT", 0)
+    monkeypatch.setattr("trimcap.prune.electrodes.hearing._KEPT", 0)
     assert eliminate(hearing(net, None), data, 8) == kept
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from encoded import decode_bitmap, decode_csr, encode_bitmap, encode_csr
 
 from trimcap._errors import PlanError
 from trimcap.graph.trace.trace import trace
@@ -13,11 +14,7 @@ from trimcap.prune.plan import removed_count
 from trimcap.prune.weights.compressed import (
     bitmap_bytes,
     csr_bytes,
-    decode_bitmap,
-    decode_csr,
     dense_bytes,
-    encode_bitmap,
-    encode_csr,
     storage,
 )
 from trimcap.prune.weights.unstructured import mask_weights, weights_of

@@ -14,6 +14,10 @@ from trimcap.graph.ops.walk import Dims, Keep, Walk, not_understood
 if TYPE_CHECKING:
     from trimcap.graph.network import Network
 
+#: the same elements in the same order in another shape, however it is told; a network holds `reshape`
+RESHAPES = frozenset(
+    ("reshape", "view", "view_as", "_unsafe_view", "_reshape_alias", "flatten", "unflatten", "squeeze", "unsqueeze")
+)
 #: tensors made of nothing: they are told their type, and go where the network runs
 CREATED = ("zeros", "ones", "full", "empty", "arange", "eye", "linspace", "scalar_tensor", "hann_window")
 

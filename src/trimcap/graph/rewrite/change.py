@@ -31,19 +31,6 @@ class Change:
 Rule = Callable[[Network], Iterator[Change]]
 
 
-def apply_everywhere(network: Network, rule: Rule, *, once: bool = False) -> Network:
-    """Apply a rule wherever it is exact, whatever it costs; with `once`, only once per place."""
-    done: set[str] = set()
-    while True:
-        offered = (change for change in rule(network) if change.network is not None and change.place not in done)
-        change = next(offered, None)
-        if change is None or change.network is None:
-            return network
-        network = change.network
-        if once:
-            done.add(change.place)
-
-
 def free_name(network: Network, wish: str) -> str:
     """`wish`, or `wish_1`, `wish_2`, … if that names a node, an input or a tensor already."""
     taken = {*network.node, *network.inputs, *network.tensors}

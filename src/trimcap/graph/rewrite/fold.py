@@ -9,13 +9,13 @@ from trimcap.graph.node import Node
 from trimcap.graph.ops.layers import WEIGHTED
 from trimcap.graph.rewrite.absorb import absorb_after, absorb_before
 from trimcap.graph.rewrite.affine import Affine, affine_of, before, past
-from trimcap.graph.rewrite.change import Change, apply_everywhere, edited, only_reader
+from trimcap.graph.rewrite.change import Change, edited, only_reader
 from trimcap.graph.rewrite.conv import Reweighted
 
 Readers = list[tuple[Node, Affine]]
 
 
-def fold_batch_norm(network: Network) -> Network:
+def fold_batch_norm(network: Network) -> Iterator[Change]:
     """Fold batch norm into its neighbours.
 
     In evaluation, batch norm is y = a·x + b per channel with a = γ/√(σ² + ε), b = β − μ·a.
@@ -27,10 +27,10 @@ def fold_batch_norm(network: Network) -> Network:
     readers:  w ∗ (a·x + b) + c = (w·a) ∗ x + (c + Σ w·b), exact only where nothing is padded or b = 0,
     because padding puts zeros after the batch norm.
     """
-    return apply_everywhere(network, batch_norm_folds)
+    return _folds(network, lambda node: node.kind == "batch_norm")
 
 
-def fold_constants(network: Network) -> Network:
+def fold_constants(network: Network) -> Iterator[Change]:
     """Fold scaling and shifting by constants, such as an input standardisation, into weights.
 
     (x − mean)/std is y = a·x + b with a = 1/std, b = −mean/std; sums, differences, products and quotients with
@@ -38,16 +38,6 @@ def fold_constants(network: Network) -> Network:
     that differs per electrode folds into a filter that covers all electrodes at once; an artifact then takes
     the raw unit, µV. Float32 rounding of the new bias is about 6e-8·|mean|/std: remove large offsets first.
     """
-    return apply_everywhere(network, constant_folds)
-
-
-def batch_norm_folds(network: Network) -> Iterator[Change]:
-    """Every batch norm."""
-    return _folds(network, lambda node: node.kind == "batch_norm")
-
-
-def constant_folds(network: Network) -> Iterator[Change]:
-    """Every other operation that is an affine map with constants."""
     return _folds(network, lambda node: node.kind != "batch_norm")
 
 

@@ -9,30 +9,16 @@ from trimcap._errors import unknown
 from trimcap.graph.network import Network, need_network
 from trimcap.graph.price import Price, price
 from trimcap.graph.rewrite.change import Change, Rule
-from trimcap.graph.rewrite.fold import batch_norm_folds, constant_folds, fold_batch_norm, fold_constants
+from trimcap.graph.rewrite.fold import fold_batch_norm, fold_constants
 from trimcap.graph.rewrite.proof import EXACT, ROUNDING, differs, largest_difference, narrowed, widened
-from trimcap.graph.rewrite.spatial import filter_orders, linear_merges, merge_filters, merge_linear, spatial_first
-from trimcap.graph.rewrite.tidy import (
-    constant_evaluations,
-    dropout_removals,
-    evaluate_constants,
-    fold_padding,
-    merge_reshapes,
-    padding_folds,
-    remove_dropout,
-    reshape_merges,
-)
+from trimcap.graph.rewrite.spatial import merge_linear, spatial_first
+from trimcap.graph.rewrite.tidy import evaluate_constants, fold_padding, merge_reshapes, remove_dropout
 
-RULES: dict[str, Rule] = {
-    "remove_dropout": dropout_removals,
-    "evaluate_constants": constant_evaluations,
-    "merge_reshapes": reshape_merges,
-    "fold_padding": padding_folds,
-    "fold_batch_norm": batch_norm_folds,
-    "spatial_first": filter_orders,
-    "fold_constants": constant_folds,
-    "merge_linear": linear_merges,
-}
+_ORDER = (
+    *(remove_dropout, evaluate_constants, merge_reshapes, fold_padding),
+    *(fold_batch_norm, spatial_first, fold_constants, merge_linear),
+)
+RULES: dict[str, Rule] = {rule.__name__: rule for rule in _ORDER}
 #: rules that compute no new weights, which rounding could move
 _TIDY = ("remove_dropout", "evaluate_constants", "merge_reshapes", "fold_padding")
 OBJECTIVES = ("macs", "sram", "both")
@@ -228,20 +214,3 @@ def _saving(before: Network, after: Network) -> str:
     pairs = (("MACs", a.macs, b.macs), ("live bytes", a.live_bytes, b.live_bytes))
     changed = [f"{name} {x:,} → {y:,}" for name, x, y in pairs if x != y]
     return f" ({', '.join(changed)})" if changed else ""
-
-
-__all__ = [
-    "RULES",
-    "Rewritten",
-    "evaluate_constants",
-    "fold_batch_norm",
-    "fold_constants",
-    "fold_padding",
-    "largest_difference",
-    "merge_filters",
-    "merge_linear",
-    "merge_reshapes",
-    "remove_dropout",
-    "rewrite",
-    "spatial_first",
-]

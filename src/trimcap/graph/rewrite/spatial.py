@@ -11,11 +11,11 @@ from torch import Tensor
 from trimcap.graph.network import Network
 from trimcap.graph.node import Node, Ref
 from trimcap.graph.ops.layers import CONVOLUTIONS
-from trimcap.graph.rewrite.change import Change, apply_everywhere, edited, free_name, only_reader, with_args
+from trimcap.graph.rewrite.change import Change, edited, free_name, only_reader, with_args
 from trimcap.graph.rewrite.conv import Geometry, Reweighted, geometry, moving, reweighted, weights_of
 
 
-def spatial_first(network: Network) -> Network:
+def spatial_first(network: Network) -> Iterator[Change]:
     """Filter in space before filtering in time, where a temporal filter is followed by a spatial one.
 
     A temporal convolution t_f (one input channel, F filters along time, bias b_f) and a spatial convolution
@@ -29,27 +29,10 @@ def spatial_first(network: Network) -> Network:
     For a depthwise spatial convolution (EEGNet; depth multiplier D) that is F·D filters of each kind instead
     of F temporal filters on every electrode: fewer MACs by about the number of electrodes, and no tensor of
     F × electrodes × times. Any two dimensions will do, in any layout of the window. Fold batch norm first.
+
+    Or one convolution for both, w_o[e, τ] = Σ_f s_of[e]·t_f[τ] with the bias c_o + Σ_f b_f·Σ_e s_of[e]. It pays where
+    the spatial convolution is full (ShallowConvNet), and costs where it is depthwise: both are offered at every place.
     """
-    # swapping twice would undo it
-    return apply_everywhere(network, swaps, once=True)
-
-
-def merge_filters(network: Network) -> Network:
-    """One convolution for a temporal filter followed by a spatial one: w_o[e, τ] = Σ_f s_of[e]·t_f[τ].
-
-    The same algebra as `spatial_first`, with both sums in one kernel; bias c_o + Σ_f b_f·Σ_e s_of[e]. It pays
-    where the spatial convolution is full (ShallowConvNet), and costs where it is depthwise.
-    """
-    return apply_everywhere(network, merges)
-
-
-def merge_linear(network: Network) -> Network:
-    """One linear operation for two in a row: W₂(W₁x + b₁) + b₂ = (W₂W₁)x + (W₂b₁ + b₂)."""
-    return apply_everywhere(network, linear_merges)
-
-
-def filter_orders(network: Network) -> Iterator[Change]:
-    """Both alternatives at every place, for a cost model to choose from."""
     for first, second in _pairs(network):
         reason = _obstacle(network, first, second)
         if reason:
@@ -59,22 +42,8 @@ def filter_orders(network: Network) -> Iterator[Change]:
             yield _merged(network, first, second)
 
 
-def swaps(network: Network) -> Iterator[Change]:
-    """Every pair of filters that can be swapped."""
-    for first, second in _pairs(network):
-        reason = _obstacle(network, first, second)
-        yield Change(second.name, reason) if reason else _swapped(network, first, second)
-
-
-def merges(network: Network) -> Iterator[Change]:
-    """Every pair of filters that can be one."""
-    for first, second in _pairs(network):
-        reason = _obstacle(network, first, second)
-        yield Change(second.name, reason) if reason else _merged(network, first, second)
-
-
-def linear_merges(network: Network) -> Iterator[Change]:
-    """Every linear operation that alone reads another one."""
+def merge_linear(network: Network) -> Iterator[Change]:
+    """One linear operation for two in a row: W₂(W₁x + b₁) + b₂ = (W₂W₁)x + (W₂b₁ + b₂)."""
     for first in network.nodes:
         second = only_reader(network, first.name) if first.kind == "linear" else None
         if second is None or second.kind != "linear" or second.inputs[0] != first.name:

@@ -13,47 +13,20 @@ from trimcap.graph.node import Node, map_refs
 from trimcap.graph.ops.allowed import operation
 from trimcap.graph.ops.layers import CONVOLUTIONS
 from trimcap.graph.ops.table import DROPOUTS
-from trimcap.graph.rewrite.change import Change, apply_everywhere, edited, free_name, only_reader, with_args
+from trimcap.graph.rewrite.change import Change, edited, free_name, only_reader, with_args
 from trimcap.graph.rewrite.conv import geometry, moving
 
 
-def remove_dropout(network: Network) -> Network:
+def remove_dropout(network: Network) -> Iterator[Change]:
     """Remove dropout: dropout(x) = x outside training."""
-    return apply_everywhere(network, dropout_removals)
-
-
-def merge_reshapes(network: Network) -> Network:
-    """Reshape once: reshape(reshape(x, s), t) = reshape(x, t), because neither changes the order of elements."""
-    return apply_everywhere(network, reshape_merges)
-
-
-def evaluate_constants(network: Network) -> Network:
-    """Compute once what does not depend on the input: f(w₁, w₂, …) becomes a tensor.
-
-    It is trainable if one of the tensors it was computed from is. Random operations stay.
-    """
-    return apply_everywhere(network, constant_evaluations)
-
-
-def fold_padding(network: Network) -> Network:
-    """Let a convolution pad for itself: conv(pad(x, 0), p) = conv(x, p + pad), where its padding can say so.
-
-    That is: the same on both sides of every dimension, or, at stride 1, split as padding="same" does (left
-    ⌊d(k−1)/2⌋, right the rest, for kernel size k and dilation d). It saves the padded copy.
-    """
-    return apply_everywhere(network, padding_folds)
-
-
-def dropout_removals(network: Network) -> Iterator[Change]:
-    """Every dropout."""
     for node in network.nodes:
         if node.kind in DROPOUTS:
             after = edited(network, replaced={node.name: ()}, renamed={node.name: node.inputs[0]})
             yield Change(node.name, f"removed dropout {node.where}: it drops nothing after training", after)
 
 
-def reshape_merges(network: Network) -> Iterator[Change]:
-    """Every reshape that reads a reshape."""
+def merge_reshapes(network: Network) -> Iterator[Change]:
+    """Reshape once: reshape(reshape(x, s), t) = reshape(x, t), because neither changes the order of elements."""
     for node in network.nodes:
         if node.kind != "reshape":
             continue
@@ -64,8 +37,11 @@ def reshape_merges(network: Network) -> Iterator[Change]:
             yield Change(node.name, words, edited(network, replaced={node.name: (merged,)}))
 
 
-def constant_evaluations(network: Network) -> Iterator[Change]:
-    """Every result that depends on tensors only and is read by something that depends on the input."""
+def evaluate_constants(network: Network) -> Iterator[Change]:
+    """Compute once what does not depend on the input: f(w₁, w₂, …) becomes a tensor.
+
+    It is trainable if one of the tensors it was computed from is. Random operations stay.
+    """
     constant: dict[str, Any] = {}
     for node in network.nodes:
         known = all(name in constant or name in network.tensors for name in node.inputs)
@@ -112,8 +88,12 @@ def _sources(network: Network, node: Node) -> set[str]:
     return found
 
 
-def padding_folds(network: Network) -> Iterator[Change]:
-    """Every zero padding that only one convolution reads."""
+def fold_padding(network: Network) -> Iterator[Change]:
+    """Let a convolution pad for itself: conv(pad(x, 0), p) = conv(x, p + pad), where its padding can say so.
+
+    That is: the same on both sides of every dimension, or, at stride 1, split as padding="same" does (left
+    ⌊d(k−1)/2⌋, right the rest, for kernel size k and dilation d). It saves the padded copy.
+    """
     for node in network.nodes:
         if node.kind not in {"pad", "constant_pad_nd"} or not _is_zero_padding(node):
             continue

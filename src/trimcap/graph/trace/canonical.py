@@ -16,9 +16,8 @@ from trimcap._errors import TraceError
 from trimcap.graph.network import Network
 from trimcap.graph.node import Node, Ref, map_refs
 from trimcap.graph.ops.table import DROPOUTS, operation_of
-from trimcap.graph.ops.views import CREATED
+from trimcap.graph.ops.views import CREATED, RESHAPES
 
-_RESHAPES = {"view", "reshape", "_unsafe_view", "flatten", "unflatten", "unsqueeze", "squeeze"}
 #: which dimension they cut, or join; None: they are told
 _SPLITS = {"tensor_split": None, "hsplit": 1, "dsplit": 2}
 _JOINS = {"hstack": 1, "dstack": 2}
@@ -77,7 +76,7 @@ def _node(node: fx.Node, names: Mapping[str, str]) -> Node:
     if result.kind in CREATED and isinstance(value, torch.Tensor):
         # numbers without a type are float here and counts there; the network runs in other precisions too
         return replace(result, kwargs={**kwargs, "dtype": str(value.dtype).removeprefix("torch.")})
-    if result.kind in _RESHAPES and isinstance(value, torch.Tensor):
+    if result.kind in RESHAPES and isinstance(value, torch.Tensor):
         sizes = _sizes(value)
         if sizes is not None:
             return replace(result, op="aten.reshape.default", args=(args[0], sizes), kwargs={})

@@ -18,19 +18,9 @@ import torch
 from torch import Tensor, fx
 
 from trimcap._errors import TraceError
+from trimcap.graph.ops.views import RESHAPES
 
 _ATEN = torch.ops.aten
-_RESHAPES = {
-    "view",
-    "_unsafe_view",
-    "reshape",
-    "flatten",
-    "unflatten",
-    "unsqueeze",
-    "squeeze",
-    "view_as",
-    "_reshape_alias",
-}
 _PIECES = {"split", "split_with_sizes", "chunk", "tensor_split", "unsafe_split", "unsafe_chunk", "hsplit", "vsplit"}
 #: change the shape of a tensor, not its content
 _SHAPE_ONLY = {"unsqueeze_", "squeeze_", "transpose_", "t_", "swapaxes_", "swapdims_", "detach_", "requires_grad_"}
@@ -169,7 +159,7 @@ class _Values:
         value, own = whole.meta["val"], node.meta["val"]
         if _is_alias(node, source) or (kind == "slice" and own.shape == value.shape):
             return new
-        if kind in _RESHAPES:
+        if kind in RESHAPES:
             return self._call(_ATEN.reshape.default, (new, _sizes(value, node)), node, value=value)
         if kind == "slice":
             return self._call(_ATEN.slice_scatter.default, (whole, new, *args), node, value=value)

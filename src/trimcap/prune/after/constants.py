@@ -21,8 +21,6 @@ from trimcap.graph.node import Node, Ref, map_refs
 from trimcap.graph.ops.allowed import operation
 from trimcap.graph.ops.layers import WEIGHTED
 
-#: (function of the operation, its arguments with values in place of names) → value
-Rule = Callable[[Node, Callable[..., Any], tuple[Any, ...]], Any]
 #: a comparison with NaN says "no", and rounding turns NaN into a number: their results are never taken as known
 _DECIDE = (
     "eq",

@@ -338,6 +338,3 @@ def _positions(network: Network, names: Sequence[str]) -> list[int]:
     if missing:
         raise PlanError("; ".join(unknown("electrode", name, network.channels) for name in missing))
     return [known[name.lower()] for name in names]
-
-
-Saliency = Callable[..., Scores]

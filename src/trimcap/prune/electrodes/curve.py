@@ -13,8 +13,7 @@ from trimcap.data.windows import Windows
 from trimcap.graph.network import Network, need_network
 from trimcap.prune.choose.sensitivity import METRICS
 from trimcap.prune.electrodes.caps import ElectrodeCurve
-from trimcap.prune.electrodes.elimination import Progress, eliminate
-from trimcap.prune.electrodes.hearing import hearing, names_of, why_not_removed
+from trimcap.prune.electrodes.hearing import Progress, eliminate, hearing, names_of, why_not_removed
 from trimcap.prune.electrodes.measure import Held, Measured, after_recovery, chance_of, measure
 from trimcap.prune.electrodes.mute import mute_of
 from trimcap.prune.electrodes.recovery import Recovery, recovered

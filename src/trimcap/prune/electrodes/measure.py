@@ -13,8 +13,7 @@ from torch.nn.functional import cross_entropy
 from trimcap.data.windows import Windows
 from trimcap.graph.network import Network
 from trimcap.prune.electrodes.caps import Cap
-from trimcap.prune.electrodes.elimination import Progress
-from trimcap.prune.electrodes.hearing import Hearing
+from trimcap.prune.electrodes.hearing import Hearing, Progress
 from trimcap.prune.electrodes.mute import Mute
 from trimcap.prune.electrodes.recovery import only
 from trimcap.prune.electrodes.sets import Chosen

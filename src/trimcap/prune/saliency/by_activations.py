@@ -1,43 +1,34 @@
 """Saliencies that look at activations on windows, not at labels.
 
 An axis' maps are what its layer makes, after the batch norm and the activation that directly follow (of an input axis:
-the input). All take `windows` (of the training or validation set), `n_windows` (how many of them, drawn with `seed`),
-`batch_size` and `ledger`. Of several layers that make an axis together the scores are divided by each layer's mean and
-averaged, as for weights.
+the input). Of several layers that make an axis together the scores are divided by each layer's mean and averaged, as
+for weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from trimcap._errors import PlanError
-from trimcap.data.ledger import Ledger
-from trimcap.data.windows import Windows
 from trimcap.graph.axes import Axis
 from trimcap.graph.network import Network
 from trimcap.graph.node import Node
 from trimcap.graph.ops.atoms import flat
 from trimcap.graph.ops.recurrent import RECURRENT
 from trimcap.prune.saliency.maps import averages, combined, map_shape, maps_of
-from trimcap.prune.saliency.scores import Scores, by_slice, chosen, is_layer, makers_of
-from trimcap.prune.samples import Sample, sample
+from trimcap.prune.saliency.scores import by_slice, is_layer, makers_of
+from trimcap.prune.samples import Sample, on_windows
+
+Values = dict[str, NDArray[np.float64]]
 
 
-def hrank(
-    network: Network,
-    *,
-    windows: Windows | None = None,
-    axes: Iterable[str] | None = None,
-    n_windows: int | None = 128,
-    batch_size: int = 64,
-    seed: int = 0,
-    ledger: Ledger | None = None,
-) -> Scores:
+@on_windows(most=128)
+def hrank(network: Network, axes: list[Axis], data: Sample) -> Values:
     """Mean over windows of rank(A_j), A_j the feature map of slice j as a matrix: little information = goes first.
 
     Maps of three dimensions count as the matrices of their last two.
@@ -51,12 +42,10 @@ def hrank(
     Source: Lin et al. (2020), "HRank: Filter pruning using high-rank feature map", CVPR, §3 (500 images there).
     Needs: windows.
     """
-    found = chosen(network, axes)
-    for axis in found:
+    for axis in axes:
         _need_matrices(network, axis)
-    data = sample(network, windows, name="hrank", ledger=ledger, n_windows=n_windows, batch_size=batch_size, seed=seed)
-    layers = averages(network, found, data, _rank)
-    return Scores({axis: combined(values) for axis, values in layers.items()}, "hrank")
+    layers = averages(network, axes, data, _rank)
+    return {axis: combined(values) for axis, values in layers.items()}
 
 
 def _need_matrices(network: Network, axis: Axis) -> None:
@@ -77,16 +66,8 @@ def _rank(maps: Tensor) -> Tensor:
     return ranks.double().mean(2)
 
 
-def chip(
-    network: Network,
-    *,
-    windows: Windows | None = None,
-    axes: Iterable[str] | None = None,
-    n_windows: int | None = 64,
-    batch_size: int = 64,
-    seed: int = 0,
-    ledger: Ledger | None = None,
-) -> Scores:
+@on_windows(most=64)
+def chip(network: Network, axes: list[Axis], data: Sample) -> Values:
     """Mean over windows of ‖A‖_* − ‖A with row j zeroed‖_*, A the maps as (slices × positions): what only map j says.
 
     ‖·‖_* is the sum of singular values. Low = made up of the other maps = goes first. Works on maps of any shape.
@@ -96,10 +77,8 @@ def chip(
     (channel independence).
     Needs: windows.
     """
-    found = chosen(network, axes)
-    data = sample(network, windows, name="chip", ledger=ledger, n_windows=n_windows, batch_size=batch_size, seed=seed)
-    layers = averages(network, found, data, _independence)
-    return Scores({axis: combined(values) for axis, values in layers.items()}, "chip")
+    layers = averages(network, axes, data, _independence)
+    return {axis: combined(values) for axis, values in layers.items()}
 
 
 def _independence(maps: Tensor) -> Tensor:
@@ -127,16 +106,8 @@ def _root_sum(gram: Tensor) -> Tensor:
     return values.clamp(min=0).sqrt().sum(-1)
 
 
-def apoz(
-    network: Network,
-    *,
-    windows: Windows | None = None,
-    axes: Iterable[str] | None = None,
-    n_windows: int | None = None,
-    batch_size: int = 64,
-    seed: int = 0,
-    ledger: Ledger | None = None,
-) -> Scores:
+@on_windows()
+def apoz(network: Network, axes: list[Axis], data: Sample) -> Values:
     """1 − APoZ, the share of activations that are not zero. The paper prunes the highest APoZ; the sign is turned here.
 
     Raises
@@ -147,28 +118,18 @@ def apoz(
     Source: Hu et al. (2016), "Network trimming: A data-driven neuron pruning approach", arXiv:1607.03250, eq. 1.
     Needs: windows; ReLU.
     """
-    found = chosen(network, axes)
-    data = sample(network, windows, name="apoz", ledger=ledger, n_windows=n_windows, batch_size=batch_size, seed=seed)
-    layers = averages(network, found, data, lambda maps: (maps != 0).double().flatten(2).mean(2))
+    layers = averages(network, axes, data, lambda maps: (maps != 0).double().flatten(2).mean(2))
     for axis, values in layers.items():
         if all((v == 1).all() for v in values):
             raise PlanError(
                 f"saliency 'apoz': no activation of axis '{axis}' of {network.origin} is ever zero, so their share "
                 "says nothing; it needs a ReLU behind the layer: use 'activation_mean' or 'activation_std'"
             )
-    return Scores({axis: combined(values) for axis, values in layers.items()}, "apoz")
+    return {axis: combined(values) for axis, values in layers.items()}
 
 
-def activation_mean(
-    network: Network,
-    *,
-    windows: Windows | None = None,
-    axes: Iterable[str] | None = None,
-    n_windows: int | None = None,
-    batch_size: int = 64,
-    seed: int = 0,
-    ledger: Ledger | None = None,
-) -> Scores:
+@on_windows()
+def activation_mean(network: Network, axes: list[Axis], data: Sample) -> Values:
     """Mean |a| over windows and positions. Published for ReLU, where a ≥ 0; EEG networks have signed activations.
 
     Shared parameters: `trimcap.prune`.
@@ -176,24 +137,12 @@ def activation_mean(
     §2.2 (mean activation).
     Needs: windows.
     """
-    found = chosen(network, axes)
-    data = sample(
-        network, windows, name="activation_mean", ledger=ledger, n_windows=n_windows, batch_size=batch_size, seed=seed
-    )
-    layers = averages(network, found, data, lambda maps: maps.abs().flatten(2).mean(2))
-    return Scores({axis: combined(values) for axis, values in layers.items()}, "activation_mean")
+    layers = averages(network, axes, data, lambda maps: maps.abs().flatten(2).mean(2))
+    return {axis: combined(values) for axis, values in layers.items()}
 
 
-def activation_std(
-    network: Network,
-    *,
-    windows: Windows | None = None,
-    axes: Iterable[str] | None = None,
-    n_windows: int | None = None,
-    batch_size: int = 64,
-    seed: int = 0,
-    ledger: Ledger | None = None,
-) -> Scores:
+@on_windows()
+def activation_std(network: Network, axes: list[Axis], data: Sample) -> Values:
     """√(mean a² − (mean a)²) over windows and positions: a slice that never changes can be a constant.
 
     Shared parameters: `trimcap.prune`.
@@ -201,13 +150,9 @@ def activation_std(
     §2.2 (standard deviation of the activation).
     Needs: windows.
     """
-    found = chosen(network, axes)
-    data = sample(
-        network, windows, name="activation_std", ledger=ledger, n_windows=n_windows, batch_size=batch_size, seed=seed
-    )
-    moments = averages(network, found, data, _moments)
+    moments = averages(network, axes, data, _moments)
     layers = {a: [np.sqrt(np.maximum(m[:, 1] - m[:, 0] ** 2, 0)) for m in each] for a, each in moments.items()}
-    return Scores({axis: combined(values) for axis, values in layers.items()}, "activation_std")
+    return {axis: combined(values) for axis, values in layers.items()}
 
 
 def _moments(maps: Tensor) -> Tensor:
@@ -215,16 +160,8 @@ def _moments(maps: Tensor) -> Tensor:
     return torch.stack([flat.mean(2), (flat**2).mean(2)], 2)
 
 
-def wanda(
-    network: Network,
-    *,
-    windows: Windows | None = None,
-    axes: Iterable[str] | None = None,
-    n_windows: int | None = None,
-    batch_size: int = 64,
-    seed: int = 0,
-    ledger: Ledger | None = None,
-) -> Scores:
+@on_windows()
+def wanda(network: Network, axes: list[Axis], data: Sample) -> Values:
     """Σ_k |w_jk|·‖x_k‖₂: incoming weights times the norm, over all windows, of the input that each of them reads.
 
     The structured sum of the published score of single weights. Where a kernel covers a dimension (electrodes) its
@@ -238,15 +175,13 @@ def wanda(
     Source: Sun et al. (2024), "A simple and effective pruning approach for large language models", ICLR, eq. 1.
     Needs: windows.
     """
-    found = chosen(network, axes)
-    readers = {tensor: _reader(network, axis, tensor) for axis in found for tensor, _ in makers_of(network, axis)}
-    data = sample(network, windows, name="wanda", ledger=ledger, n_windows=n_windows, batch_size=batch_size, seed=seed)
+    readers = {tensor: _reader(network, axis, tensor) for axis in axes for tensor, _ in makers_of(network, axis)}
     products = _weighted(network, readers, data)
     values = {}
-    for axis in found:
+    for axis in axes:
         layers = [by_slice(network, axis, products[t], t, p).sum(1) for t, p in makers_of(network, axis)]
         values[axis.name] = combined(layers)
-    return Scores(values, "wanda")
+    return values
 
 
 def _reader(network: Network, axis: Axis, tensor: str) -> Node:

@@ -1,10 +1,8 @@
 """Saliencies that look at gradients of the loss (mean cross-entropy).
 
-All take `windows` (of the training or validation set), `n_windows` (how many of them, drawn with `seed`;
-default all), `batch_size` and `ledger`. Networks run in
-evaluation mode and in float32, sums are float64. What is made by several layers
-together is one set of weights, as the papers define it for sets: products of gradients and weights are added up before
-anything is squared, so nothing is normalised here.
+Networks run in evaluation mode and in float32, sums are float64. What is made by several layers together is one set of
+weights, as the papers define it for sets: products of gradients and weights are added up before anything is squared, so
+nothing is normalised here.
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ from trimcap.graph.network import Network
 from trimcap.graph.ops.recurrent import RECURRENT
 from trimcap.prune.saliency.gates import gated, open_gates
 from trimcap.prune.saliency.scores import Scores, chosen, makers_of, summed
-from trimcap.prune.samples import Sample, sample
+from trimcap.prune.samples import Sample, on_windows, sample
 
 Values = NDArray[np.float64]
 Of = Literal["gates", "weights"]
@@ -200,16 +198,8 @@ def _own_gates(network: Network, axes: Sequence[Axis], data: Sample) -> bool:
     )
 
 
-def snip(
-    network: Network,
-    *,
-    windows: Windows | None = None,
-    axes: Iterable[str] | None = None,
-    n_windows: int | None = None,
-    batch_size: int = 64,
-    seed: int = 0,
-    ledger: Ledger | None = None,
-) -> Scores:
+@on_windows()
+def snip(network: Network, axes: list[Axis], data: Sample) -> dict[str, Values]:
     """Σ_k |g_k·w_k| / Σ_all |g·w|: connection sensitivity, with the gradient g of the loss over all windows at once.
 
     Summed over the weights that make a slice and divided by the sum over all axes asked for. Published for weights at
@@ -219,13 +209,11 @@ def snip(
     Source: Lee et al. (2019), "SNIP: Single-shot network pruning based on connection sensitivity", ICLR, §4.
     Needs: windows.
     """
-    found = chosen(network, axes)
-    data = sample(network, windows, name="snip", ledger=ledger, n_windows=n_windows, batch_size=batch_size, seed=seed)
-    gradients, weights = _mean_gradients(network, found, data)
+    gradients, weights = _mean_gradients(network, axes, data)
     products = {name: (g * weights[name]).abs() for name, g in gradients.items()}
-    values = _to_slices(network, found, products, "weights")
+    values = _to_slices(network, axes, products, "weights")
     total = max(sum(v.sum() for v in values.values()), 1e-300)
-    return Scores({name: v / total for name, v in values.items()}, "snip")
+    return {name: v / total for name, v in values.items()}
 
 
 def _mean_gradients(

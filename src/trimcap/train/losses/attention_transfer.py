@@ -13,6 +13,7 @@ from torch.nn import functional
 from trimcap._errors import unknown
 from trimcap.graph.module import NetworkModule
 from trimcap.graph.network import Network, need_network
+from trimcap.graph.ops.layers import CONVOLUTIONS
 from trimcap.train.losses.losses import Loss
 
 
@@ -56,7 +57,7 @@ def attention_transfer(teacher: Network, *, layers: Sequence[str] | None = None,
 
 
 def _convolutions(network: Network) -> list[str]:
-    return [node.name for node in network.nodes if node.kind in ("conv1d", "conv2d", "conv3d")]
+    return [node.name for node in network.nodes if node.kind in CONVOLUTIONS]
 
 
 def _transferred(
