@@ -213,7 +213,7 @@ def test_silent_plan_finds_what_was_zeroed():
 
 def test_a_wrong_fold_is_refused(monkeypatch):
     _, plan, off = half_off("grid")
-    monkeypatch.setattr(import_module("trimcap.prune.compact"), "folded", lambda network, *_, **__: network)
+    monkeypatch.setattr(import_module("trimcap.prune.after.compact"), "folded", lambda network, *_, **__: network)
     with pytest.raises(PlanError, match=r"compacting changed .* nothing was returned"):
         compact(off, only=plan)
     with pytest.raises(ValueError, match="did you mean 'map'"):
