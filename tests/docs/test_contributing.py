@@ -11,6 +11,7 @@ PAGES = sorted((Path(__file__).parents[2] / "docs" / "contributing").glob("*.md"
 PAGES = [page for page in PAGES if page.name != "README.md"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_page_adds_one(page, tmp_path):
     text = page.read_text()
