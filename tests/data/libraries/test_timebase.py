@@ -11,7 +11,7 @@ import pytest
 
 import stubs
 from trimcap.data import from_braindecode, from_epochs, from_moabb
-from trimcap.data.libraries.timebase import event_rate
+from trimcap.data.libraries.objects import event_rate
 
 RATE, ONSETS = 512, (1.0, 2.5, 4.0, 5.5)
 

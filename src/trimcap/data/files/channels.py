@@ -36,9 +36,7 @@ def name_channels(
     A prefix `EEG `, a common reference (`-REF`, `-LE`), trailing dots and odd case go where a 10-20, 10-10 or 10-5 name
     is left; a channel that no such name fits, but whose name begins with EOG, ECG, EMG, Status, GSR, … gets that type.
 
-    Raises
-    ------
-    ValueError : a channel to rename that is not there; an unknown type; two channels with one name.
+    ValueError: a channel to rename that is not there; an unknown type; two channels with one name.
     """
     for name, wanted in (types or {}).items():
         if wanted not in TYPES:
@@ -58,9 +56,7 @@ def picks(
 
     `channels` may name a site as another file does: T3 finds T7.
 
-    Raises
-    ------
-    ValueError : no EEG; a channel that is not there or there twice; a name that is no electrode's, unless `any_names`.
+    ValueError: no EEG; a channel that is not there or there twice; a name that is no electrode's, unless `any_names`.
     """
     if channels is None:
         found = {name: raw.ch_names.index(name) for name in eeg_names(raw, path)}
@@ -81,12 +77,7 @@ def picks(
 
 
 def eeg_names(raw: mne.io.BaseRaw, path: Path) -> list[str]:
-    """Names of the EEG channels, bad ones too.
-
-    Raises
-    ------
-    ValueError : there are none.
-    """
+    """Names of the EEG channels, bad ones too. ValueError: there are none."""
     kinds = raw.get_channel_types()
     names = [name for name, kind in zip(raw.ch_names, kinds, strict=True) if kind == "eeg"]
     if not names:
@@ -140,12 +131,7 @@ def _row(raw: mne.io.BaseRaw, path: Path, name: str) -> int:
 
 
 def check_like(raw: mne.io.BaseRaw, path: Path, like: Sequence[str]) -> None:
-    """Refuse EEG channels that the first file has not: then "all channels" means nothing.
-
-    Raises
-    ------
-    ValueError : names the channels that are too many.
-    """
+    """Refuse EEG channels that the first file has not: then "all channels" means nothing."""
     if not like:
         return
     known = {site(name) for name in like}

@@ -24,9 +24,7 @@ def read_epochs(path: Path) -> mne.io.BaseRaw:
 
     Between two of them is an annotation `BAD boundary`, so that no trial reaches over it.
 
-    Raises
-    ------
-    ValueError : epochs that share samples, which would be separate trials; no epochs.
+    ValueError: epochs that share samples, which would be separate trials; no epochs.
     """
     import mne
 

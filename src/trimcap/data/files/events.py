@@ -152,12 +152,7 @@ def names_of(wanted: str | int | Sequence[str | int]) -> tuple[str, ...]:
 def check_around(
     classes: Classes | None, *, start: float, stop: float | None, missing: str, option: str = "missing_events"
 ) -> None:
-    """Refuse classes without events or with one in common, and trials that end before they start.
-
-    Raises
-    ------
-    ValueError : says which.
-    """
+    """Refuse classes without events or with one in common, and trials that end before they start."""
     if missing not in ("raise", "allow"):
         raise ValueError(unknown(option, missing, ("raise", "allow")))
     if classes is None:

@@ -247,12 +247,7 @@ def _wanted(
     session: str | None,
     patterns: Mapping[str, str] | None,
 ) -> dict[str, list[Path]]:
-    """Subject → its files.
-
-    Raises
-    ------
-    ValueError : two trials with one name; a file that no pattern fits.
-    """
+    """Subject → its files. ValueError: two trials with one name; a file that no pattern fits."""
     wanted: dict[str, list[Path]] = {}
     names: Counter[tuple[str, str, str]] = Counter()
     for file in files:

@@ -33,9 +33,7 @@ def reading_limits(path: Path) -> Iterator[None]:
     In the main thread of systems that have alarms; memory where `/proc` tells it. Elsewhere there is no limit. What one
     call of C sets aside at once is seen after it: sizes that a file declares are compared with the file before.
 
-    Raises
-    ------
-    ValueError : it took too long or too much; names the file.
+    ValueError: it took too long or too much; names the file.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
@@ -77,12 +75,7 @@ def _resident() -> int:
 
 
 def check_packed(path: Path) -> None:
-    """Refuse a packed file, also EEGLAB's, that would unpack to a hundred times its size and more than 256 MiB.
-
-    Raises
-    ------
-    ValueError : truncated, damaged, or too large.
-    """
+    """Refuse a packed file, also EEGLAB's, that would unpack to a hundred times its size and more than 256 MiB."""
     name = path.name.lower()
     if name.endswith((".gz", ".xdfz")):
         check_gzip(path)
@@ -123,12 +116,7 @@ def _check_total(path: Path, size: int, allowed: int) -> None:
 
 
 def check_gzip(path: Path) -> None:
-    """Refuse a compressed file whose checksum is wrong, or that would unpack to a hundred times its size.
-
-    Raises
-    ------
-    ValueError : truncated, damaged, or too large.
-    """
+    """Refuse a compressed file whose checksum is wrong, or that would unpack to a hundred times its size."""
     allowed, size = _allowed(path), 0
     try:
         with gzip.open(path) as file:

@@ -23,9 +23,7 @@ def stem_of(path: Path) -> str:
 def files_at(path: Path) -> tuple[Path | None, list[Path]]:
     """The folder that is searched, if `path` is one, and its EEG files; else the file itself.
 
-    Raises
-    ------
-    FileNotFoundError : no such file or folder, or no EEG file in it.
+    FileNotFoundError: no such file or folder, or no EEG file in it.
     """
     if not path.exists():
         raise FileNotFoundError(f"no file or folder '{path}'; check the path")
@@ -40,9 +38,7 @@ def files_at(path: Path) -> tuple[Path | None, list[Path]]:
 def without(files: Sequence[Path], patterns: str | Sequence[str], root: Path | None) -> list[Path]:
     """The files that no pattern fits, by their paths below `root` or their names.
 
-    Raises
-    ------
-    ValueError : a pattern that fits none, or all left out.
+    ValueError: a pattern that fits none, or all left out.
     """
     wanted = [patterns] if isinstance(patterns, str) else list(patterns)
     names = [
@@ -64,12 +60,7 @@ def without(files: Sequence[Path], patterns: str | Sequence[str], root: Path | N
 
 
 def named_files(names: Sequence[Path | str]) -> list[Path]:
-    """Files that are named one by one.
-
-    Raises
-    ------
-    FileNotFoundError : one is not there. ValueError : none, or one twice.
-    """
+    """Files that are named one by one. FileNotFoundError: one is not there. ValueError: none, or one twice."""
     files = [Path(name) for name in names]
     if not files:
         raise ValueError("files= names no file")
@@ -86,9 +77,7 @@ def name_by(pattern: str | None, path: Path, root: Path | None, *, what: str) ->
 
     The pattern of a subject may also be one of `WAYS`; None is "file", and of a session "1".
 
-    Raises
-    ------
-    ValueError : no regular expression with a group, or it is not found.
+    ValueError: no regular expression with a group, or it is not found.
     """
     if pattern is None and what == "session":
         return SESSION
@@ -123,9 +112,7 @@ def check_name(name: str, what: str, where: str) -> None:
 def class_by_name(path: Path, patterns: Mapping[str, str], root: Path | None) -> int:
     """Number of the first class whose pattern fits a file's name, or its path where the pattern has a "/".
 
-    Raises
-    ------
-    ValueError : none fits.
+    ValueError: none fits.
     """
     inside = path.relative_to(root) if root is not None and path.is_relative_to(root) else path
     for label, pattern in enumerate(patterns.values()):

@@ -133,9 +133,7 @@ def open_raw(path: Path, read: Callable[[], Any] | None = None) -> mne.io.BaseRa
 def samples(raw: mne.io.BaseRaw, path: Path, picks: Iterable[int], first: int, last: int) -> Any:
     """Volts of some channels, in the order of `picks`, from sample `first` up to, not including, `last`.
 
-    Raises
-    ------
-    ValueError : the file ends before or is damaged there.
+    ValueError: the file ends before or is damaged there.
     """
     rows = list(picks)
     order = sorted(set(rows))  # MNE may give them in the order of the file

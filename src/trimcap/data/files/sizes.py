@@ -20,12 +20,7 @@ _COMPRESSED = (".set", ".gz", ".mff")
 
 
 def check_size(path: Path, raw: mne.io.BaseRaw) -> None:
-    """Refuse what MNE takes for a shorter recording, and a header that promises more than there is.
-
-    Raises
-    ------
-    ValueError : the file is truncated, or its header is damaged; says by how much.
-    """
+    """Refuse what MNE takes for a shorter recording, and a header that promises more than there is."""
     check = _CHECKS.get(path.suffix.lower())
     if check is not None:
         check(path)
@@ -35,12 +30,7 @@ def check_size(path: Path, raw: mne.io.BaseRaw) -> None:
 
 
 def check_declared(path: Path) -> None:
-    """Refuse a BrainVision header with more channels than its data have bytes: MNE makes a name for each.
-
-    Raises
-    ------
-    ValueError : names header and data.
-    """
+    """Refuse a BrainVision header with more channels than its data have bytes: MNE makes a name for each."""
     if path.suffix.lower() not in (".vhdr", ".ahdr") or not path.is_file():
         return
     text = path.read_bytes().decode("latin-1")

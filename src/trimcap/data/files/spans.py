@@ -324,12 +324,7 @@ def _fault(recording: Recording, path: Path, reading: Reading) -> str:
 
 
 def _no_eeg(recording: Recording, path: Path, reading: Reading) -> str:
-    """Refuse amplitudes, channel by channel, that no EEG has; "" if there are none.
-
-    Raises
-    ------
-    ValueError : names the channels, and the unit that would fit.
-    """
+    """Refuse amplitudes, channel by channel, that no EEG has; "" if there are none."""
     spread = local_spread(recording.signal, recording.rate)
     wrong = np.isfinite(spread) & (spread > 0) & ((spread < _SPREADS[0]) | (spread > _SPREADS[1]))
     if not wrong.any():

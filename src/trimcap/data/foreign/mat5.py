@@ -124,12 +124,7 @@ class Source:
 
 
 def byte_order(header: bytes) -> str:
-    """'<' or '>' of a v5 file.
-
-    Raises
-    ------
-    DamagedError : it is none.
-    """
+    """'<' or '>' of a v5 file. DamagedError: it is none."""
     orders = {b"IM": "<", b"MI": ">"}
     order = orders.get(bytes(header[126:128]))
     if len(header) < HEADER or order is None or struct.unpack(order + "H", header[124:126])[0] != 0x0100:

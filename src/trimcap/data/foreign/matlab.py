@@ -90,9 +90,7 @@ def read_numbers(path: Path | str, name: str, *, largest: int = LARGEST) -> NDAr
 def read_cells(path: Path | str, name: str, field: str, *, largest: int = LARGEST) -> Iterator[Any]:
     """The elements of the cell array `name.field`, one after the other, so that memory holds one (version 5 only).
 
-    Raises
-    ------
-    FileNotFoundError, ValueError : as `read_mat`.
+    FileNotFoundError, ValueError: as `read_mat`.
     """
     path = _existing(path)
     if _is_hdf5(path):

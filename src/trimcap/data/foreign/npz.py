@@ -51,9 +51,7 @@ def npz_arrays(path: Path, *, largest: int | None = None) -> dict[str, NDArray[A
 def npz_bytes(path: Path, *names: str, largest: int) -> list[bytes]:
     """What lies in an `.npz` file as one string of bytes each, such as the pickles of SEED-V.
 
-    Raises
-    ------
-    ValueError : as `npz_arrays`; no such array, or not one string. Names the file.
+    ValueError: as `npz_arrays`; no such array, or not one string. Names the file.
     """
     arrays = npz_arrays(path, largest=largest)
     for name in names:

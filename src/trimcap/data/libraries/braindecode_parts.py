@@ -31,9 +31,7 @@ class Keys:
 def parts_of(dataset: Any, *, windowed: bool) -> list[Any]:
     """The datasets of a `BaseConcatDataset` (or of one dataset), all windowed or all continuous.
 
-    Raises
-    ------
-    ValueError : not a dataset of braindecode, or of the other kind (says which function takes it).
+    ValueError: not a dataset of braindecode, or of the other kind (says which function takes it).
     """
     parts = list(dataset.datasets) if hasattr(dataset, "datasets") else [dataset]
     if not parts:
@@ -53,12 +51,7 @@ def parts_of(dataset: Any, *, windowed: bool) -> list[Any]:
 
 
 def refuse_transforms(dataset: Any, parts: Sequence[Any]) -> None:
-    """Refuse what changes signals or targets while they are fetched: it would be lost, silently.
-
-    Raises
-    ------
-    ValueError : names the transform.
-    """
+    """Refuse what changes signals or targets while they are fetched: it would be lost, silently."""
     transforms = [getattr(part, "transform", None) for part in parts]
     transforms.append(getattr(dataset, "target_transform", None))
     found = next((t for t in transforms if t is not None), None)
@@ -75,9 +68,7 @@ def origins(descriptions: Sequence[Mapping[str, Any]], keys: Keys, *, what: str)
     Without a session there is one, "0". Datasets without a run, or with one that another of the session has too, are
     numbered.
 
-    Raises
-    ------
-    ValueError : a description without subject (lists what it has); a key asked for that is not there.
+    ValueError: a description without subject (lists what it has); a key asked for that is not there.
     """
     found = [Origin(*(_entry(d, keys, name, f"{what} {i}") for name in _NAMES)) for i, d in enumerate(descriptions)]
     total, seen = Counter(found), Counter[Origin]()

@@ -14,8 +14,7 @@ from trimcap._errors import unknown
 from trimcap.data.classes import Classes, to_classes
 from trimcap.data.files.spans import UNITS
 from trimcap.data.libraries.braindecode_parts import Keys, Origin, description_of, origins, parts_of, refuse_transforms
-from trimcap.data.libraries.objects import check_names, eeg_picks, from_arrays
-from trimcap.data.libraries.timebase import event_rate
+from trimcap.data.libraries.objects import check_names, eeg_picks, event_rate, from_arrays
 from trimcap.data.marked import OnMarked, annotated, check_on_marked, touched
 from trimcap.data.preprocess.windows.artefacts import count_words
 from trimcap.data.windows import Windows

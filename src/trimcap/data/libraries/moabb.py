@@ -19,8 +19,7 @@ from trimcap.data.classes import Classes
 from trimcap.data.files.events import annotations_of, event_spans
 from trimcap.data.files.header import like_first
 from trimcap.data.files.spans import UNITS, Reading, read_spans
-from trimcap.data.libraries.objects import eeg_picks
-from trimcap.data.libraries.timebase import event_rate
+from trimcap.data.libraries.objects import eeg_picks, event_rate
 from trimcap.data.libraries.triple import check_table, from_triple
 from trimcap.data.recording import Recording
 from trimcap.data.source import Wanted, choose_subjects

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from trimcap.data.check import SWINGS, check_signal
 from trimcap.data.electrodes.names import unknown_electrodes
-from trimcap.data.libraries.timebase import event_rate
 from trimcap.data.marked import marked_in
 from trimcap.data.places import content_id
 from trimcap.data.recording import Recording
@@ -219,9 +219,7 @@ def _warn_of_unit(signal: NDArray[np.float32], rate: float, what: str) -> None:
 def eeg_picks(info: Any, what: str) -> list[int]:
     """Rows of the EEG channels in an MNE `Info`; none of them may be marked bad.
 
-    Raises
-    ------
-    ValueError : no EEG channel, or bad ones.
+    ValueError: no EEG channel, or bad ones.
     """
     import mne
 
@@ -236,6 +234,24 @@ def eeg_picks(info: Any, what: str) -> list[int]:
             f"{what}: channels {', '.join(bad)} are marked bad; interpolate_bads() or drop_channels() first"
         )
     return [int(i) for i in picks]
+
+
+def event_rate(epochs: Any, what: str) -> float:
+    """The rate, Hz, that the sample numbers in `epochs.events` count in: that of the recording.
+
+    It is not `info["sfreq"]` once epochs were made with `decim=`, decimated or resampled (MOABB's `resample=` does
+    that): MNE leaves the events as they were, and remembers the recording's rate.
+
+    ValueError: the epochs don't know it.
+    """
+    known = np.asarray(getattr(epochs, "_raw_sfreq", None), dtype=np.float64).reshape(-1)
+    if len(known) != 1 or not (math.isfinite(known[0]) and known[0] > 0):
+        raise ValueError(
+            f"{what} don't say at which rate they were recorded, so it is unknown when they begin: their events may "
+            f"count other samples than those of {float(epochs.info['sfreq']):g} Hz. Make the epochs again with MNE "
+            "1.0 or newer, or pass from_arrays(epochs.get_data() * 1e6, …, start=seconds)"
+        )
+    return float(known[0])
 
 
 def check_names(channels: tuple[str, ...], what: str, *, any_names: bool) -> None:

@@ -78,9 +78,7 @@ def from_triple(
 def targets(y: ArrayLike | None, metadata: pd.DataFrame, label: str | None) -> tuple[str, list[Any]]:
     """Name and entries of what is to be predicted: `y`, or a column.
 
-    Raises
-    ------
-    ValueError : both or none; no such column (names the nearest).
+    ValueError: both or none; no such column (names the nearest).
     """
     if (y is None) == (label is None):
         raise ValueError("give either y or label=, the name of a column of the metadata")
@@ -95,12 +93,7 @@ def targets(y: ArrayLike | None, metadata: pd.DataFrame, label: str | None) -> t
 
 
 def check_table(metadata: pd.DataFrame, n: int, *, required: Sequence[str]) -> None:
-    """Refuse a table of another length, without the columns needed, or with holes in those that name windows.
-
-    Raises
-    ------
-    ValueError : says which column, and which row.
-    """
+    """Refuse a table of another length, without the columns needed, or with holes in those that name windows."""
     if not isinstance(metadata, pd.DataFrame):
         raise ValueError(
             f"metadata is a {type(metadata).__name__}; expected a pandas DataFrame with one row per window"
@@ -118,12 +111,7 @@ def check_table(metadata: pd.DataFrame, n: int, *, required: Sequence[str]) -> N
 
 
 def check_spread(values: NDArray[np.float32]) -> None:
-    """Refuse what was scaled to µV twice.
-
-    Raises
-    ------
-    ValueError : the median spread of channels is beyond 0.1 V.
-    """
+    """Refuse what was scaled to µV twice."""
     spread = float(np.median(values.std(axis=-1))) if values.size else 0.0
     if spread > _LARGEST_SPREAD:
         raise ValueError(
@@ -133,12 +121,7 @@ def check_spread(values: NDArray[np.float32]) -> None:
 
 
 def check_unique(windows: Windows) -> None:
-    """Refuse two windows of one place: the same window twice, or trials of two sessions under one name.
-
-    Raises
-    ------
-    ValueError : names subject, session, trial and start.
-    """
+    """Refuse two windows of one place: the same window twice, or trials of two sessions under one name."""
     names, counts = np.unique(windows.ids, return_counts=True)
     if len(names) < len(windows):
         raise ValueError(

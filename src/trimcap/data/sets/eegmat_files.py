@@ -28,12 +28,7 @@ def pinned() -> Mapping[str, Any]:
 
 
 def locate(folder: Path | str | None) -> tuple[Path, bool]:
-    """The folder to read, and whether it is the download cache.
-
-    Raises
-    ------
-    FileNotFoundError : TRIMCAP_DATA names no folder.
-    """
+    """The folder to read, and whether it is the download cache. FileNotFoundError: TRIMCAP_DATA names no folder."""
     if folder is not None:
         return Path(folder), False
     root = os.environ.get("TRIMCAP_DATA")
@@ -65,10 +60,8 @@ def fetched(
     Without `subjects`: those in the folder; in an empty folder or the cache, or with `everything`, the 26 whose files
     are pinned.
 
-    Raises
-    ------
-    ValueError : a subject that neither the folder nor the data set has, none, or one twice.
-    FileNotFoundError, OSError : as `fetch`.
+    ValueError: a subject that neither the folder nor the data set has, none, or one twice.
+    FileNotFoundError, OSError: as `fetch`.
     """
     folder, is_cache = locate(path)
     there = _files(folder)
@@ -83,10 +76,8 @@ def fetched(
 def fetch(subject: str, folder: Path, *, download: bool) -> tuple[Path, Path]:
     """The subject's files of rest and arithmetic; missing ones are downloaded into `folder` and checked.
 
-    Raises
-    ------
-    FileNotFoundError : a file is missing and may not be downloaded; says why.
-    OSError : the download failed or what came is not the published file.
+    FileNotFoundError: a file is missing and may not be downloaded; says why.
+    OSError: the download failed or what came is not the published file.
     """
     there = _files(folder)
     rest, task = (there.get(f"{subject}{ending}", folder / f"{subject}{ending}") for ending in ENDINGS)
@@ -111,9 +102,7 @@ def facts(folder: Path) -> dict[str, dict[str, object]]:
 
     The recorded facts of the pinned subjects serve where the folder has no such file.
 
-    Raises
-    ------
-    ValueError : the file is not PhysioNet's table.
+    ValueError: the file is not PhysioNet's table.
     """
     path = folder / "subject-info.csv"
     keys = tuple(_FACTS.values())

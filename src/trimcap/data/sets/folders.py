@@ -39,9 +39,7 @@ class Found:
 
         A subject in a list is called by its name or number: "s07", "07", "7" and 7 are one.
 
-        Raises
-        ------
-        ValueError : a subject without files, one asked for twice, none, or more than there are.
+        ValueError: a subject without files, one asked for twice, none, or more than there are.
         """
         if subjects is None or isinstance(subjects, int):
             return choose_subjects(list(self.files), subjects, what=self.what)

@@ -68,9 +68,7 @@ class Rated:
     def apply(self, rating: float, where: str) -> int | None:
         """The class of a rating; None for NaN, which is never turned into a class.
 
-        Raises
-        ------
-        ValueError : the rating is not on the scale.
+        ValueError: the rating is not on the scale.
         """
         if math.isnan(rating):
             return None

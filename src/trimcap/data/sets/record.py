@@ -140,12 +140,7 @@ class PublishedFeatures(Generic[Options]):
 
 
 def check_choices(options: Any) -> None:
-    """Refuse a value of a dataclass that its `Literal` does not list.
-
-    Raises
-    ------
-    ValueError : says the nearest.
-    """
+    """Refuse a value of a dataclass that its `Literal` does not list."""
     hints = get_type_hints(type(options))
     for one in fields(options):
         value, hint = getattr(options, one.name), hints[one.name]
@@ -156,9 +151,7 @@ def check_choices(options: Any) -> None:
 def set_folder(name: str, facts: Facts, path: Path | str | None) -> Path:
     """`path`; without one `$TRIMCAP_DATA/<name>`, if it is there.
 
-    Raises
-    ------
-    FileNotFoundError : neither; says how to get the set.
+    FileNotFoundError: neither; says how to get the set.
     """
     if path is not None:
         return Path(path)

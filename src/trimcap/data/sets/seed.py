@@ -57,9 +57,7 @@ def read_file(path: Path, *, options: Options, sessions: Mapping[str, str]) -> l
 def seed_labels(folder: Path) -> tuple[int, ...]:
     """Classes of the 15 trials from `label.mat`; the published ones where the folder has no such file.
 
-    Raises
-    ------
-    ValueError : the file is damaged or holds something else than 15 times -1, 0 or 1.
+    ValueError: the file is damaged or holds something else than 15 times -1, 0 or 1.
     """
     path = file_in(folder, "label.mat")
     if path is None:

@@ -53,12 +53,7 @@ def holds_signals(found: Found) -> bool:
 
 
 def refuse_session(found: Found) -> None:
-    """Refuse a session of SEED-IV, whose files are called like those of SEED but hold more trials.
-
-    Raises
-    ------
-    ValueError : says which folder to give.
-    """
+    """Refuse a session of SEED-IV, whose files are called like those of SEED but hold more trials."""
     if any((n := re.fullmatch(r".*_[A-Za-z]+([0-9]+)", name)) and int(n[1]) > 15 for name in _variables(found)):
         raise ValueError(
             f"{found.folder} is one session of SEED-IV: its files hold 24 trials, those of SEED 15. Pass the "
@@ -124,9 +119,7 @@ def check_lengths(path: Path, published: Sequence[int], rate: float) -> None:
 def numbered(names: Mapping[str, object], pattern: str, count: int, path: Path) -> dict[int, str]:
     """Trial -> variable, trials 1 … `count` in order.
 
-    Raises
-    ------
-    ValueError : a trial is missing, there twice or beyond `count`; names the file.
+    ValueError: a trial is missing, there twice or beyond `count`; names the file.
     """
     pairs = [(int(match[1]), name) for name in names if (match := re.fullmatch(pattern, name))]
     if not pairs:

@@ -26,10 +26,8 @@ LABELS = {
 def find_seed_iv(root: Path, place: str = "eeg_raw_data") -> Found:
     """Files of SEED-IV in a folder; those of one subject in the order of the sessions' folders.
 
-    Raises
-    ------
-    FileNotFoundError : no folder 1, 2 or 3 with such files.
-    ValueError : two files of a subject in one session.
+    FileNotFoundError: no folder 1, 2 or 3 with such files.
+    ValueError: two files of a subject in one session.
     """
     parts = []
     for session in SESSIONS:

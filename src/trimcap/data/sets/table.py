@@ -37,12 +37,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
 
 
 def data_set(name: str) -> PublishedSet[Any]:
-    """The record of a set.
-
-    Raises
-    ------
-    ValueError : unknown name; says the nearest.
-    """
+    """The record of a set. ValueError: unknown name; says the nearest."""
     if name not in SETS:
         raise ValueError(unknown("data set", name, SETS))
     found: PublishedSet[Any] = _record(SETS[name])

@@ -40,9 +40,7 @@ def recordings(
     ("keep" keeps it for `cut(…, on_bad="drop")`). What was left out, and why, is in each recording's
     `info["left_out"]` and in a warning.
 
-    Raises
-    ------
-    ValueError : a signal of another shape or type; a bad channel (`on_bad="raise"`). Names file and trial.
+    ValueError: a signal of another shape or type; a bad channel (`on_bad="raise"`). Names file and trial.
     """
     kept, left_out = [], {}
     for trial in trials:
@@ -104,9 +102,7 @@ def mat_arrays(path: Path, shapes: Mapping[str, Sequence[int | None]]) -> dict[s
 def require(arrays: Mapping[str, object], name: str, shape: Sequence[int | None], where: str) -> NDArray[Any]:
     """The named array, if it has numbers in the given shape (None: any length).
 
-    Raises
-    ------
-    ValueError : it is missing or another; names file, array and what is expected.
+    ValueError: it is missing or another; names file, array and what is expected.
     """
     value = arrays.get(name)
     wanted = " × ".join("n" if n is None else str(n) for n in shape)

@@ -186,9 +186,7 @@ def is_bids(path: Path) -> bool:
 def bids_files(root: Path) -> list[Path]:
     """EEG recordings of a BIDS data set, sub-2 before sub-10; those of derivatives are left out.
 
-    Raises
-    ------
-    ImportError : MNE-BIDS is not installed. FileNotFoundError : no such folder, or no EEG in it.
+    ImportError: MNE-BIDS is not installed. FileNotFoundError: no such folder, or no EEG in it.
     """
     bids = _mne_bids()
     if not root.is_dir():
@@ -214,9 +212,7 @@ def entity(path: Path, name: str) -> str:
 def sidecar(file: Path, root: Path, suffix: str, extension: str, *, needed: bool = False) -> Path:
     """The table or JSON that belongs to a recording, here or above it; an empty path if there is none.
 
-    Raises
-    ------
-    FileNotFoundError : there is none and it is `needed`.
+    FileNotFoundError: there is none and it is `needed`.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

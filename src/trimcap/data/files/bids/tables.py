@@ -18,9 +18,7 @@ from trimcap.data.files.raws import natural
 def read_tsv(path: Path) -> list[dict[str, str]]:
     """Rows of a tab-separated table, cells without meaning as "".
 
-    Raises
-    ------
-    ValueError : no UTF-8 text, or rows of different length; says which line.
+    ValueError: no UTF-8 text, or rows of different length; says which line.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -44,9 +42,7 @@ def read_tsv(path: Path) -> list[dict[str, str]]:
 def bids_events(path: Path, column: str) -> list[Event]:
     """Events of an `*_events.tsv` that have a value in `column`, in the order of time.
 
-    Raises
-    ------
-    ValueError : no such column, or no number where one must be; says which line.
+    ValueError: no such column, or no number where one must be; says which line.
     """
     rows = read_tsv(path)
     for name in ("onset", "duration", column):
@@ -59,9 +55,7 @@ def bids_events(path: Path, column: str) -> list[Event]:
 def event_values(tables: Sequence[Path], column: str) -> tuple[str, ...]:
     """All values of a column of many `*_events.tsv`, numbers by value; stretches marked bad are none.
 
-    Raises
-    ------
-    ValueError : there are none.
+    ValueError: there are none.
     """
     values = {event.name for table in tables for event in bids_events(table, column) if not is_bad(event)}
     if not values:

@@ -77,9 +77,7 @@ class EdfHead:
 def edf_fields(path: Path) -> EdfFields:
     """The header of an EDF or BDF file, whatever the length of the file.
 
-    Raises
-    ------
-    ValueError : damaged or cut off; says what is wrong, without the file's name.
+    ValueError: damaged or cut off; says what is wrong, without the file's name.
     """
     with path.open("rb") as file:
         fixed = file.read(_FIXED)
@@ -109,9 +107,7 @@ def edf_fields(path: Path) -> EdfFields:
 def edf_head(path: Path) -> EdfHead:
     """The header of an EDF file whose size is what its header needs.
 
-    Raises
-    ------
-    ValueError : damaged or truncated; says what is wrong, without the file's name.
+    ValueError: damaged or truncated; says what is wrong, without the file's name.
     """
     size, head = path.stat().st_size, edf_fields(path)
     n = len(head.counts)

@@ -60,9 +60,7 @@ class EdfNotes:
     def pauses(self) -> tuple[tuple[float, float], ...]:
         """Where the records stop and go on: (s of signal before it, how long nothing was recorded, s).
 
-        Raises
-        ------
-        ValueError : a record begins before the one in front of it ends, or says no time.
+        ValueError: a record begins before the one in front of it ends, or says no time.
         """
         if len(self.starts) != self.records:
             raise ValueError(f"{self.records - len(self.starts)} of {self.records} records do not say when they began")

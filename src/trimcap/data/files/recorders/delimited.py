@@ -46,9 +46,7 @@ class Cells:
     def numbers(self, column: int, path: Path, *, strict: bool = True) -> NDArray[np.float64]:
         """A column as numbers, NaN where a cell is empty.
 
-        Raises
-        ------
-        ValueError : a cell is no number, if `strict`; names its line.
+        ValueError: a cell is no number, if `strict`; names its line.
         """
         text = self.frame[column].str.strip()
         plain = text.str.replace(",", ".", regex=False) if self.decimal == "," else text
@@ -74,12 +72,7 @@ def head_of(path: Path) -> str:
 
 
 def text_of(path: Path) -> str:
-    """A text file: UTF-8 or UTF-16 with a byte order mark, else UTF-8 or Latin-1.
-
-    Raises
-    ------
-    ValueError : no text.
-    """
+    """A text file: UTF-8 or UTF-16 with a byte order mark, else UTF-8 or Latin-1. ValueError: no text."""
     return _decoded(path.read_bytes(), path)
 
 
@@ -97,9 +90,7 @@ def separator_of(line: str) -> str:
 def cells(text: str, path: Path, *, names: Sequence[str], skip: int, separator: str, comment: str = "") -> Cells:
     """The rows of a table behind its `skip` first lines; a last line that is cut off is left out.
 
-    Raises
-    ------
-    ValueError : no rows; a row with more cells than the table has columns; names the file.
+    ValueError: no rows; a row with more cells than the table has columns; names the file.
     """
     lines = text.splitlines()
     body = [line for line in lines[skip:] if line.strip() and not (comment and line.lstrip().startswith(comment))]

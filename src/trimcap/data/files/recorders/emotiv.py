@@ -9,9 +9,8 @@ import numpy as np
 
 from trimcap.data.electrodes.names import tidy
 from trimcap.data.files.recorders.delimited import Cells, cells, columns_in, seconds, separator_of, text_of
-from trimcap.data.files.recorders.marks import changes
 from trimcap.data.files.recorders.take import Take
-from trimcap.data.files.recorders.timeline import by_counter, by_time, measured_rate
+from trimcap.data.files.recorders.timeline import by_counter, by_time, changes, measured_rate
 
 _MARKERS = ("marker", "markervalueint", "marker_hardware", "markerhardware")
 _UNITS = {"v": 1e6, "mv": 1e3, "uv": 1.0, "µv": 1.0, "emotiv": 1.0, "": 1.0}
@@ -34,9 +33,7 @@ def subject_of(head: str) -> str:
 def read_emotiv(path: Path) -> Take:
     """µV, some 4200 µV from zero; COUNTER tells what was lost, INTERPOLATED what the program made up.
 
-    Raises
-    ------
-    ValueError : no electrodes, no rate, an unknown unit, cells that are no numbers; names the file.
+    ValueError: no electrodes, no rate, an unknown unit, cells that are no numbers; names the file.
     """
     text = text_of(path)
     lines = text.splitlines()

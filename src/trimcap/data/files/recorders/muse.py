@@ -30,9 +30,7 @@ def is_muse(head: str) -> bool:
 def read_muse(path: Path) -> Take:
     """µV as the headband gives them, some 800 µV from zero; markers of the column Elements, gaps by the times.
 
-    Raises
-    ------
-    ValueError : no times; one row a second, as of averages; cells that are no numbers; names the file.
+    ValueError: no times; one row a second, as of averages; cells that are no numbers; names the file.
     """
     text = text_of(path)
     line = _first_line(text)

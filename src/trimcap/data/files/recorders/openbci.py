@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from trimcap.data.files.recorders.delimited import Cells, cells, columns_in, seconds, separator_of, text_of
-from trimcap.data.files.recorders.marks import changes
 from trimcap.data.files.recorders.take import Take
-from trimcap.data.files.recorders.timeline import by_counter, measured_rate
+from trimcap.data.files.recorders.timeline import by_counter, changes, measured_rate
 
 _EEG = re.compile(r"(EXG|EEG) Channel ?[0-9]+$", re.IGNORECASE)
 
@@ -23,9 +22,7 @@ def is_openbci(head: str) -> bool:
 def read_openbci(path: Path) -> Take:
     """µV of the EXG channels; the packet number tells what was lost, the Timestamp where more than a round was.
 
-    Raises
-    ------
-    ValueError : no EXG columns, no rate, cells that are no numbers; names the file.
+    ValueError: no EXG columns, no rate, cells that are no numbers; names the file.
     """
     text = text_of(path)
     lines = text.splitlines()

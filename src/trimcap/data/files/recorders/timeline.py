@@ -57,9 +57,7 @@ def only(grid: Grid, rows: NDArray[np.bool_]) -> Grid:
 def measured_rate(stamps: NDArray[np.float64], rates: Sequence[int] = RATES, *, near: float = _NEAR) -> float:
     """Hz of most of a recording, from s of its samples: the nearest of some rates, if it is within a share of it.
 
-    Raises
-    ------
-    ValueError : the times say none.
+    ValueError: the times say none.
     """
     stamps = stamps[np.isfinite(stamps)]
     steps = np.diff(stamps)
@@ -169,3 +167,10 @@ def _grid(places: NDArray[np.int64], rate: float) -> Grid:
             f"nothing was recorded for {longest / rate:,.0f} s in the middle: two recordings; cut the file there"
         )
     return Grid(rate, int(places[-1]) + 1 if len(places) else 0, places.astype(np.int64), tuple(gaps))
+
+
+def changes(values: NDArray[np.float64], grid: Grid) -> list[tuple[float, float, str]]:
+    """A marker wherever a column takes another value than 0; (s, 0, value)."""
+    codes = np.where(np.isfinite(values), values, 0.0)
+    begins = np.flatnonzero((codes != 0) & (np.r_[0.0, codes[:-1]] != codes))
+    return [(float(grid.places[i] / grid.rate), 0.0, f"{codes[i]:g}") for i in begins]

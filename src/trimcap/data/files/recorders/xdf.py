@@ -29,10 +29,8 @@ _OTHER_KINDS = ("aux", "acc", "trigger", "trg", "misc", "eog", "ecg", "emg", "gy
 def read_xdf(path: Path) -> Take:
     """The EEG stream of a file, and all its marker streams on the same clock.
 
-    Raises
-    ------
-    ImportError : pyxdf is not installed.
-    ValueError : no EEG stream, or several; an unknown unit; damaged; names the file and its streams.
+    ImportError: pyxdf is not installed.
+    ValueError: no EEG stream, or several; an unknown unit; damaged; names the file and its streams.
     """
     try:
         import pyxdf

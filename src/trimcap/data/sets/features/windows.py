@@ -29,9 +29,7 @@ def stack(
 ) -> Windows:  # fmt: skip
     """Windows of all trials, in their order; window i of a trial starts at i · `duration` s.
 
-    Raises
-    ------
-    ValueError : there is no window.
+    ValueError: there is no window.
     """
     trials = list(parts)
     counts = [len(part.values) for part in trials]
@@ -55,12 +53,7 @@ def stack(
 
 
 def finite(values: NDArray[np.generic], where: str) -> NDArray[np.float32]:
-    """`values` as contiguous float32, if all are finite.
-
-    Raises
-    ------
-    ValueError : NaN, infinity or values beyond float32.
-    """
+    """`values` as contiguous float32, if all are finite. ValueError: NaN, infinity or values beyond float32."""
     with np.errstate(over="ignore", invalid="ignore"):
         single = np.array(values, dtype=np.float32, order="C")
     if not np.isfinite(single).all():
