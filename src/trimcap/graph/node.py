@@ -40,7 +40,7 @@ class Node:
     layer: str = ""
     training: tuple[tuple[int | str, Any], ...] = ()
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """The operation without namespace and overload: "conv2d"."""
         return self.op.split(".")[1] if self.op.startswith("aten.") else self.op

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from trimcap.graph.network import Network
 from trimcap.graph.node import Node
@@ -29,8 +30,18 @@ class Price:
     live_bytes: int
 
 
+#: of networks that are alive: rewriting asks the same one again and again
+_KNOWN: WeakKeyDictionary[Network, Price] = WeakKeyDictionary()
+
+
 def price(network: Network) -> Price:
     """What rewriting weighs: no plan of memory, which needs a program, but what no plan can avoid."""
+    if network not in _KNOWN:
+        _KNOWN[network] = _counted(network)
+    return _KNOWN[network]
+
+
+def _counted(network: Network) -> Price:
     root: dict[str, str] = {name: name for name in network.inputs}
     size = {name: prod(network.shape_of(name)) for name in network.inputs}
     live = sum(size.values())

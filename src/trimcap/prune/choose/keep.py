@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -190,18 +190,18 @@ def keep_within(
     if macs is not None and macs < 1:
         raise ValueError(f"macs must be at least 1, got {macs}")
     count = measure or partial(deployed_cost, bits=bits)
-    now = count(network)
+    # proving rewrites takes nearly all the time and changes no size: it is done for what fits without it
+    quick = measure or (lambda small: cost(unproven(small), bits=bits))
+    now = quick(network)
     if unknown_budgets := [name for name in limits if getattr(now, name) is None]:
         named = " and ".join(_short(name) for name in unknown_budgets)
         raise PlanError(f"{named} of {network.origin} unknown: {now.unknown}; give a budget of macs instead")
-    if _fits(now, limits):
+    if _fits(now, limits) and (measure or _fits(now := count(network), limits)):
         raise PlanError(
             f"{network.origin} meets the budget already ({_describe(now, limits)}); there is nothing to remove: "
             "use it as it is, or give less"
         )
 
-    # proving rewrites takes nearly all the time and changes no size: it is done for plans that fit without it
-    quick = measure or (lambda small: cost(unproven(small), bits=bits))
     nearest: Cost | None = None
     guards: dict[str, Any] = {"at_least": at_least, "at_most": at_most, "multiple_of": multiple_of}
     # where activations lie, and what rewriting and kernels make of a network, may grow with sparsity: each is looked at
@@ -226,17 +226,17 @@ def _excess(found: Cost, limits: Mapping[str, int]) -> float:
     return max(float(getattr(found, name)) / max(limit, 1) for name, limit in limits.items())
 
 
-def _plans(network: Network, scores: Scores, scope: str, guards: Mapping[str, Any]) -> list[Plan]:
+def _plans(network: Network, scores: Scores, scope: str, guards: Mapping[str, Any]) -> Iterator[Plan]:
     """What `keep_top` gives for 1, 2, … 99 %, and from there slice by slice to one on every axis; each plan once."""
     sizes = [len(values) for values in scores.values.values()]
     wholes = sizes if scope == "axis" else [sum(sizes)]
     last = {1 - left / n for n in wholes for left in range(1, n // 100 + 1)}
-    plans: list[Plan] = []
+    before: Plan | None = None
     for sparsity in sorted({percent / 100 for percent in range(1, 100)} | last):
         plan = keep_top(network, scores, sparsity, scope=scope, **guards)
-        if not plans or plan.keep != plans[-1].keep:
-            plans.append(plan)
-    return plans
+        if before is None or plan.keep != before.keep:
+            yield plan
+        before = plan
 
 
 def _fits(found: Cost, limits: Mapping[str, int]) -> bool:
