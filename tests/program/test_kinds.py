@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trimcap.export.c.elementwise import EXPRESSIONS
+from trimcap.export.c.maps import EXPRESSIONS
 from trimcap.export.c.source import EMITTERS
 from trimcap.program import program
 from trimcap.program.functions import FUNCTIONS

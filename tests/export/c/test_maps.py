@@ -5,7 +5,7 @@ import pytest
 from export_builds import disagreement, needs_compiler
 from export_programs import Maker
 
-from trimcap.export.c.elementwise import EXPRESSIONS
+from trimcap.export.c.maps import EXPRESSIONS
 from trimcap.export.c.source import emit_c
 from trimcap.export.c.text import ExportError
 from trimcap.program.functions import FUNCTIONS

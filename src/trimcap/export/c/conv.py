@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.export.c.step import (
+    REQUANTIZE,
     Declared,
     Step,
     c_type,
@@ -18,13 +19,13 @@ from trimcap.export.c.step import (
     need_dtype,
     output_value,
     suffix,
-)
+)  # fmt: skip
 from trimcap.export.c.text import Array, ExportError, kernel, struct
 from trimcap.export.c.volume import conv_volume
 from trimcap.program.kinds.conv import strategy
 from trimcap.program.program import Op, Program
 
-_INT_END = ("limits_int", "round_shift", "requantize", "to_signed")
+_INT_END = (*REQUANTIZE, "to_signed")
 _INT_PARAMETERS = "const uint32_t *b, const int32_t *m, const uint8_t *s, const int_limits *to"
 _COLUMN = {"X": "int8_t", "COLUMN": "uint8_t", "CONVERT": "to_column", "PARAMETERS": _INT_PARAMETERS}
 _FLOAT_COLUMN = {"X": "float", "COLUMN": "float", "CONVERT": "", "SUFFIX": "", "Y": "float",

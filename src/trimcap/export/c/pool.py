@@ -6,6 +6,7 @@ import numpy as np
 
 from trimcap.export.c.step import (
     INT,
+    REQUANTIZE,
     Step,
     c_type,
     input_value,
@@ -13,13 +14,10 @@ from trimcap.export.c.step import (
     limits,
     need_dtype,
     output_value,
-    scalar,
-    suffix,
-)
-from trimcap.export.c.text import Array, ExportError, float_literal, kernel, struct
+    requantize_by,
+)  # fmt: skip
+from trimcap.export.c.text import Array, float_literal, kernel, struct
 from trimcap.program.program import Op, Program
-
-_INT_END = ("limits_int", "round_shift", "requantize")
 
 
 def avg_pool(program: Program, index: int, op: Op) -> Step:
@@ -32,7 +30,7 @@ def avg_pool(program: Program, index: int, op: Op) -> Step:
     if not program.integer:
         call = f"avg_pool({geometry}, {float_literal(op.attrs['divisor'])});"
         return Step(call, (kernel("pool_shape"), kernel("avg_pool_float")), (shape,))
-    kernels = (*map(kernel, (*_INT_END, "pool_shape")), kernel("avg_pool_int", SUFFIX=end, **words))
+    kernels = (*map(kernel, (*REQUANTIZE, "pool_shape")), kernel("avg_pool_int", SUFFIX=end, **words))
     factors = (
         Array("int32_t", f"m{index}", program.constant(op, "multiplier")),
         Array("uint8_t", f"s{index}", program.constant(op, "shift")),
@@ -62,22 +60,9 @@ def mean(program: Program, index: int, op: Op) -> Step:
     sizes = f"{{x0}}, {{y}}, {a['outer']}, {a['reduce']}, {a['inner']}"
     if not program.integer:
         return Step(f"mean({sizes});", (kernel("mean_float"),))
-    kernels = (*map(kernel, _INT_END), kernel("mean_int", X=c_type(x), Y=c_type(y), SUFFIX=end))
-    call = f"mean{end}({sizes}, {_int_end(program, index, op)});"
+    kernels = (*map(kernel, REQUANTIZE), kernel("mean_int", X=c_type(x), Y=c_type(y), SUFFIX=end))
+    call = f"mean{end}({sizes}, {x.zero_point}, {requantize_by(program, op)}, &to{index});"
     return Step(call, kernels, (limits(program, op, f"to{index}"),))
-
-
-def _int_end(program: Program, index: int, op: Op) -> str:
-    zero = input_value(program, op).zero_point
-    return f"{zero}, {scalar(program, op, 'multiplier')}, {scalar(program, op, 'shift')}, &to{index}"
-
-
-def int8_out(program: Program, op: Op) -> str:
-    """The C type of an output that is int8; another one is refused."""
-    y = output_value(program, op)
-    if suffix(y):
-        raise ExportError(f"operation '{op.name}' ({op.kind}) writes {y.dtype}; in C it writes int8 only")
-    return c_type(y)
 
 
 def _geometry(program: Program, op: Op) -> list[int]:

@@ -14,10 +14,12 @@ from trimcap import __version__
 from trimcap.export.c.about import About, about_macros
 from trimcap.export.c.conv import conv, linear
 from trimcap.export.c.copies import concat, pad, permute, slice_
-from trimcap.export.c.elementwise import ELEMENTWISE
 from trimcap.export.c.frame import FINITE, FRAME, HEADER, QUANTIZE
-from trimcap.export.c.norm import layer_norm, matmul, softmax
+from trimcap.export.c.maps import map_, table
+from trimcap.export.c.norms import layer_norm, softmax
+from trimcap.export.c.pair import add, mul
 from trimcap.export.c.pool import avg_pool, max_pool, mean
+from trimcap.export.c.product import matmul
 from trimcap.export.c.step import Step, c_type
 from trimcap.export.c.text import ExportError, array, comment, fill_in, float_literal, identifier
 from trimcap.program.interpret import input_factors
@@ -26,12 +28,15 @@ from trimcap.program.memory import MemoryPlan, Place, plan_memory, scratch_home
 from trimcap.program.program import Op, Program
 
 EMITTERS: dict[str, Callable[[Program, int, Op], Step]] = {
-    **ELEMENTWISE,
     "conv": conv,
     "linear": linear,
+    "map": map_,
+    "table": table,
     "avg_pool": avg_pool,
     "max_pool": max_pool,
     "mean": mean,
+    "add": add,
+    "mul": mul,
     "matmul": matmul,
     "layer_norm": layer_norm,
     "softmax": softmax,

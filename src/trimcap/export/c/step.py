@@ -91,3 +91,19 @@ def scalar(program: Program, op: Op, role: str) -> int:
     if values.size != 1:
         raise ExportError(f"operation '{op.name}' ({op.kind}): constant '{role}' must be one number")
     return int(values[0])
+
+
+#: kernels that bring a sum to the grid of an output
+REQUANTIZE = ("limits_int", "round_shift", "requantize")
+
+
+def requantize_by(program: Program, op: Op) -> str:
+    """Arguments `multiplier, shift` of a kernel."""
+    return f"{scalar(program, op, 'multiplier')}, {scalar(program, op, 'shift')}"
+
+
+def need_int8_out(program: Program, op: Op) -> None:
+    """Refuse an operation that writes a storage type its kernel does not know."""
+    y = output_value(program, op)
+    if y.dtype != "int8":
+        raise ExportError(f"operation '{op.name}' ({op.kind}) writes {y.dtype}; in C it writes int8 only")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from trimcap.export.c.step import Declared, Step, c_type, float_limits, input_value, output_value, suffix
+from trimcap.export.c.step import REQUANTIZE, Declared, Step, c_type, float_limits, input_value, output_value, suffix
 from trimcap.export.c.text import kernel
 from trimcap.program.program import Op, Program
-
-_INT_END = ("limits_int", "round_shift", "requantize", "to_signed")
 
 
 def conv_volume(program: Program, index: int, op: Op, constants: tuple[Declared, ...]) -> Step:
@@ -22,7 +20,7 @@ def conv_volume(program: Program, index: int, op: Op, constants: tuple[Declared,
         call = f"conv_volume({{x0}}, {{y}}, {{s0}}, &shape{index}, w{index}, b{index}, {float_limits(op)});"
         return Step(call, kernels, (shape, *constants), ("float",))
     kernels = (
-        *map(kernel, (*_INT_END, "simd", "add_taps_int")),
+        *map(kernel, (*REQUANTIZE, "to_signed", "simd", "add_taps_int")),
         kernel("volume_rows", X="int8_t", SUM="uint32_t", TAP="int32_t"),
         kernel("conv_volume_int", Y=c_type(y), SUFFIX=suffix(y)),
     )

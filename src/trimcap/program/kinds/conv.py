@@ -24,7 +24,7 @@ from trimcap.program.kinds.kind import (
     numbers,
     positions,
     wide,
-)
+)  # fmt: skip
 from trimcap.program.program import Op, Program
 
 

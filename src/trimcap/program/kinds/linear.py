@@ -19,7 +19,7 @@ from trimcap.program.kinds.kind import (
     integer_limits,
     limited,
     wide,
-)
+)  # fmt: skip
 from trimcap.program.program import Op, Program
 
 

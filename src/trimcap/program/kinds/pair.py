@@ -25,7 +25,7 @@ from trimcap.program.kinds.kind import (
     ratio,
     reach,
     wide,
-)
+)  # fmt: skip
 from trimcap.program.program import Op, Program
 
 _STRIDES = ("strides_a", "strides_b")

@@ -26,7 +26,7 @@ from trimcap.program.kinds.kind import (
     positions,
     ratio,
     wide,
-)
+)  # fmt: skip
 from trimcap.program.program import Op, Program
 
 
