@@ -15,12 +15,6 @@ from trimcap.graph.node import Node
 from trimcap.graph.ops.table import ELEMENTWISE, operation_of
 from trimcap.graph.ops.views import permutation
 
-#: results that are their input under another shape or name, or parts of it
-VIEWS = {
-    "reshape", "view", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze", "expand", "expand_as", "alias",
-    "split", "split_with_sizes", "chunk", "unbind", "tensor_split", "getitem",
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Price:
@@ -70,7 +64,7 @@ def tensors_of(network: Network, node: Node) -> tuple[str, ...]:
 
 def _is_view(network: Network, node: Node) -> bool:
     if node.kind not in ("permute", "transpose"):
-        return node.kind in VIEWS
+        return "view" in operation_of(node.kind).traits
     shape = network.shape_of(node.inputs[0])  # a permutation that leaves the dimensions above 1 in order moves nothing
     large = [d for d in permutation(node, len(shape)) if shape[d] > 1]
     return large == sorted(large)

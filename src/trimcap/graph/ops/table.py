@@ -19,9 +19,10 @@ from trimcap.graph.ops.walk import Macs, Over, Reader, Reads, Rule, Sizes
 #: comparison: tells no value on, only whether
 #: layer: products with weights of their own, or a norm
 #: pick: takes some of what it is given
+#: view: its result is its input, or a part of it, under another shape or name
 #: dropout: does something in training only
 #: created: made of nothing, and told its type
-Trait = Literal["elementwise", "slicewise", "comparison", "layer", "pick", "dropout", "created"]
+Trait = Literal["elementwise", "slicewise", "comparison", "layer", "pick", "view", "dropout", "created"]
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,13 @@ _UPSAMPLES = (
 )
 #: pure operations without a rule that torch writes down for models
 _WITHOUT_A_RULE = """
-    _conj _native_batch_norm_legit _native_batch_norm_legit_no_training _safe_softmax _unsafe_index _unsafe_view
+    _conj _native_batch_norm_legit _native_batch_norm_legit_no_training _safe_softmax _unsafe_index 
     absolute acosh addbmm addr arccos arcsin arctan asinh atanh atleast_1d atleast_2d atleast_3d
     bartlett_window bilinear bitwise_xor blackman_window bucketize cdist chain_matmul channel_shuffle
     conj_physical copy copysign corrcoef cosine_similarity count_nonzero cov cross cummax cummin
     deg2rad diag diagonal_scatter diff digamma divide dsplit dstack empty_like erfinv fft_fft2
     fft_fftfreq fft_fftn fft_fftshift fft_hfft fft_ifft2 fft_ifftn fft_ifftshift fft_ihfft fft_irfft2 fft_irfftn
-    fft_rfft2 fft_rfftfreq fft_rfftn fill flatten fliplr flipud float_power frac frobenius_norm gather gcd ger
+    fft_rfft2 fft_rfftfreq fft_rfftn fill fliplr flipud float_power frac frobenius_norm gather gcd ger
     grid_sampler grid_sampler_2d hamming_window heaviside histc hsplit hstack im2col index_add index_copy
     index_fill index_put inner isclose isfinite isinf istft kaiser_window kron kthvalue l1_loss lgamma
     linalg_cross linalg_eigh linalg_inv linalg_matrix_norm linalg_matrix_power linalg_multi_dot
@@ -92,9 +93,9 @@ _WITHOUT_A_RULE = """
     negative norm norm_except_dim nuclear_norm one_hot outer pairwise_distance permute_copy pixel_shuffle
     pixel_unshuffle positive quantile rad2deg ravel renorm resolve_conj resolve_neg rot90 scatter
     scatter_add scatter_reduce searchsorted signbit special_erf special_erfcx special_expit special_expm1
-    special_log1p special_logit special_logsumexp special_xlogy squeeze subtract swapdims sym_numel sym_stride
+    special_log1p special_logit special_logsumexp special_xlogy subtract swapdims sym_numel sym_stride
     take take_along_dim tensor_split tensordot tile trace trapezoid trapz tril_indices triu_indices true_divide
-    unflatten unsafe_chunk unsafe_split unsafe_split_with_sizes unsqueeze vander view view_as vsplit vstack xlogy
+    unsafe_chunk unsafe_split unsafe_split_with_sizes vander view_as vsplit vstack xlogy
 """
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -139,20 +140,20 @@ OPERATIONS: Mapping[str, Operation] = {
     "stft": _op(mix.stft),
     **_each(_PADS, _op(mix.pad, "slicewise")),
     # parts of a dimension
-    **_each("chunk split split_with_sizes", _op(cut.split, "slicewise", "pick", sizes=cut.split_where_it_was)),
+    **_each("chunk split split_with_sizes", _op(cut.split, "slicewise", "pick", "view", sizes=cut.split_where_it_was)),
     **_each("slice narrow select", _op(cut.take, "slicewise", "pick", sizes=cut.cut_where_it_was)),
-    "unbind": _op(cut.unbind, "slicewise", "pick"),
+    "unbind": _op(cut.unbind, "slicewise", "pick", "view"),
     "index_select": _op(cut.index, "slicewise", "pick"),
     "index": _op(cut.index, "slicewise"),
     "glu": _op(cut.glu, "slicewise"),
     **_each("slice_scatter select_scatter", _op(cut.scattered, "slicewise")),
     # the same values in another order or shape
-    "reshape": _op(views.reshape, "slicewise", sizes=views.sizes_second),
+    "reshape": _op(views.reshape, "slicewise", "view", sizes=views.sizes_second),
     "permute": _op(views.permute, "slicewise"),
     **_each("transpose t mT", _op(views.transpose, "slicewise")),
     "swapaxes": _op(views.transpose),
-    "expand": _op(views.expand, "slicewise", sizes=views.sizes_second),
-    "expand_as": _op(views.expand_as, "slicewise"),
+    "expand": _op(views.expand, "slicewise", "view", sizes=views.sizes_second),
+    "expand_as": _op(views.expand_as, "slicewise", "view"),
     "repeat": _op(views.repeat, "slicewise"),
     "repeat_interleave": _op(views.repeat_interleave, "slicewise", sizes=views.repeated_size),
     "stack": _op(views.stack, "slicewise"),
@@ -162,8 +163,9 @@ OPERATIONS: Mapping[str, Operation] = {
     **_each("tril triu", _op(views.triangle, "slicewise")),
     "unfold": _op(views.unfold, "slicewise"),
     **_each("view_as_real view_as_complex", _op(views.parts_of_complex, "slicewise")),
-    "getitem": _op(views.getitem, "slicewise", "pick"),
-    **_each("alias diag_embed diagonal lift_fresh_copy numpy_T type_as", _op(None, "slicewise")),
+    "getitem": _op(views.getitem, "slicewise", "pick", "view"),
+    **_each("alias view _unsafe_view flatten unflatten squeeze unsqueeze", _op(None, "slicewise", "view")),
+    **_each("diag_embed diagonal lift_fresh_copy numpy_T type_as", _op(None, "slicewise")),
     # numbers and constants
     "sym_size": _op(views.number, "slicewise"),
     **_each((f"sym.{name}" for name in NUMBERS), _op(views.number, "slicewise")),

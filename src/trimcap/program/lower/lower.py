@@ -12,6 +12,7 @@ import torch
 from trimcap.graph.network import Network
 from trimcap.graph.node import Node, Ref, map_refs
 from trimcap.graph.ops.allowed import operation
+from trimcap.graph.ops.layers import CONVOLUTIONS
 from trimcap.program.check import check
 from trimcap.program.lower import arith as lower_arith
 from trimcap.program.lower import linear as lower_linear
@@ -25,7 +26,7 @@ from trimcap.program.lower.tidy import tidy
 from trimcap.program.program import Program, Value
 
 _RULES: dict[str, Callable[[Builder, Node], View | tuple[View, ...]]] = {
-    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), lower_linear.conv),
+    **dict.fromkeys(CONVOLUTIONS, lower_linear.conv),
     "linear": lower_linear.linear,
     "addmm": lower_linear.addmm,
     "batch_norm": lower_linear.batch_norm,

@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 from trimcap.graph.node import Node
+from trimcap.graph.ops.mix import ADAPTIVE_POOLS, POOLS
 from trimcap.program.kernels import row_major
 from trimcap.program.lower.building import Builder, Shape, View, replace_view
 from trimcap.program.lower.shape import Result, concat, padded, permuted, sliced
@@ -184,9 +185,9 @@ def _maximum(b: Builder, node: Node) -> Result:
 
 
 RULES: dict[str, Callable[[Builder, Node], Result]] = {
-    **dict.fromkeys([f"{kind}_pool{n}d" for kind in ("avg", "max") for n in (1, 2, 3)], _pool),
+    **dict.fromkeys(POOLS, _pool),
     **dict.fromkeys([f"max_pool{n}d_with_indices" for n in (1, 2, 3)], _pool),
-    **dict.fromkeys([f"adaptive_{kind}_pool{n}d" for kind in ("avg", "max") for n in (1, 2, 3)], _adaptive),
+    **dict.fromkeys(ADAPTIVE_POOLS, _adaptive),
     "mean": _mean,
     "sum": _sum,
     "var": _variance,

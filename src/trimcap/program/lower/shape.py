@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from trimcap.graph.node import Node
+from trimcap.graph.ops.table import DROPOUTS
+from trimcap.graph.ops.views import permutation
 from trimcap.program.lower.building import Builder, View, replace_view
 
 Result = View | tuple[View, ...]
@@ -34,25 +36,7 @@ def permuted(b: Builder, view: View, order: Sequence[int]) -> View:
 
 def _permute(b: Builder, node: Node) -> View:
     view = b.view(node.args[0])
-    rank = len(view.shape) + 1
-    if node.kind == "permute":
-        order = [d % rank for d in node.args[1]]
-    else:
-        order = list(range(rank))
-        a, c = (d % rank for d in node.args[1:3])
-        order[a], order[c] = order[c], order[a]
-    if order[0] != 0:
-        raise b.error("it moves the batch dimension")
-    return permuted(b, view, [d - 1 for d in order[1:]])
-
-
-def _movedim(b: Builder, node: Node) -> View:
-    view = b.view(node.args[0])
-    rank = len(view.shape) + 1
-    source, target = ([d % rank for d in (a if isinstance(a, tuple) else (a,))] for a in node.args[1:3])
-    order = [d for d in range(rank) if d not in source]
-    for position, dim in sorted(zip(target, source, strict=True)):
-        order.insert(position, dim)
+    order = permutation(node, len(view.shape) + 1)
     if order[0] != 0:
         raise b.error("it moves the batch dimension")
     return permuted(b, view, [d - 1 for d in order[1:]])
@@ -209,14 +193,13 @@ def _pad_op(b: Builder, view: View, seen: Any, widths: Any, result: Any, shape: 
 
 
 RULES: dict[str, Callable[[Builder, Node], Result]] = {
-    **dict.fromkeys(("reshape", "contiguous", "clone", "alias", "detach", "to", "_to_copy"), _alias),
-    **dict.fromkeys(("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"), _alias),
+    **dict.fromkeys(("reshape", "contiguous", "clone", "alias", "detach", "_to_copy"), _alias),
+    **dict.fromkeys(DROPOUTS, _alias),
     **dict.fromkeys(("permute", "transpose"), _permute),
-    "movedim": _movedim,
     "slice": _slice,
     "narrow": _narrow,
     "select": _select,
-    **dict.fromkeys(("chunk", "split", "split_with_sizes", "unbind", "tensor_split"), _chunks),
+    **dict.fromkeys(("chunk", "split", "split_with_sizes", "unbind"), _chunks),
     "getitem": _getitem,
     "index_select": _index_select,
     "index": _index,
