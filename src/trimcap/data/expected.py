@@ -46,7 +46,7 @@ class Expected:
     @staticmethod
     def of(windows: Windows) -> Expected:
         """The record of some windows, of which at most 256 are read."""
-        raw = is_raw(windows)
+        raw = windows.raw
         spread, mean = levels(some_rows(windows.X, _LOOKED_AT), raw=raw)
         known = len(spread) > 0 and bool(np.isfinite(spread).all())
         return Expected(
@@ -102,11 +102,6 @@ class Expected:
                 raise ValueError(f"no record of a network's input: {key} is {value!r}")
         made: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in content.items()}
         return Expected(**made)
-
-
-def is_raw(windows: Windows) -> bool:
-    """Whether a window is (electrodes, times)."""
-    return windows.shape == (len(windows.channels), round(windows.duration * windows.rate))
 
 
 def some_rows(X: Any, n: int) -> NDArray[np.float32]:

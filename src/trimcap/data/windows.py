@@ -85,6 +85,11 @@ class Windows:
         """Shape of one window, without the batch dimension."""
         return tuple(self.X.shape[1:])
 
+    @property
+    def raw(self) -> bool:
+        """Whether a window is a signal, (n_channels, n_times): no features, no picture."""
+        return self.shape == (len(self.channels), round(self.duration * self.rate))
+
     @cached_property
     def ids(self) -> NDArray[np.str_]:
         """A unique name of every window: `subject/session/trial@start`."""

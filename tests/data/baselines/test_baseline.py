@@ -22,7 +22,6 @@ from trimcap.data.baselines.classifiers import (
     classify,
     covariance_baseline,
     evoked_baseline,
-    is_signal,
     linear_baseline,
     nearest_neighbours,
 )
@@ -213,8 +212,8 @@ def test_too_many_rows_are_thinned_out_evenly_and_said(monkeypatch):
 def test_signals_have_a_baseline_of_their_own_and_features_have_not():
     signals = cut(make_synthetic(4, seed=0, seconds=8, trials_per_class=2), seconds=2)
     features = differential_entropy(signals)
-    assert is_signal(signals)
-    assert not is_signal(features)
+    assert signals.raw
+    assert not features.raw
     assert baselines(signals, signal="covariance")[-1] == COVARIANCE
     assert baselines(signals, signal="evoked")[-1] == EVOKED
     assert len(baselines(signals, signal="none")) == len(baselines(features, signal="covariance")) == 2

@@ -130,12 +130,7 @@ def evoked_baseline(fold: Fold, *, C: float | None = None, use_valid: bool = Tru
 def baselines(windows: Windows, *, signal: str) -> tuple[str, ...]:
     """Names of the baselines of a study; `signal` says which one of signals: "covariance", "evoked" or "none"."""
     own = {"covariance": (COVARIANCE,), "evoked": (EVOKED,)}.get(signal, ())
-    return (LINEAR, NEIGHBOURS, *(own if is_signal(windows) else ()))
-
-
-def is_signal(windows: Windows) -> bool:
-    """Whether windows are electrodes × samples, and no features."""
-    return windows.X.ndim == 3 and windows.X.shape[2] == round(windows.duration * windows.rate)
+    return (LINEAR, NEIGHBOURS, *(own if windows.raw else ()))
 
 
 def classify(
@@ -152,7 +147,7 @@ def classify(
     if name not in (LINEAR, NEIGHBOURS, COVARIANCE, EVOKED):
         raise ValueError(unknown("baseline", name, (LINEAR, NEIGHBOURS, COVARIANCE, EVOKED)))
     parts = [fold.train, fold.valid] if use_valid else [fold.train]
-    if name in (COVARIANCE, EVOKED) and not is_signal(parts[0]):
+    if name in (COVARIANCE, EVOKED) and not parts[0].raw:
         raise ValueError(f"the {name} needs signals, windows of electrodes × samples; these are {parts[0].shape}")
     for part in parts:
         fold.ledger.record("fit", part, name)

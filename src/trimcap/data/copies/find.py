@@ -79,13 +79,8 @@ def find_copies(windows: Windows) -> Copies:
     return _known[windows]
 
 
-def is_signal(windows: Windows) -> bool:
-    """Whether windows are (n_channels, n_times) signals, not features."""
-    return windows.shape == (len(windows.channels), round(windows.duration * windows.rate))
-
-
 def _found(windows: Windows) -> Copies:
-    X, signal, places = windows.X, is_signal(windows), places_of(windows)
+    X, signal, places = windows.X, windows.raw, places_of(windows)
     content = content_of(windows)
     pairs = {
         "same": equal_pairs(X, content, signal=signal),

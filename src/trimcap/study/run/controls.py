@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trimcap.data.baselines.classifiers import LINEAR, NEIGHBOURS, WITHOUT_CHOICE, classify, is_signal
+from trimcap.data.baselines.classifiers import LINEAR, NEIGHBOURS, WITHOUT_CHOICE, classify
 from trimcap.data.piecewise import piecewise
 from trimcap.data.preprocess.windows.features import POWER_BANDS, band_power
 from trimcap.data.splits.folds import Fold
@@ -175,7 +175,7 @@ def score_draw(draw: Draw) -> list[Scored]:
 
 def _classifiers(windows: Windows) -> tuple[tuple[str, str, Windows], ...]:
     """Name, baseline and what it is given."""
-    if not is_signal(windows):
+    if not windows.raw:
         return (LINEAR, LINEAR, windows), (NEIGHBOURS, NEIGHBOURS, windows)
     power = piecewise(windows, partial(band_power, bands=_bands(windows), segment=_SEGMENT))
     return (LINEAR_WITNESS, LINEAR, power), (WITNESS, NEIGHBOURS, power)

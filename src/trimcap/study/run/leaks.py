@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from trimcap._errors import AuditError, counted
-from trimcap.data.copies.find import is_signal
 from trimcap.data.splits.findings import Finding
 from trimcap.data.splits.folds import Fold
 from trimcap.data.splits.sealed import rows_of
@@ -32,7 +31,7 @@ def look(recipe: Recipe, folds: Sequence[Fold], chosen: Iterable[int]) -> dict[i
     if not chosen:
         return {}
     source = folds[0].train_set.source
-    signals = None if is_signal(source) else signals_of(recipe.data)
+    signals = None if source.raw else signals_of(recipe.data)
     places = {} if signals is None else {name: row for row, name in enumerate(signals.ids.tolist())}
     found = {}
     for number in chosen:

@@ -250,10 +250,10 @@ def _frequencies(length: int, rate: float, bands: Bands) -> list[NDArray[np.bool
 
 def need_raw(windows: Windows, step: str) -> None:
     """Refuse features where raw EEG is needed."""
-    expected = (len(windows.channels), round(windows.duration * windows.rate))
-    if windows.shape != expected:
+    if not windows.raw:
+        n_times = round(windows.duration * windows.rate)
         raise ValueError(
-            f"{step} needs raw windows (n, {expected[0]} channels, {expected[1]} samples), got X of shape "
+            f"{step} needs raw windows (n, {len(windows.channels)} channels, {n_times} samples), got X of shape "
             f"{windows.X.shape} after the steps {list(windows.steps)}"
         )
 

@@ -128,8 +128,7 @@ subject_z_score = on_windows(SubjectZScore)
 
 
 def _kind(windows: Windows) -> Literal["channel", "feature"]:
-    raw = (len(windows.channels), round(windows.duration * windows.rate))
-    return "channel" if windows.shape == raw else "feature"
+    return "channel" if windows.raw else "feature"
 
 
 def _moments(X: NDArray[np.float32], kind: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
