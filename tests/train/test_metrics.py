@@ -6,10 +6,12 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from trimcap.study.results.statistics import metrics_of, summary
 from trimcap.train import evaluate, per_subject, per_trial
-from trimcap.train.metrics import TRIAL_SCORES
+from trimcap.train.metrics import METRICS, TRIAL_METRICS, Metric
 
 
 def case(k, n=60, seed=0):
@@ -81,7 +83,8 @@ def test_per_subject(make_windows):
         "f1",
         "kappa",
         "auroc",
-        *TRIAL_SCORES,
+        "trials",
+        *TRIAL_METRICS,
     ]
     for subject, row in table.set_index("subject").iterrows():
         of = (w.metadata.subject == subject).to_numpy()
@@ -172,3 +175,20 @@ def test_order_of_rows_does_not_matter_and_trials_of_one_window_are_windows(make
 def test_a_label_that_changes_within_a_trial_has_no_score_per_trial(make_windows):
     w = trials_of(make_windows, ["a", "a"], [0, 1])
     assert per_trial(w, [[0.5, 0.5], [0.5, 0.5]]) == {"trials": None, "trial_vote": None, "trial_mean": None}
+
+
+def test_a_metric_is_one_entry(monkeypatch):
+    """It is measured, summed up over subjects, and shown, with an arrow if less is better."""
+
+    def log_loss(y, p):
+        return float(-np.log(p[np.arange(len(y)), y]).mean())
+
+    monkeypatch.setitem(METRICS, "log_loss", Metric(log_loss, "log loss", higher=False))
+    p = np.array([[0.5, 0.5], [0.25, 0.75]])
+    assert evaluate([0, 1], p, ("a", "b")).log_loss == pytest.approx(-np.log([0.5, 0.75]).mean())
+    table = pd.DataFrame({"subject": ["s", "t"], "stage": "dense", "log_loss": [0.2, 0.4]})
+    assert list(metrics_of(table)) == ["log_loss", *TRIAL_METRICS]
+    assert [metric.head for metric in metrics_of(table).values()] == ["log loss ↓", "trials, vote", "trials, mean p"]
+    assert summary(table)[("log_loss", "mean")].loc["dense"] == pytest.approx(0.3)
+    with pytest.raises(AttributeError, match="no score 'brier'"):
+        _ = evaluate([0, 1], p, ("a", "b")).brier

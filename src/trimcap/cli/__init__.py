@@ -10,19 +10,19 @@ import typer
 from trimcap import __version__
 from trimcap.cli.io.answer import verb
 from trimcap.cli.verbs.auditing import audit
-from trimcap.cli.verbs.baselines import baselines
-from trimcap.cli.verbs.compiling import export, quantize, verify
 from trimcap.cli.verbs.controls import controls
 from trimcap.cli.verbs.criteria import criteria
 from trimcap.cli.verbs.electrodes import electrodes
 from trimcap.cli.verbs.evaluation import evaluate
+from trimcap.cli.verbs.exporting import export, verify
 from trimcap.cli.verbs.inspection import cost, inspect
 from trimcap.cli.verbs.masking import mask
 from trimcap.cli.verbs.pruning import prune
+from trimcap.cli.verbs.quantizing import quantize
 from trimcap.cli.verbs.recordings import app as data
 from trimcap.cli.verbs.sensitivity import sensitivity
 from trimcap.cli.verbs.splitting import split
-from trimcap.cli.verbs.studies import demo, report, run
+from trimcap.cli.verbs.studies import baselines, demo, report, run
 from trimcap.cli.verbs.training import train
 
 app = typer.Typer(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,37 +13,111 @@ from numpy.typing import ArrayLike, NDArray
 from trimcap.data.units import keys
 from trimcap.data.windows import Windows
 
-#: keys of `per_trial`
-TRIAL_SCORES = ("trials", "trial_vote", "trial_mean")
+Labels = NDArray[np.int64]
+Shares = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One score, in one place: tables of results, reports and the command line derive from `METRICS`.
+
+    Parameters
+    ----------
+    function : (true classes, int64 (n,); probabilities, float64 (n, k), rows sum to 1) -> score, or None if undefined
+    words : what it is called in a report
+    short : the same where there is little room
+    higher : whether more is better
+    """
+
+    function: Callable[[Labels, Shares], float | None]
+    words: str
+    short: str = ""
+    higher: bool = True
+
+    @property
+    def head(self) -> str:
+        """The head of its column; an arrow says that less is better."""
+        return self.words if self.higher else f"{self.words} ↓"
+
+    @property
+    def short_head(self) -> str:
+        """The same where there is little room."""
+        return replace(self, words=self.short or self.words).head
+
+
+def _accuracy(y: Labels, p: Shares) -> float:
+    return float((p.argmax(axis=1) == y).mean())
+
+
+def _balanced_accuracy(y: Labels, p: Shares) -> float:
+    """Mean recall over the classes that occur in `y`."""
+    from sklearn.metrics import recall_score
+
+    return float(recall_score(y, p.argmax(axis=1), labels=np.unique(y), average="macro", zero_division=0.0))
+
+
+def _f1(y: Labels, p: Shares) -> float:
+    """Macro F1 over the classes that occur in `y` or are predicted."""
+    from sklearn.metrics import f1_score
+
+    guess = p.argmax(axis=1)
+    return float(f1_score(y, guess, labels=np.union1d(y, guess), average="macro", zero_division=0.0))
+
+
+def _kappa(y: Labels, p: Shares) -> float | None:
+    """Cohen's κ; None if only one class occurs in both."""
+    from sklearn.metrics import cohen_kappa_score
+
+    guess = p.argmax(axis=1)
+    return float(cohen_kappa_score(y, guess)) if len(np.union1d(y, guess)) > 1 else None
+
+
+def _auroc(y: Labels, p: Shares) -> float | None:
+    """Area under the ROC curve, one class against the rest, macro; None if a class is absent."""
+    from sklearn.metrics import roc_auc_score
+
+    if len(np.unique(y)) < p.shape[1] or p.shape[1] < 2:
+        return None
+    if p.shape[1] == 2:
+        return float(roc_auc_score(y, p[:, 1]))
+    return float(roc_auc_score(y, p, multi_class="ovr", average="macro"))
+
+
+#: scores of windows
+METRICS = {
+    "accuracy": Metric(_accuracy, "accuracy"),
+    "balanced_accuracy": Metric(_balanced_accuracy, "balanced accuracy", "balanced"),
+    "f1": Metric(_f1, "F1 (macro)", "F1"),
+    "kappa": Metric(_kappa, "κ", "kappa"),
+    "auroc": Metric(_auroc, "AUROC"),
+}
+#: scores of whole trials, whose probabilities are shares of votes or means over windows, see `per_trial`
+TRIAL_METRICS = {"trial_vote": Metric(_accuracy, "trials, vote"), "trial_mean": Metric(_accuracy, "trials, mean p")}
 
 
 @dataclass(frozen=True, eq=False)
 class Metrics:
-    """Scores of one set of windows; None where a score is not defined.
+    """Scores of one set of windows, also as attributes by their names in `METRICS`; None where one is not defined.
 
     Parameters
     ----------
     n : windows
-    accuracy : share of windows whose most probable class is right
-    balanced_accuracy : mean recall over the classes that occur in `y`
-    f1 : macro F1 over the classes that occur in `y` or are predicted
-    kappa : Cohen's κ; None if only one class occurs in both
-    auroc : area under the ROC curve, one class against the rest, macro; None if a class is absent
+    scores : name → score
     confusion : int64 (k, k), rows are true classes, columns predicted ones
     """
 
     n: int
-    accuracy: float
-    balanced_accuracy: float
-    f1: float
-    kappa: float | None
-    auroc: float | None
+    scores: Mapping[str, float | None]
     confusion: NDArray[np.int64]
 
+    def __getattr__(self, name: str) -> Any:
+        if name in METRICS:
+            return self.scores[name]
+        raise AttributeError(f"no score {name!r}; scores: {', '.join(METRICS)}")
+
     def row(self) -> dict[str, float | int | None]:
-        """The scores by name, without the confusion matrix."""
-        names = ("n", "accuracy", "balanced_accuracy", "f1", "kappa", "auroc")
-        return {name: getattr(self, name) for name in names}
+        """The scores by name, and n, without the confusion matrix."""
+        return {"n": self.n, **self.scores}
 
 
 def evaluate(y: ArrayLike, probabilities: ArrayLike, classes: Sequence[str]) -> Metrics:
@@ -60,21 +134,11 @@ def evaluate(y: ArrayLike, probabilities: ArrayLike, classes: Sequence[str]) -> 
     ValueError : shapes disagree, there are no windows, a label is no index into `classes`, or a probability is negative
         or not finite.
     """
-    from sklearn.metrics import confusion_matrix, f1_score, recall_score
+    from sklearn.metrics import confusion_matrix
 
     y, p = _checked(_labels(np.asarray(y), len(classes)), np.asarray(probabilities, dtype=np.float64), len(classes))
-    guess = p.argmax(axis=1)
-    confusion = confusion_matrix(y, guess, labels=range(len(classes))).astype(np.int64)
-    here, anywhere = np.unique(y), np.union1d(y, guess)
-    return Metrics(
-        n=len(y),
-        accuracy=float((guess == y).mean()),
-        balanced_accuracy=float(recall_score(y, guess, labels=here, average="macro", zero_division=0.0)),
-        f1=float(f1_score(y, guess, labels=anywhere, average="macro", zero_division=0.0)),
-        kappa=_kappa(y, guess),
-        auroc=_auroc(y, p) if len(here) == len(classes) else None,
-        confusion=confusion,
-    )
+    confusion = confusion_matrix(y, p.argmax(axis=1), labels=range(len(classes))).astype(np.int64)
+    return Metrics(len(y), {name: metric.function(y, p) for name, metric in METRICS.items()}, confusion)
 
 
 def per_subject(windows: Windows, probabilities: ArrayLike) -> pd.DataFrame:
@@ -88,8 +152,7 @@ def per_subject(windows: Windows, probabilities: ArrayLike) -> pd.DataFrame:
         of = subjects == subject
         scores = evaluate(windows.y[of], p[of], windows.classes).row()
         rows.append({"subject": subject, **scores, **_voted(windows.y[of], trials[of], p[of])})
-    undefined = ("kappa", "auroc", *TRIAL_SCORES)
-    return pd.DataFrame(rows).astype(dict.fromkeys(undefined, float))
+    return pd.DataFrame(rows).astype(dict.fromkeys((*METRICS, "trials", *TRIAL_METRICS), float))
 
 
 def per_trial(windows: Windows, probabilities: ArrayLike) -> dict[str, float | None]:
@@ -116,14 +179,14 @@ def _voted(labels: NDArray[np.int64], trials: NDArray[np.str_], p: NDArray[np.fl
     _, first, member, counts = np.unique(trials, return_index=True, return_inverse=True, return_counts=True)
     y = labels[first]
     if (labels != y[member]).any():
-        return dict.fromkeys(TRIAL_SCORES)
+        return dict.fromkeys(("trials", *TRIAL_METRICS))
     mean, votes = np.zeros((len(counts), p.shape[1])), np.zeros((len(counts), p.shape[1]))
     np.add.at(mean, member, p)
     np.add.at(votes, (member, p.argmax(axis=1)), 1)
     mean /= counts[:, None]
     vote = np.where(votes == votes.max(axis=1, keepdims=True), mean, -1.0)
-    right = (float((guess.argmax(axis=1) == y).mean()) for guess in (vote, mean))
-    return dict(zip(TRIAL_SCORES, (len(counts), *right), strict=True))
+    given = zip(TRIAL_METRICS.items(), (vote, mean), strict=True)
+    return {"trials": len(counts), **{name: metric.function(y, p) for (name, metric), p in given}}
 
 
 def _labels(y: NDArray[Any], k: int) -> NDArray[np.int64]:
@@ -151,21 +214,3 @@ def _checked(y: NDArray[np.int64], p: NDArray[np.float64], k: int) -> tuple[NDAr
             "and if that is NaN look for NaN in the window or in the weights"
         )
     return y, p / p.sum(axis=1, keepdims=True)
-
-
-def _kappa(y: NDArray[np.int64], guess: NDArray[np.int64]) -> float | None:
-    from sklearn.metrics import cohen_kappa_score
-
-    if len(np.union1d(y, guess)) < 2:
-        return None
-    return float(cohen_kappa_score(y, guess))
-
-
-def _auroc(y: NDArray[np.int64], p: NDArray[np.float64]) -> float | None:
-    from sklearn.metrics import roc_auc_score
-
-    if p.shape[1] < 2:
-        return None
-    if p.shape[1] == 2:
-        return float(roc_auc_score(y, p[:, 1]))
-    return float(roc_auc_score(y, p, multi_class="ovr", average="macro"))

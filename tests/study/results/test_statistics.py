@@ -184,7 +184,7 @@ def test_seeds_are_averaged_before_subjects():
     found = per_subject(table())
     assert list(found.columns) == ["dense", "C"]
     assert found.dense.tolist() == pytest.approx([0.65, 0.66, 0.67])
-    result = summary(table(), metrics=["accuracy"])
+    result = summary(table())
     assert result.loc["dense", ("accuracy", "sd")] == pytest.approx(0.01)
     assert result.loc["C", ("accuracy", "mean")] == pytest.approx(0.56)
     assert result.loc["C", ("n", "")] == 3

@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import wraps
@@ -18,7 +18,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from trimcap._errors import noted
+from trimcap._errors import noted, unknown
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -53,6 +53,12 @@ def typed() -> Iterator[None]:
         yield
     except (ValueError, FileNotFoundError, NotADirectoryError) as error:
         raise Misuse(str(error)) from error
+
+
+def one_of(kind: str, value: str, known: Collection[str]) -> None:
+    """Refuse a value that is none of the known ones; names the nearest."""
+    if value not in known:
+        raise Misuse(unknown(kind, value, known))
 
 
 def verb(function: Callable[..., Answer], *, interrupted: str = "") -> Callable[..., None]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trimcap.cli.io import datasets, inputs, outputs
-from trimcap.cli.io.answer import Answer, Misuse, typed
+from trimcap.cli.io.answer import Answer, Misuse, one_of, typed
+from trimcap.cli.io.scoring import Axes, axes_named, refuse_test, seen_windows
 from trimcap.cli.io.show import table
 from trimcap.cli.io.values import names_of
-from trimcap.cli.verbs.pruning import Axes, axes_named, refuse_test, seen_windows
 
 if TYPE_CHECKING:
     from trimcap.data.windows import Windows
@@ -68,7 +68,6 @@ def criteria(
         return _list()
     if network is None or data is None:
         raise Misuse("give a network's folder and --data with windows, or --list")
-    from trimcap._errors import unknown
     from trimcap.prune.choose.compare import compare
     from trimcap.prune.saliency.oracle import MEASURES
 
@@ -76,8 +75,7 @@ def criteria(
     names, fractions = _names(saliency), _fractions(sparsity)
     with typed():
         axes = axes_named(original, axis)
-    if measure not in MEASURES:
-        raise Misuse(unknown("measure", measure, MEASURES))
+    one_of("measure", measure, MEASURES)
     options = {
         "data": data, "subjects": subjects, "valid": valid, "saliency": saliency, "axes": axis, "sparsity": sparsity,
         "measure": measure, "windows": windows, "seed": seed,

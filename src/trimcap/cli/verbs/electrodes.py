@@ -13,8 +13,8 @@ import typer
 from trimcap.cli.io import datasets, inputs, outputs
 from trimcap.cli.io.answer import Answer, Misuse, typed
 from trimcap.cli.io.electrode_answer import answer_of
+from trimcap.cli.io.scoring import refuse_test
 from trimcap.cli.io.values import names_of
-from trimcap.cli.verbs.pruning import refuse_test
 from trimcap.cli.verbs.training import BatchSize, LearningRate
 
 if TYPE_CHECKING:

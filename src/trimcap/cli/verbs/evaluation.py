@@ -27,7 +27,6 @@ Subject = Annotated[
 Reference = Annotated[
     bool, typer.Option("--interpret", help="Run an artifact in the NumPy interpreter, without a C compiler.")
 ]
-_SCORES = ("n", "accuracy", "balanced_accuracy", "f1", "kappa", "auroc", "trial_vote", "trial_mean")
 
 
 def evaluate(
@@ -39,8 +38,8 @@ def evaluate(
 
     Subjects that no step before has used, where the folder says who was, come first: only they are a test.
     """
+    from trimcap.train.metrics import METRICS, TRIAL_METRICS, per_subject, per_trial
     from trimcap.train.metrics import evaluate as measure
-    from trimcap.train.metrics import per_subject, per_trial
     from trimcap.train.predict import probabilities
 
     kind = inputs.need(folder, "network", "program", "artifact")
@@ -69,12 +68,12 @@ def evaluate(
         "subjects": rows.to_dict("records"),
         "notes": notes,
     }
-    cells = [("held out", *(held_out[s] for s in _SCORES))] if test else []
-    cells += [("all", *(overall[s] for s in _SCORES))] + [
-        (r["subject"], *(r[s] for s in _SCORES)) for r in facts["subjects"]
-    ]
+    metrics = METRICS | TRIAL_METRICS
+    shown = [("held out", held_out)] if test else []
+    shown += [("all", overall), *((row["subject"], row) for row in facts["subjects"])]
     scores = table(
-        ("subject", "windows", "accuracy", "balanced", "F1", "kappa", "AUROC", "trials, vote", "trials, mean p"), cells
+        ("subject", "windows", *(metric.short_head for metric in metrics.values())),
+        [(title, *(row[name] for name in ("n", *metrics))) for title, row in shown],
     )
     lines = [
         f"{folder} ({kind})",

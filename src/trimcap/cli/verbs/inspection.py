@@ -77,7 +77,7 @@ def cost(
         facts = before.to_dict() | {"exported": cost_facts(after)}
         return Answer(facts, [str(before), "", cost_change(before, after)])
     if out is not None:
-        from trimcap.cli.verbs.masking import unmasked
+        from trimcap.cli.io.masks import unmasked
         from trimcap.graph.save import save
 
         if inputs.is_folder(model):

@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trimcap.cli.io import inputs, outputs
-from trimcap.cli.io.answer import Answer, Misuse, typed
+from trimcap.cli.io.answer import Answer, one_of, typed
+from trimcap.cli.io.masks import MASKS, masks_in
 from trimcap.cli.io.show import share, table
 from trimcap.cli.io.values import names_of
 
 if TYPE_CHECKING:
-    from trimcap.graph.network import Network
     from trimcap.prune.weights.compressed import Storage
     from trimcap.train.masks import Masks
-
-#: beside network.json
-MASKS = "masks.safetensors"
 
 Sparsity = Annotated[float, typer.Option("--sparsity", help="Fraction of the weights that is removed, 0 ≤ s < 1.")]
 Layers = Annotated[str, typer.Option("--layers", help="Whose weights: conv, linear, recurrent; commas between.")]
@@ -48,10 +45,7 @@ def mask(
     from trimcap.prune.weights.compressed import storage
     from trimcap.prune.weights.unstructured import SCORES, mask_weights
 
-    if score not in SCORES:
-        from trimcap._errors import unknown
-
-        raise Misuse(unknown("score", score, SCORES))
+    one_of("score", score, SCORES)
     original = inputs.load_network(network)
     before = masks_in(network, original)
     with typed():
@@ -106,43 +100,3 @@ def _silent(masks: Masks) -> list[str]:
                 "--scope layer removes the same share of every layer, --at-least keeps some of each"
             )
     return found
-
-
-def masks_in(folder: Path | str, network: Network) -> Masks | None:
-    """The masks beside a network, if it has some.
-
-    Raises
-    ------
-    PlanError : the file holds no masks, or those of another network.
-    """
-    from trimcap._errors import PlanError
-    from trimcap.train.masks import Masks
-
-    path = Path(folder) / MASKS
-    if not path.is_file():
-        return None
-    masks = Masks.load(path)
-    masked = masks.apply(network)
-    grown = [name for name in masks.kept if not bool((masked.tensors[name] == network.tensors[name]).all())]
-    if grown:
-        raise PlanError(
-            f"{path} is not of the network beside it: weights that it removes are not zero in {', '.join(grown)}; "
-            "delete it, or mask the network again with `trimcap mask`"
-        )
-    return masks
-
-
-def unmasked(folder: str, what: str = "slices are removed") -> Network:
-    """The network in a folder, if it has no masks: they are for its weights as they are.
-
-    Raises
-    ------
-    Misuse : it has.
-    """
-    network = inputs.load_network(folder)
-    if (Path(folder) / MASKS).is_file():
-        raise Misuse(
-            f"'{folder}' has masks of single weights ({MASKS}), which do not fit any more once {what}; do that first "
-            f"and mask then, or delete {MASKS} to go on without"
-        )
-    return network

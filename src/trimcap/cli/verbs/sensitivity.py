@@ -12,19 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trimcap.cli.io import datasets, inputs, outputs
-from trimcap.cli.io.answer import Answer, Misuse, typed
+from trimcap.cli.io.answer import Answer, Misuse, one_of, typed
+from trimcap.cli.io.scoring import AtLeast, Axes, MultipleOf, Options, Saliency, Scoring, Seed, refuse_test
 from trimcap.cli.io.show import table
 from trimcap.cli.io.values import names_of
-from trimcap.cli.verbs.pruning import (
-    AtLeast,
-    Axes,
-    MultipleOf,
-    Options,
-    Saliency,
-    Seed,
-    refuse_test,
-    scorer,
-)
 
 if TYPE_CHECKING:
     from trimcap.data.windows import Windows
@@ -88,7 +79,8 @@ def sensitivity(
 
     _check(target, drop, metric, mode, look)
     original = inputs.load_network(network)
-    score, seen = scorer(original, network, saliency, axis, option, data if _looks(saliency) else None, None, seed)
+    by = Scoring(saliency, option, axis, data if _looks(saliency) else None, seed=seed)
+    score, seen = by.scorer(original, network)
     windows, why = _windows(original, network, data, subjects)
     options = {
         "saliency": saliency, "option": option, "data": data, "subjects": subjects, "target": target, "drop": drop,
@@ -121,15 +113,12 @@ def sensitivity(
 
 
 def _check(target: float | None, drop: float | None, metric: str, mode: str, look: str) -> None:
-    from trimcap._errors import unknown
-
     for kind, value, known in (
         ("metric", metric, ("accuracy", "balanced_accuracy", "loss")),
         ("mode", mode, ("one_shot", "cumulative")),
         ("look", look, ("trimcap", "d_score")),
     ):
-        if value not in known:
-            raise Misuse(unknown(kind, value, known))
+        one_of(kind, value, known)
     if target is not None and drop is not None:
         raise Misuse("give --target or --drop, not both")
     if metric != "loss" and target is not None and not 0 < target <= 1:

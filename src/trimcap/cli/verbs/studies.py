@@ -1,4 +1,4 @@
-"""`trimcap run`, `demo` and `report`: a whole study from one recipe."""
+"""`trimcap run`, `demo`, `report` and `baselines`: a whole study from one recipe."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+Rows = Annotated[Path | None, typer.Option("--out", help="CSV of every fold, baseline and subject.")]
 RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="A .toml file, or the name of a shipped recipe.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run folder; default: runs/NAME of the recipe.")]
@@ -143,6 +144,29 @@ def _check_empty(folder: Path) -> None:
     held = outputs.kind_of(folder)
     if held != "run" and (held or outputs.history(folder)):
         raise Misuse(f"folder '{folder}' holds {f'a trimcap {held}' if held else 'other work'}; choose another --out")
+
+
+def baselines(recipe: RecipeFile, out: Rows = None) -> Answer:
+    """Score a recipe's baselines on its folds, as a run does, without training a network."""
+    from trimcap.study.recipe.recipe import load_recipe
+    from trimcap.study.results.plain import write_csv
+    from trimcap.study.results.statistics import metrics_of, summary
+    from trimcap.study.run.baselines import baselines_alone
+
+    inputs.see_here()
+    with typed():
+        content = load_recipe(recipe_path(recipe))
+    found = baselines_alone(content)
+    scores, metrics = summary(found), metrics_of(found)
+    names = [str(name) for name in scores.index]
+    rows = [(name, *(float(scores[(key, "mean")].loc[name]) for key in metrics)) for name in names]
+    heads = ("baseline", *(metric.short_head for metric in metrics.values()))
+    title = f"window accuracy, mean over {found.subject.nunique()} subjects"
+    lines: list[object] = [table(heads, rows, title=title)]
+    if out is not None:
+        write_csv(out, found.to_dict("records"))  # type: ignore[arg-type]  # columns have names
+        lines.append(f"written: {out}")
+    return Answer({"recipe": content.name, "baselines": [dict(zip(heads, row, strict=True)) for row in rows]}, lines)
 
 
 def _summary(folder: Path, failed: str, *, twin: bool = False) -> Answer:

@@ -9,11 +9,11 @@ import typer
 
 from trimcap._csv import csv_text
 from trimcap.cli.io import datasets, inputs, outputs
-from trimcap.cli.io.answer import Answer, Misuse, typed
+from trimcap.cli.io.answer import Answer, Misuse, one_of, typed
 from trimcap.cli.io.arms import check_arm, loss_of
+from trimcap.cli.io.masks import MASKS, masks_in
 from trimcap.cli.io.show import table
 from trimcap.cli.io.values import names_of
-from trimcap.cli.verbs.masking import MASKS, masks_in
 
 if TYPE_CHECKING:
     from torch import nn
@@ -135,12 +135,9 @@ def train(
 def _check(learning_rate: float, normalise: str, device: str) -> None:
     import torch
 
-    from trimcap._errors import unknown
-
     if not learning_rate > 0:
         raise Misuse(f"--learning-rate must be above 0, got {learning_rate:g}")
-    if normalise not in ("train", "none"):
-        raise Misuse(unknown("normalisation", normalise, ("train", "none")))
+    one_of("normalisation", normalise, ("train", "none"))
     try:
         kind = torch.device(device).type
     except RuntimeError:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trimcap._files import write_atomic, write_json
 from trimcap.study.report.latex import latex
-from trimcap.study.report.pages import render
+from trimcap.study.report.pages import write_pages
 from trimcap.study.results.control_verdicts import BELOW, GAIN, LEVEL, NOT_ABOVE, Row
 from trimcap.study.results.plain import to_plain
 from trimcap.study.results.words import Section, Table, Tile, number, probability
@@ -70,8 +70,7 @@ def write_controls(found: Controls, folder: Path | str) -> Path:
     write_json(folder / "controls.json", to_plain(found.as_dict()))
     labelled = zip(tables, kinds, strict=True)
     write_atomic(folder / "controls.tex", "\n".join(latex(t, label=kind.replace(" ", "-")) for t, kind in labelled))
-    write_atomic(folder / "controls.md", render("report.md.j2", facts, html=False))
-    return write_atomic(folder / "controls.html", render("report.html.j2", facts, html=True))
+    return write_pages(folder, "controls", facts)
 
 
 def _table(found: Controls, control: str) -> Table:

@@ -11,8 +11,8 @@ from trimcap.graph.network import Network
 from trimcap.prune.electrodes import Cap, ElectrodeCurve
 from trimcap.study.report.figures.electrode_maps import caps_figure
 from trimcap.study.report.figures.electrodes import electrodes_figure
+from trimcap.study.report.pages import save_figure
 from trimcap.study.results.plain import to_plain
-from trimcap.study.results.words import Drawing
 from trimcap.study.steps.kind import slug
 
 
@@ -40,7 +40,7 @@ def write_electrodes(
             written.append(plan.save(place / f"plan-{plan_name(cap)}.json"))
     figures = [electrodes_figure(found), caps_figure(found)]
     for figure in figures:
-        written += _write(figure, place) if figure is not None else []
+        written += save_figure(figure, place / figure.name) if figure is not None else []
     return written
 
 
@@ -53,10 +53,3 @@ def planned(found: ElectrodeCurve, counts: Sequence[int]) -> list[Cap]:
 def plan_name(cap: Cap) -> str:
     """The name of a headset, or a saliency with a number: l1-4."""
     return slug(cap.name) if cap.kind == "headset" else f"{slug(cap.name)}-{cap.count}"
-
-
-def _write(figure: Drawing, place: Path) -> list[Path]:
-    png, svg = place / f"{figure.name}.png", place / f"{figure.name}.svg"
-    write_atomic(png, figure.png)
-    write_atomic(svg, figure.svg)
-    return [png, svg]

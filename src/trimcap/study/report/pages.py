@@ -1,9 +1,13 @@
-"""Templates become pages."""
+"""Templates become pages, and figures files: what all kinds of reports share."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
+
+from trimcap._files import write_atomic
+from trimcap.study.results.words import Drawing
 
 #: what Markdown might take for more than text; emphasis by _ and tags by < only where they could begin or end
 _MARKS = re.compile(r"[\\`*\[\]|$~]|<(?=[A-Za-z/!?])|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
@@ -28,6 +32,18 @@ def render(template: str, facts: Mapping[str, object], *, html: bool) -> str:
     )
     environment.filters |= {"plain": markdown_text, "fenced": fenced}
     return environment.get_template(template).render(**facts)
+
+
+def save_figure(figure: Drawing, path: Path) -> list[Path]:
+    """Write a figure as PATH.png and PATH.svg; returns both."""
+    png, svg = path.parent / f"{path.name}.png", path.parent / f"{path.name}.svg"
+    return [write_atomic(png, figure.png), write_atomic(svg, figure.svg)]
+
+
+def write_pages(folder: Path, name: str, facts: Mapping[str, object]) -> Path:
+    """Write NAME.md and NAME.html, which say the same; returns the latter's path."""
+    write_atomic(folder / f"{name}.md", render("report.md.j2", facts, html=False))
+    return write_atomic(folder / f"{name}.html", render("report.html.j2", facts, html=True))
 
 
 def markdown_text(text: str) -> str:

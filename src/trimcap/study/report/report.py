@@ -13,7 +13,7 @@ from trimcap.study.report.figures.scalp import evidence_figure
 from trimcap.study.report.integers import integer_sections
 from trimcap.study.report.latex import latex
 from trimcap.study.report.method_report import method_headline, method_sections, method_tiles
-from trimcap.study.report.pages import render
+from trimcap.study.report.pages import write_pages
 from trimcap.study.report.twin import twin_section
 from trimcap.study.results.gathered import Gathered, gather
 from trimcap.study.results.method_results import outcomes, trunk_of
@@ -47,8 +47,7 @@ def report(folder: Path | str) -> Path:
             write_atomic(folder / "figures" / f"{figure.name}.png", figure.png)
         if section.name in _FOR_PAPERS and section.tables:
             write_atomic(folder / "tables" / f"{section.name}.tex", latex(section.tables[0], label=section.name))
-    write_atomic(folder / "report.md", render("report.md.j2", facts, html=False))
-    return write_atomic(folder / "report.html", render("report.html.j2", facts, html=True))
+    return write_pages(folder, "report", facts)
 
 
 def report_of(folder: Path | str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from trimcap.prune.saliency.scores import Scores
 from trimcap.study.report.figures.filter_scalp import eeg_figure
 from trimcap.study.report.figures.filters import filters_figure, maps_figure
 from trimcap.study.report.figures.sensitivity import sensitivity_figure, sign_figure
+from trimcap.study.report.pages import save_figure
 from trimcap.study.results.plain import to_plain
 from trimcap.study.results.words import Drawing
 from trimcap.study.steps.kind import slug
@@ -42,7 +43,7 @@ def write_sensitivity(
         written.append(plan.save(place / "plan.json"))
     else:
         (place / "plan.json").unlink(missing_ok=True)  # of another target
-    return [*written, *_write(sensitivity_figure(found, target=target, look=look), place / "sensitivity")]
+    return [*written, *save_figure(sensitivity_figure(found, target=target, look=look), place / "sensitivity")]
 
 
 def write_filters(
@@ -59,7 +60,7 @@ def write_filters(
     written = []
     for axis in scores.values:
         for figure in _figures(network, scores, plan or Plan({}, {}), axis, windows):
-            written += _write(figure, place / f"{figure.name}-{slug(axis)}")
+            written += save_figure(figure, place / f"{figure.name}-{slug(axis)}")
     return written
 
 
@@ -80,10 +81,3 @@ def _first(windows: Windows) -> str:
     row = windows.metadata.iloc[0]
     at = f" at {float(row.start):g} s" if windows.duration > 0 else ""
     return f"the first of {len(windows)}: {row.subject}, trial {row.trial}{at}, class {windows.classes[windows.y[0]]}"
-
-
-def _write(figure: Drawing, path: Path) -> list[Path]:
-    png, svg = path.parent / f"{path.name}.png", path.parent / f"{path.name}.svg"
-    write_atomic(png, figure.png)
-    write_atomic(svg, figure.svg)
-    return [png, svg]

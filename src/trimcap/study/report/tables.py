@@ -9,21 +9,11 @@ from trimcap.data.baselines.classifiers import COVARIANCE, EVOKED, LINEAR, NEIGH
 from trimcap.data.splits.findings import CHECKS, UNSEEN
 from trimcap.study.results.gathered import COSTS, Gathered
 from trimcap.study.results.makers import made_rows
-from trimcap.study.results.statistics import METRICS, Paired, per_subject, summary
+from trimcap.study.results.statistics import Paired, metrics_of, per_subject, summary
 from trimcap.study.results.words import Table, count, listed, number, points, probability, size, spread, times
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_HEADS = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "f1": "F1 (macro)",
-    "kappa": "κ",
-    "auroc": "AUROC",
-    "trial_vote": "trials, vote",
-    "trial_mean": "trials, mean p",
-}
 
 
 def leak_label(run: Gathered) -> str:
@@ -34,15 +24,15 @@ def leak_label(run: Gathered) -> str:
 def accuracy_table(run: Gathered, stages: Mapping[str, str] | None = None) -> Table:
     """Mean ± sd over subjects of every metric, by stage; `stages` gives other names for those that are shown."""
     names = {stage: stage for stage in run.stages} if stages is None else stages
-    table = summary(run.subjects[run.subjects.stage.isin(list(names))])
+    table, metrics = summary(run.subjects[run.subjects.stage.isin(list(names))]), metrics_of(run.subjects)
     rows = [
-        (names[str(stage)], *(spread(row[(m, "mean")], row[(m, "sd")]) for m in METRICS), f"{int(row[('n', '')])}")
+        (names[str(stage)], *(spread(row[(m, "mean")], row[(m, "sd")]) for m in metrics), f"{int(row[('n', '')])}")
         for stage, row in table.iterrows()
     ]
     return Table(
         leak_label(run) + "Window-level scores on the sealed test sets: mean ± standard deviation over subjects, "
         "after averaging each subject over seeds.",
-        ("stage", *_HEADS.values(), "subjects"),
+        ("stage", *(metric.head for metric in metrics.values()), "subjects"),
         tuple(rows),
         note="A score that is undefined for a subject (–) is left out of its mean. Trials: accuracy of whole trials, "
         "by the most frequent answer and by the mean probability of their windows.",

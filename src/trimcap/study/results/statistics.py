@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, nan, sqrt
 
@@ -10,8 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-#: columns of metrics in the table of subjects
-METRICS = ("accuracy", "balanced_accuracy", "f1", "kappa", "auroc", "trial_vote", "trial_mean")
+from trimcap.train.metrics import METRICS, TRIAL_METRICS, Metric
 
 Interval = tuple[float, float]
 
@@ -178,7 +176,12 @@ def per_subject(subjects: pd.DataFrame, metric: str = "accuracy") -> pd.DataFram
     return table[list(dict.fromkeys(subjects.stage))].sort_index()
 
 
-def summary(subjects: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
+def metrics_of(subjects: pd.DataFrame) -> dict[str, Metric]:
+    """The metrics of tables: of windows those that a run has (an earlier one may lack some), and all of trials."""
+    return {name: one for name, one in METRICS.items() if name in subjects} | TRIAL_METRICS
+
+
+def summary(subjects: pd.DataFrame) -> pd.DataFrame:
     """Mean and standard deviation over subjects (n − 1), of the means over seeds.
 
     Returns
@@ -187,7 +190,7 @@ def summary(subjects: pd.DataFrame, *, metrics: Sequence[str] = METRICS) -> pd.D
     subject. A metric that is undefined for a subject, such as AUROC with one class, is left out for that subject.
     """
     columns = {}
-    for metric in metrics:
+    for metric in metrics_of(subjects):
         if metric not in subjects:
             subjects = subjects.assign(**{metric: nan})
         table = per_subject(subjects, metric)

@@ -1,4 +1,4 @@
-"""`trimcap quantize`, `export` and `verify`: integers, C, proof."""
+"""`trimcap export` and `verify`: C, and proof."""
 
 from __future__ import annotations
 
@@ -7,40 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trimcap._errors import counted
 from trimcap.cli.io import datasets, inputs, outputs
-from trimcap.cli.io.answer import Answer, Misuse
-from trimcap.cli.io.show import share, table
+from trimcap.cli.io.answer import Answer, Misuse, one_of
+from trimcap.cli.io.show import table
 from trimcap.cli.io.values import names_of
+from trimcap.cli.verbs.quantizing import Rewriting, calibration_of, integers
 
 if TYPE_CHECKING:
     from trimcap.data.preprocess.chain import Chain
     from trimcap.data.windows import Windows
     from trimcap.graph.network import Network
     from trimcap.program.program import Program
-    from trimcap.quantize.network import Quantized
 
-Calibration = Annotated[str, typer.Option("--calibration", help="Training windows. " + datasets.DATA_HELP)]
 MaybeCalibration = Annotated[
     str | None, typer.Option("--calibration", help="With --int8 of a network: training windows to calibrate on.")
 ]
-Ranges = Annotated[
-    str,
-    typer.Option(
-        "--ranges", help="How activation ranges are found: minmax, percentile, mse, or measured: the best of them."
-    ),
-]
-InputScales = Annotated[
-    str, typer.Option("--input-scales", help="One input scale (one), one each (channels), or the better (measured).")
-]
-Int16 = Annotated[
-    list[str] | None, typer.Option("--int16", help="Layer or value that gets sixteen bits; repeat. See the warnings.")
-]
-Percent = Annotated[float, typer.Option("--percent", help="Share of values that --ranges percentile covers.")]
-WeightBits = Annotated[int, typer.Option("--bits", min=2, max=8, help="Bits of a weight; activations have 8.")]
-Windows_ = Annotated[int, typer.Option("--windows", min=1, help="How many calibration windows, drawn by --seed.")]
-Seed = Annotated[int, typer.Option("--seed", min=0)]
-Rewriting = Annotated[bool, typer.Option("--rewrite/--no-rewrite", help="Apply exact rewrites first.")]
 Source = Annotated[str, typer.Argument(metavar="NETWORK|PROGRAM", help="Folder of a network or a program.")]
 Golden = Annotated[str, typer.Option("--golden", help="Windows that travel with the C. " + datasets.DATA_HELP)]
 GoldenCount = Annotated[int, typer.Option("-n", "--number", min=1, help="How many golden windows.")]
@@ -76,72 +57,6 @@ Targets = Annotated[
 MaybeData = Annotated[str | None, typer.Option("--data", help="Replay these. " + datasets.DATA_HELP)]
 Count = Annotated[int | None, typer.Option("-n", "--number", min=1, help="Windows to replay (64 if no --data).")]
 SaveIn = Annotated[Path, typer.Option("--save", help="Folder for the input of a window that disagrees.")]
-
-
-def quantize(
-    network: inputs.NetworkFolder,
-    calibration: Calibration,
-    out: outputs.Out,
-    ranges: Ranges = "measured",
-    percent: Percent = 99.9,
-    bits: WeightBits = 8,
-    input_scales: InputScales = "measured",
-    int16: Int16 = None,
-    windows: Windows_ = 256,
-    seed: Seed = 0,
-    subjects: datasets.Subjects = None,
-    rewrite: Rewriting = True,
-    force: outputs.Force = False,
-) -> Answer:
-    """Turn a network into a program of integers only (int8), with ranges from calibration windows.
-
-    Without --subjects, calibration windows are those of the subjects that the network was trained on, where its folder
-    says which.
-    """
-    from trimcap.program.save import save_program
-
-    _check_ranges(ranges, percent, input_scales)
-    original = inputs.load_network(network)
-    options = {
-        "calibration": calibration, "ranges": ranges, "percent": percent, "bits": bits, "windows": windows,
-        "input_scales": input_scales, "int16": int16 or [], "seed": seed, "subjects": subjects, "rewrite": rewrite,
-        "channels": list(original.channels),
-    }  # fmt: skip
-    step = outputs.Step("quantize", options, network)
-    outputs.claim(out, step, force=force)
-    sample, others = _calibration(calibration, network, original, subjects, windows, seed)
-    asked = {"method": ranges, "percent": percent, "bits": bits, "input_scales": input_scales, "int16": int16 or ()}
-    found = _integers(original, sample, others, rewrite, **asked)
-    program, measured = found.program, found.program.measured
-    with outputs.writing(out, step, calibration=datasets.subjects_of(sample)):
-        save_program(program, out)
-    notes = [note for note in program.notes if note not in found.fidelity.warnings]
-    facts: dict[str, Any] = {
-        "out": out,
-        "flash_bytes": {"float": found.reference.flash_bytes, "int": program.flash_bytes},
-        "agreement": measured["calibration"],
-        "held_out": measured["held_out"],
-        "layers": measured["layers"],
-        "bounds": measured["bounds"],
-        "calibration": {"windows": len(sample), "subjects": datasets.subjects_of(sample)},
-        "notes": notes,
-        "warnings": measured["warnings"],
-    }
-    rows = [
-        (r["value"], r["kind"], r["source"], _decibel(r["calibration"]), _decibel(r["held_out"]), share(r["saturated"]))
-        for r in measured["layers"]
-    ]
-    heads = ("value", "kind", "layer", "SQNR, dB", "held out", "saturated")
-    lines = [
-        table(heads, rows),
-        *found.fidelity.lines(),
-        f"calibrated on {counted(len(sample), 'window')} of {', '.join(datasets.subjects_of(sample))}",
-        f"constants {found.reference.flash_bytes:,} B → {program.flash_bytes:,} B",
-        *(f"note: {note}" for note in notes),
-        *(f"WARNING: {warning}" for warning in measured["warnings"]),
-        f"saved in {out}",
-    ]
-    return Answer(facts, lines)
 
 
 def export(
@@ -216,15 +131,13 @@ def verify(
     save: SaveIn = Path(),
 ) -> Answer:
     """Build the C, replay windows, compare every operation with the reference; exit 1 on any difference."""
-    from trimcap._errors import unknown
     from trimcap.export.artifact import check_artifact
     from trimcap.export.verify import TARGETS
     from trimcap.export.verify import verify as prove
 
     inputs.need(folder, "artifact")
     for name in target or ():
-        if name not in TARGETS:
-            raise Misuse(unknown("target", name, TARGETS))
+        one_of("target", name, TARGETS)
     windows = None
     if data is not None:
         artifact = check_artifact(folder)
@@ -240,42 +153,6 @@ def verify(
     elif not wrong and target and missing:
         failed = "; ".join(missing)  # a target that was asked for by name must not be passed over
     return Answer({**found.as_dict(), "passed": not failed}, [str(found)], failed)
-
-
-def _check_ranges(ranges: str, percent: float, input_scales: str) -> None:
-    from trimcap._errors import unknown
-    from trimcap.quantize.network import INPUT_SCALES
-    from trimcap.quantize.ranges import MEASURED, METHODS
-
-    if ranges not in (MEASURED, *METHODS):
-        raise Misuse(unknown("range method", ranges, (MEASURED, *METHODS)))
-    if input_scales not in INPUT_SCALES:
-        raise Misuse(unknown("kind of input scales", input_scales, INPUT_SCALES))
-    if not 0 < percent <= 100:
-        raise Misuse(f"--percent is a share in (0, 100], got {percent:g}")
-
-
-def _calibration(
-    data: str, folder: str, network: Network, subjects: str | None, n: int, seed: int
-) -> tuple[Windows, Windows | None]:
-    """`n` windows to calibrate on, and up to 128 others: of the named subjects, else of those that were trained on."""
-    windows = datasets.read(data, subjects=names_of(subjects) if subjects else None)
-    trained = set(outputs.seen_subjects(folder).get("fit", ())) & set(datasets.subjects_of(windows))
-    if trained and subjects is None:
-        windows = datasets.choose(windows, tuple(sorted(trained)))
-    windows = datasets.fitted_to(windows, **inputs.taken_by(network), name=f"'{folder}'")
-    sample, others = _sample(windows, 0, n, seed), _sample(windows, n, n + 128, seed)
-    return sample, others if len(others) else None
-
-
-def _integers(network: Network, sample: Windows, others: Windows | None, rewrite: bool, **options: Any) -> Quantized:
-    from trimcap.quantize.network import quantize_network
-
-    return quantize_network(network, sample, held_out=others, exact_rewrites=rewrite, **options)
-
-
-def _decibel(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}"
 
 
 def _lowered(network: Network, classes: tuple[str, ...], rewrite: bool) -> Program:
@@ -299,8 +176,8 @@ def _program(
         return _lowered(network, _class_names(network), rewrite), inputs.taken_by(network), {}
     if calibration is None:
         raise Misuse("--int8 needs training windows to calibrate on: --calibration DATA (or run `trimcap quantize`)")
-    sample, others = _calibration(calibration, source, network, None, 256, 0)
-    whole = _integers(network, sample, others, rewrite).program
+    sample, others = calibration_of(calibration, source, network, None, 256, 0)
+    whole = integers(network, sample, others, rewrite).program
     return whole, inputs.taken_by(network), {"calibration": datasets.subjects_of(sample)}
 
 
@@ -379,12 +256,6 @@ def _write_artifact(
             files = sorted(draft.iterdir(), key=lambda file: file.name == MANIFEST)  # without it there is no artifact
             for file in files:
                 file.replace(out / file.name)
-
-
-def _sample(windows: Windows, first: int, stop: int, seed: int) -> Windows:
-    import numpy as np
-
-    return windows.take(np.sort(np.random.default_rng(seed).permutation(len(windows))[first:stop]))
 
 
 def _spread(total: int, n: int) -> list[int]:
