@@ -71,7 +71,7 @@ def test_every_module_of_the_folder_is_a_kind_or_shared():
 class Half(Section):
     """Something."""
 
-    kind: Literal["half"]
+    kind: Literal["unfinished"]
     width: int = 1
 
 
@@ -79,7 +79,7 @@ def test_a_kind_that_is_half_there_is_told_all_that_it_lacks(used, said):
     half = Kind(Half, "pruned", lambda task, name: (task, {}), changes=("integer",), removes=("sparsity",))  # type: ignore[arg-type]
     assert lacking(half, used, said) == [
         "a line in steps/table.py",
-        "a module steps/half.py",
+        "a module steps/unfinished.py",
         "words about its options ['width']",
         "a name of its own for its stages",
         "make(task, name, step, state)",

@@ -85,8 +85,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return stripped == "–"
     return True
-
-
-def plain(value: Any) -> Any:
-    """A value for JSON: missing numbers are None."""
-    return None if isinstance(value, float) and value != value else value

@@ -19,7 +19,7 @@ from trimcap.study.recipe.sections import BaselineSection, DataSection, ModelSec
 from trimcap.study.steps.section import Section, Training
 from trimcap.study.steps.table import Step, check_order, needing
 
-#: raised when the same recipe would give other numbers, so that no run goes on with both
+#: raised when a default, or what a value does, changes: a run must not go on with both
 FORMAT = 2
 
 

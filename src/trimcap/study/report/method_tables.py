@@ -12,7 +12,7 @@ from trimcap.study.results.gathered import Gathered
 from trimcap.study.results.method_results import Outcome, fewer, holm, paired, trunk_of
 from trimcap.study.results.statistics import Paired, per_subject
 from trimcap.study.results.store import BASELINES
-from trimcap.study.results.words import Table, number, points, probability, size, spread
+from trimcap.study.results.words import Table, interval, number, points, probability, size, spread
 
 
 def pivot_table(run: Gathered, found: Sequence[Outcome]) -> Table:
@@ -93,10 +93,9 @@ def outcome_table(run: Gathered, found: Sequence[Outcome]) -> Table:
 
 def _tested(pair: Paired, holm: float | None) -> tuple[str, ...]:
     """Difference, interval, bound, p, corrected p and power."""
-    low, high = pair.interval
     return (
         points(pair.difference),
-        f"{points(low)} … {points(high)}",
+        interval(pair.interval),
         points(pair.lower),
         probability(pair.inferiority_p),
         probability(holm),
@@ -144,12 +143,11 @@ def against_table(run: Gathered, found: Sequence[Outcome]) -> Table | None:
         pairs += [(f"{b}{at}", paired(table, b, own.last, run.recipe.report.margin), None) for b in _beside(run)]
     rows = []
     for title, pair, corrected_p in pairs:
-        low, high = pair.interval
         rows.append(
             (
                 title,
                 points(pair.difference),
-                f"{points(low)} … {points(high)}",
+                interval(pair.interval),
                 probability(pair.wilcoxon_p),
                 probability(pair.t_p),
                 probability(corrected_p),

@@ -10,7 +10,7 @@ from trimcap.data.splits.findings import CHECKS, UNSEEN
 from trimcap.study.results.gathered import COSTS, Gathered
 from trimcap.study.results.makers import made_rows
 from trimcap.study.results.statistics import Paired, metrics_of, per_subject, summary
-from trimcap.study.results.words import Table, count, listed, number, points, probability, size, spread, times
+from trimcap.study.results.words import Table, count, interval, listed, number, points, probability, size, spread, times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,12 +120,11 @@ def comparison_table(run: Gathered, compared: Mapping[str, Paired]) -> Table:
     """Every stage against dense, paired over subjects."""
     rows = []
     for stage, p in compared.items():
-        low, high = p.interval
         rows.append(
             (
                 stage,
                 points(p.difference),
-                f"{points(low)} … {points(high)}",
+                interval(p.interval),
                 probability(p.wilcoxon_p),
                 probability(p.t_p),
                 number(p.effect, 2, sign=True),

@@ -7,7 +7,7 @@ from pathlib import Path
 from trimcap.study.report.figures.twin import twin_figure
 from trimcap.study.results.gathered import Gathered, gather
 from trimcap.study.results.inflation import FOLDER, Inflation, inflations
-from trimcap.study.results.words import Section, Table, number, points, spread
+from trimcap.study.results.words import Section, Table, interval, number, points, spread
 
 _MISSING = "The recipe asks for a leaky twin, but it has no finished trial; `trimcap run RECIPE --leaky-twin` adds it."
 _NOTHING = "The leaky twin has no finished trial that can be compared; run it to the end."
@@ -36,18 +36,16 @@ def twin_section(run: Gathered, folder: Path | str) -> Section:
 
 def inflation_table(run: Gathered, twin: Gathered, found: tuple[Inflation, ...]) -> Table:
     """Honest and leaky accuracy of every classifier, and the difference."""
-    rows = []
-    for one in found:
-        low, high = one.paired.interval
-        rows.append(
-            (
-                one.classifier,
-                spread(*one.honest),
-                spread(*one.leaky),
-                points(one.paired.difference),
-                f"{points(low)} … {points(high)}",
-            )
+    rows = [
+        (
+            one.classifier,
+            spread(*one.honest),
+            spread(*one.leaky),
+            points(one.paired.difference),
+            interval(one.paired.interval),
         )
+        for one in found
+    ]
     seeds = sorted(set(twin.subjects.seed))
     return Table(
         "LEAKY beside honest: window accuracy, mean ± standard deviation over subjects.",

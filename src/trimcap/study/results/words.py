@@ -137,6 +137,11 @@ def points(fraction: float) -> str:
     return number(100 * fraction, 1, sign=True)
 
 
+def interval(ends: tuple[float, float]) -> str:
+    """A confidence interval of a difference of accuracies in points."""
+    return f"{points(ends[0])} … {points(ends[1])}"
+
+
 def count(value: object) -> str:
     """A whole number with separators."""
     return number(value, 0)

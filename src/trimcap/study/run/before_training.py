@@ -16,7 +16,7 @@ from trimcap.graph.network import Network
 from trimcap.graph.rewrite.rewrite import rewrite
 from trimcap.graph.trace.trace import trace
 from trimcap.models.build import MODELS
-from trimcap.prune.choose.axes_of import KINDS, axes_of
+from trimcap.prune.choose.axes_of import KINDS
 from trimcap.prune.choose.keep import keep_electrodes
 from trimcap.prune.saliency.by_weights import random
 from trimcap.prune.saliency.scores import chosen
@@ -25,10 +25,9 @@ from trimcap.study.recipe.plan import plan_of
 from trimcap.study.recipe.recipe import Recipe
 from trimcap.study.run.folding import check_protocol
 from trimcap.study.steps.kind import Stage, ancestors
-from trimcap.study.steps.prune import Prune
 from trimcap.study.steps.rewrite import Rewrite
 from trimcap.study.steps.section import Fitting, Slices
-from trimcap.study.steps.slices import check_saliency
+from trimcap.study.steps.slices import axes_named, check_saliency, unknown_axis
 from trimcap.study.steps.task import untrained
 from trimcap.train.optimizers import OPTIMIZERS, SCHEDULES
 
@@ -118,35 +117,22 @@ def _check(step: Slices, before: _Untrained, *, first: bool) -> None:
         _check_names((*_named(step), *_capped(step)), before)
         return
     network = before.network
-    axes = _axes(step, network)
+    electrodes = getattr(step, "electrodes", None)
+    given = axes_named(network, step) if step.axes is not None else _named(step) or None
+    axes = given if electrodes is None else ["electrodes"]
     found = [axis.name for axis in chosen(network, axes)]
     if missing := [name for name in _capped(step) if name not in found]:
         raise ValueError("at_most: " + "; ".join(unknown("axis", name, found) for name in missing))
-    if isinstance(step, Prune) and step.electrodes is not None:
-        keep_electrodes(network, step.electrodes, scores=random(network, axes=["electrodes"]))
+    if electrodes is not None:
+        keep_electrodes(network, electrodes, scores=random(network, axes=["electrodes"]))
     if step.saliency in BY_WEIGHTS:
         score(network, step.saliency, **(dict(step.options) | {"axes": axes}))
-
-
-def _axes(step: Slices, network: Network) -> list[str] | None:
-    """As the step will take them."""
-    if isinstance(step, Prune) and step.electrodes is not None:
-        return ["electrodes"]
-    if isinstance(step.axes, str) and step.axes not in (*KINDS, *network.axes):
-        raise ValueError(_unknown(step.axes, network))
-    if isinstance(step.axes, str) and step.axes in KINDS:
-        return axes_of(network, step.axes)
-    return _named(step) or None
 
 
 def _check_names(names: Iterable[str], before: _Untrained) -> None:
     for name in names:
         if name not in KINDS and not before.may_become(name):
-            raise ValueError(_unknown(name, before.network))
-
-
-def _unknown(name: str, network: Network) -> str:
-    return unknown("axis or kind of layer", name, (*KINDS, *(axis.name for axis in network.axes.prunable)))
+            raise ValueError(unknown_axis(name, before.network))
 
 
 def _named(step: Slices) -> list[str]:

@@ -14,7 +14,6 @@ from typing import Any
 from trimcap._errors import AuditError, counted
 from trimcap._files import remove_leftovers
 from trimcap.data.splits.findings import Finding
-from trimcap.data.windows import Windows
 from trimcap.study.recipe.recipe import Recipe
 from trimcap.study.results.lock import held
 from trimcap.study.results.store import BASELINES, RunFolder, began, check_same, open_run
@@ -75,17 +74,20 @@ def run(
     AuditError : before any training, if test windows are copies of training windows or overlap with them; after all
         trials, if a stage saw test windows. VerifyError : C differs from its network.
     """
+    from trimcap.study.run.before_training import check_axes, check_names
+    from trimcap.study.run.trial import forget
+
     if not isinstance(recipe, Recipe):
         raise TypeError(f"run takes a Recipe, got {type(recipe).__name__}: pass trimcap.load_recipe({str(recipe)!r})")
     folder = Path(folder)
     if (folder / "run.json").exists():
         check_same(folder, recipe)  # before minutes of reading recordings
-    _check_names(recipe)
+    check_names(recipe)
     prepared = prepare(recipe, progress=progress is True and sys.stderr.isatty())
     folds = folds_of(prepared, recipe.protocol)
     protocol = protocol_facts(folds, recipe)
     if not (folder / "run.json").exists():
-        _check_axes(recipe, folds[0].train)
+        check_axes(recipe, folds[0].train)
     chosen = _chosen(len(folds), recipe.seeds, only)
     opened = partial(open_run, folder, recipe, text=text, facts={"data": prepared.facts(), "protocol": protocol})
     earlier = opened() if began(folder) else None
@@ -96,7 +98,8 @@ def run(
     shared = look(recipe, folds, (fold for fold, seed in chosen if (fold, seed) not in finished))
     run_folder = earlier or opened()
     remove_leftovers(folder, older=_OLD)
-    _forget(recipe, run_folder, finished)
+    for pair in finished:  # networks that they should have removed, if they were killed before they could
+        forget(recipe, run_folder.trial(*pair))
     waiting = [
         Job(recipe.model_dump_json(), str(folder), *pair, shared[pair[0]]) for pair in chosen if pair not in finished
     ]
@@ -118,26 +121,6 @@ def run(
     run_folder.gather()
     _raise_if_failed(run_folder)
     return run_folder
-
-
-def _forget(recipe: Recipe, folder: RunFolder, finished: Sequence[tuple[int, int]]) -> None:
-    """Remove networks that finished trials should have removed, if they were killed before they could."""
-    from trimcap.study.run.trial import forget
-
-    for fold, seed in finished:
-        forget(recipe, folder.trial(fold, seed))
-
-
-def _check_names(recipe: Recipe) -> None:
-    from trimcap.study.run.before_training import check_names
-
-    check_names(recipe)
-
-
-def _check_axes(recipe: Recipe, train: Windows) -> None:
-    from trimcap.study.run.before_training import check_axes
-
-    check_axes(recipe, train)
 
 
 def run_job(job: Job, *, prepared: Prepared | None = None) -> dict[str, Any]:

@@ -32,9 +32,10 @@ class Recover(Training):
         trains a network of the model's own code with `small` options, as long as "scratch_epochs"
     epochs : of fine-tuning
     at_most_epochs : limit for the arms from scratch; what it cuts off is in the trial's facts
-    temperature, weight : of "distil", see `trimcap.train.losses.losses.distillation`
+    temperature, weight : of losses with a teacher that have them, such as "distil", if not their defaults; see
+        `trimcap.train.losses.table.TEACHERS`, whose names are arms too
     beta : `weight` of "attention", see `trimcap.train.losses.attention_transfer.attention_transfer`
-    options : of any loss with a teacher, see `trimcap.train.losses.table.TEACHERS`, whose names are arms too
+    options : other numbers of a loss with a teacher
     small : options of the model that replace those in `[model.options]`, for "small"
     """
 
@@ -43,9 +44,9 @@ class Recover(Training):
     learning_rate: Annotated[float, Field(gt=0)] = 5e-4
     arm: str = "fine_tune"
     at_most_epochs: Positive | None = None
-    temperature: Annotated[float, Field(gt=0)] = 4.0
-    weight: Annotated[float, Field(ge=0, le=1)] = 0.5
-    beta: Annotated[float, Field(ge=0)] = 1e3
+    temperature: Annotated[float, Field(gt=0)] | None = None
+    weight: Annotated[float, Field(ge=0, le=1)] | None = None
+    beta: Annotated[float, Field(ge=0)] | None = None
     options: dict[str, float] = Field(default_factory=dict)
     small: dict[str, Any] = Field(default_factory=dict)
 
@@ -151,8 +152,9 @@ def _loss(task: Task, name: str, step: Recover, network: Network) -> dict[str, A
             f"arm = {step.arm!r}: the dense network reads {teacher.input_shape}, the pruned one {network.input_shape}; "
             "a teacher must read the same windows, so don't prune electrodes before"
         )
-    own = {"distil": {"temperature": step.temperature, "weight": step.weight}, "attention": {"weight": step.beta}}
-    return {"loss": TEACHERS[step.arm].loss(teacher, own.get(step.arm, {}) | step.options)}
+    loss, weight = TEACHERS[step.arm], step.beta if step.arm == "attention" else step.weight
+    own = {"temperature": step.temperature, "weight": weight}
+    return {"loss": loss.loss(teacher, {key: v for key, v in own.items() if key in loss.options} | step.options)}
 
 
 KIND = Kind(Recover, "recovered", _make, changes=("weights", "learning"))

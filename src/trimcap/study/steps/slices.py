@@ -25,9 +25,14 @@ def axes_named(network: Network, step: Slices) -> list[str] | None:
         return None
     if isinstance(step.axes, str):
         if step.axes not in KINDS and step.axes not in network.axes.axes:
-            raise ValueError(unknown("axis or kind of layer", step.axes, [*KINDS, *network.axes.axes]))
+            raise ValueError(unknown_axis(step.axes, network))
         return axes_of(network, step.axes) if step.axes in KINDS else [step.axes]
     return list(step.axes)
+
+
+def unknown_axis(name: str, network: Network) -> str:
+    """What is said of a name that is neither an axis nor a kind of layer."""
+    return unknown("axis or kind of layer", name, (*KINDS, *(axis.name for axis in network.axes.prunable)))
 
 
 def scores_of(task: Task, step: Slices, network: Network, *, axes: list[str] | None = None) -> Scores:
