@@ -130,7 +130,9 @@ def cost(network: Network, *, bits: int = 32) -> Cost:
         return _graph_cost(network, bits, error.what)
     if bits < 32:  # sizes do not depend on ranges
         program = to_integers(program, dict.fromkeys(program.values, (-1.0, 1.0)), bits=bits)
-    trainable = _trainable(network)
+    trainable: Counter[str] = Counter()
+    for node, count in _trainable(network).items():
+        trainable[network.node[node].layer or network.node[node].kind] += count
     found = program_cost(program, bits=bits)
     rows = tuple(replace(row, params=trainable.pop(row.layer, 0) if row.flash_bytes else 0) for row in found.rows)
     return replace(found, rows=rows, parameters=network.n_parameters)
@@ -185,24 +187,21 @@ def _graph_cost(network: Network, bits: int, why: str) -> Cost:
     """Parameters and MACs of what has no C."""
     trainable = _trainable(network)
     rows = tuple(
-        OperationCost(
-            node.name, node.kind, node.layer, node.shape, trainable.pop(node.layer or node.kind, 0),
-            macs_of(network, node),
-        )
+        OperationCost(node.name, node.kind, node.layer, node.shape, trainable[node.name], macs_of(network, node))
         for node in network.nodes
-    )  # fmt: skip
+    )
     macs = sum(row.macs for row in rows)
     return Cost(rows, bits, network.n_parameters, macs, None, None, None, None, None, _bops(macs, bits), why)
 
 
-def _trainable(network: Network) -> Counter[str]:
-    """Trainable values by layer; a tensor that several read is its first reader's."""
+def _trainable(network: Network) -> dict[str, int]:
+    """Trainable values by operation; a tensor that several read is its first reader's."""
     counted: set[str] = set()
-    found: Counter[str] = Counter()
+    found: dict[str, int] = {}
     for node in network.nodes:
         names = {name for name in tensors_of(network, node) if name in network.trainable} - counted
         counted |= names
-        found[node.layer or node.kind] += sum(network.tensors[name].numel() for name in names)
+        found[node.name] = sum(network.tensors[name].numel() for name in names)
     return found
 
 
