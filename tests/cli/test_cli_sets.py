@@ -99,7 +99,7 @@ def test_nothing_recognised_is_misuse(call, tmp_path):
         assert fragment in ended.err
 
 
-def test_sets_lists_the_catalogue(call):
+def test_sets_lists_every_set(call):
     found = call("data", "sets", "--json", ok=True).json["sets"]
     assert [row["name"] for row in found] == [entry.name for entry in data_sets()]
     assert all(row["channels"] == list(e.facts.channels) for row, e in zip(found, data_sets(), strict=True))

@@ -1,4 +1,4 @@
-"""Sources of SEED-V, of generated recordings and of features; every set of the catalogue has one."""
+"""Sources of SEED-V, of generated recordings and of features; every set has one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies in a folder, and the catalogue."""
+"""What lies in a folder, and the list of published sets."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_nothing_or_too_much_is_said(tmp_path: Path) -> None:
         recognise(tmp_path)
 
 
-def test_the_catalogue_is_complete_and_points_at_readers() -> None:
+def test_the_list_of_sets_is_complete() -> None:
     assert [e.name for e in data_sets()] == [
         "eegmat", "deap", "seed", "seed-iv", "seed-v", "dreamer", "amigos", "faced", "dasps"
     ]  # fmt: skip
