@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,12 @@ def test_module(path):
 def test_most_modules_are_small():
     lengths = sorted(len(p.read_text().splitlines()) for p in SOURCES)
     assert lengths[len(lengths) * 8 // 10] <= 250
+    assert lengths[len(lengths) // 2] < 130
+
+
+def test_rooms_are_small():
+    rooms = Counter(path.parent.relative_to(ROOT) for path in SOURCES if path.name != "__init__.py")
+    assert {str(room): n for room, n in rooms.items() if n > 17} == {}
 
 
 def test_the_rules_can_fail():

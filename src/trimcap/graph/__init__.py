@@ -1,1 +1,1 @@
-"""trimcap.graph."""
+"""A network as one list of ATen operations: traced, analysed, rewritten, saved."""

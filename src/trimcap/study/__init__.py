@@ -1,1 +1,1 @@
-"""trimcap.study."""
+"""Studies: a recipe becomes trials, results and a report."""
