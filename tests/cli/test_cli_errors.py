@@ -23,7 +23,7 @@ USAGE = [
     ("inspect nomodule_:Net --shape 5x64", "cannot import 'nomodule_'"),
     ("inspect prog", "holds a program; give the folder of a network"),
     ("inspect .", "has no network.json"),
-    ("cost net --bits 7", "32, 8, 4, 2, 1"),
+    ("cost net --bits 9", "use 32, or 8 to 2"),
     ("cost net --out other", "needs --rewrite"),
     ("prune net --out x", "say what to reach"),
     ("prune net --out x --sparsity 1", "0 ≤ sparsity < 1, got 1"),
