@@ -127,7 +127,10 @@ def check_source(name: str, options: Mapping[str, Any]) -> None:
 def _function(name: str, known: Mapping[str, str], options: Iterable[str], kind: str = "source") -> Callable[..., Any]:
     """The function of a source, if it takes these options."""
     function: Callable[..., Any] = named(kind, name, known)
-    check_options(f"source {name}", function, options, given=("path", "subjects", first_parameter(function)))
+    # a first parameter that must be given is the path, whatever it is called; any other may be an option
+    first = first_parameter(function)
+    needed = bool(first) and inspect.signature(function).parameters[first].default is inspect.Parameter.empty
+    check_options(f"source {name}", function, options, given=("path", "subjects", *([first] if needed else [])))
     return function
 
 
