@@ -8,7 +8,7 @@ import pytest
 
 from trimcap.study.report.figures.draw import drawing, new_figure, style
 from trimcap.study.report.pages import fenced, markdown_text, render
-from trimcap.study.results.words import Section, Table
+from trimcap.study.results.words import Section, Table, number
 
 HOSTILE = (
     "a|b", "<script>alert(1)</script>", "[x](javascript:alert(1))", "![](http://x/y.png)", "*b*", "_i_", "`c`",
@@ -52,3 +52,9 @@ def test_any_name_can_be_drawn(name):
         axes.set_xticks([0, 1], [name, name])
         axes.legend()
         assert drawing("f", figure, name).png
+
+
+def test_sums_in_another_order_are_the_same_text():
+    low, high = 0.5375 - 1e-15, 0.5375 + 1e-15
+    assert f"{low:.3f}" != f"{high:.3f}"
+    assert number(low) == number(high)

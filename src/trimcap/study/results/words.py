@@ -74,14 +74,14 @@ class Tile:
 
 
 def number(value: object, digits: int = 3, *, sign: bool = False) -> str:
-    """A number as text; "–" for None and NaN. The minus is a minus.
+    """A number as text; "–" for None and NaN. The minus is a minus, and sums in another order give the same text.
 
     >>> number(0.81249), number(None), number(-0.5, 1, sign=True), number(12345.0, 0)
     ('0.812', '–', '−0.5', '12,345')
     """
     if not isinstance(value, int | float) or not isfinite(value):
         return "–"
-    return f"{value:{'+' if sign else ''},.{digits}f}".replace("-", "−")
+    return f"{round(value, 12):{'+' if sign else ''},.{digits}f}".replace("-", "−")
 
 
 def spread(mean: object, sd: object, digits: int = 3) -> str:

@@ -150,7 +150,7 @@ def _baselines(axes: Axes, table: pd.DataFrame, *, vertical: bool) -> None:
         if name in table:
             mean = float(table[name].mean())
             draw = axes.axvline if vertical else axes.axhline
-            label = "_" if vertical else f"{name} {mean:.3f}"
+            label = "_" if vertical else f"{name} {number(mean)}"
             draw(mean, color=colour, linestyle=line, linewidth=1.4, label=label)
 
 
