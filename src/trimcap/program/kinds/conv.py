@@ -11,14 +11,12 @@ from trimcap.program.kernels import conv_sum
 from trimcap.program.kinds import weighted
 from trimcap.program.kinds.kind import (
     Array,
-    Kind,
     Shape,
     attributes,
     centred,
     distance,
     finish,
     input_shape,
-    integer_limits,
     limited,
     number,
     numbers,
@@ -95,17 +93,10 @@ def _scratch(program: Program, op: Op) -> tuple[int, ...]:
     return int(item * ring), int(item * min(width, 2) * kh * kw * channels)
 
 
-CONV = Kind(
+CONV = weighted.weighted_kind(
     shape=_shape,
     real=_real,
     integer=_integer,
     attributes=attributes("stride padding dilation groups low high"),
-    roles=weighted.ROLES,
-    integer_roles=weighted.INTEGER_ROLES,
-    per_output=True,
-    quantize=weighted.quantize,
-    integer_attributes=integer_limits,
-    bound=weighted.bound,
     scratch=_scratch,
-    macs=weighted.macs,
 )

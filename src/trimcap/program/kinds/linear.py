@@ -9,14 +9,12 @@ import numpy as np
 from trimcap.program.kinds import weighted
 from trimcap.program.kinds.kind import (
     Array,
-    Kind,
     Shape,
     attributes,
     centred,
     distance,
     finish,
     input_shape,
-    integer_limits,
     limited,
     wide,
 )  # fmt: skip
@@ -49,17 +47,10 @@ def _scratch(program: Program, op: Op) -> tuple[int, ...]:
     return (min(x.size // depth, 2) * depth,) if x.dtype == "int8" else ()
 
 
-LINEAR = Kind(
+LINEAR = weighted.weighted_kind(
     shape=_shape,
     real=_real,
     integer=_integer,
     attributes=attributes("low high"),
-    roles=weighted.ROLES,
-    integer_roles=weighted.INTEGER_ROLES,
-    per_output=True,
-    quantize=weighted.quantize,
-    integer_attributes=integer_limits,
-    bound=weighted.bound,
     scratch=_scratch,
-    macs=weighted.macs,
 )

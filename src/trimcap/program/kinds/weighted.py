@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimcap.program.fixed_point import fixed_point
-from trimcap.program.kinds.kind import TO_GRID, Array, Constants, Values, distance
+from trimcap.program.kinds.kind import TO_GRID, Array, Constants, Kind, Values, distance, integer_limits
 from trimcap.program.program import Op, Program
 
-ROLES = {"weight": "int8", "bias": "int32"}
-INTEGER_ROLES = TO_GRID
 _FLOAT32 = 1 << 24
 
 
@@ -86,3 +85,16 @@ def weight_scales(weight: Array, bias: Array, scale_x: float, *, bits: int = 8) 
     largest = np.abs(weight).reshape(len(weight), -1).max(axis=1, initial=0)
     scales: NDArray[np.float64] = np.maximum(largest / (2 ** (bits - 1) - 1), np.abs(bias) / (scale_x * 2.0**30))
     return np.where(scales > 0, scales, 1.0)
+
+
+#: a kind with a weight and a bias for each output
+weighted_kind = partial(
+    Kind,
+    roles={"weight": "int8", "bias": "int32"},
+    integer_roles=TO_GRID,
+    per_output=True,
+    quantize=quantize,
+    integer_attributes=integer_limits,
+    bound=bound,
+    macs=macs,
+)
